@@ -1,0 +1,157 @@
+import {
+  accessSync,
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  statSync,
+} from 'node:fs';
+import { elfFacts } from './elf.js';
+
+/** Why `exec` could not be started, for its author. */
+export interface StartProblem {
+  /** Whether there is no executable file at all (C-RUN-15), or the system would not execute it (C-RUN-26). */
+  readonly kind: 'no_exec' | 'start_failed';
+  /** One word for programs. */
+  readonly reason: string;
+  /** One line for the log. */
+  readonly text: string;
+}
+
+const HEAD_BYTES = 4096;
+
+/**
+ * Finds out why a start failed. Called after the fact, so that a start that works pays nothing for it.
+ *
+ * @param errno what the system said, as `ENOENT` (execve(2) lists what each can mean)
+ */
+export function explainStart(exec: string, errno: string): StartProblem {
+  const link = lstatSync(exec, { throwIfNoEntry: false });
+  if (link === undefined) return noExec('missing', `${exec} does not exist`);
+  const stats = statSync(exec, { throwIfNoEntry: false });
+  if (stats === undefined)
+    return noExec('dangling_link', `${exec} is a link to ${readlinkSync(exec)}, which does not exist`);
+  if (stats.isDirectory()) return noExec('folder', `${exec} is a folder, not a file`);
+  if (!stats.isFile()) return noExec('no_file', `${exec} is not a regular file`);
+  if ((stats.mode & 0o111) === 0) {
+    const mode = (stats.mode & 0o777).toString(8);
+    return noExec('not_executable', `${exec} is not executable (mode ${mode}): chmod +x it before packing`);
+  }
+  if (errno === 'E2BIG') {
+    return failed('too_large', `[Errno 7] Argument list too long: ${exec} can't take this much environment`);
+  }
+  if (!isAllowed(exec)) {
+    return isOnNoexecMount(exec)
+      ? noExec('noexec_mount', `${exec} lies on a file system that is mounted noexec`)
+      : noExec('not_permitted', `${exec} may not be executed by user ${process.getuid?.() ?? 'unknown'}`);
+  }
+  return explainFormat(exec, errno);
+}
+
+function noExec(reason: string, text: string): StartProblem {
+  return { kind: 'no_exec', reason, text: `error: ${text}` };
+}
+
+function failed(reason: string, text: string): StartProblem {
+  return { kind: 'start_failed', reason, text: `error: ${text}` };
+}
+
+function isAllowed(exec: string): boolean {
+  try {
+    accessSync(exec, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the mount that holds the path has the option noexec (proc(5), `/proc/[pid]/mountinfo`). */
+function isOnNoexecMount(path: string): boolean {
+  let best = { length: -1, options: '' };
+  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const fields = line.split(' ');
+    const mountPoint = (fields[4] ?? '').replace(/\\(\d{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
+    const inside = path === mountPoint || path.startsWith(mountPoint === '/' ? '/' : `${mountPoint}/`);
+    if (mountPoint !== '' && inside && mountPoint.length >= best.length) {
+      best = { length: mountPoint.length, options: fields[5] ?? '' };
+    }
+  }
+  return best.options.split(',').includes('noexec');
+}
+
+function explainFormat(exec: string, errno: string): StartProblem {
+  const head = headOf(exec);
+  if (head.toString('latin1', 0, 2) === '#!') return explainScript(exec, head, errno);
+  const elf = elfFacts(head);
+  if (elf !== undefined) {
+    if (elf.machine !== elf.hostMachine && errno === 'ENOEXEC') {
+      return failed(
+        'wrong_architecture',
+        `[Errno 8] Exec format error: ${exec} is built for ${elf.machine}, this machine is ${elf.hostMachine}`,
+      );
+    }
+    if (elf.loader !== undefined && !exists(elf.loader)) {
+      return failed(
+        'loader_missing',
+        `[Errno 2] No such file or directory: ${exec} needs the loader ${elf.loader}, which this image has not` +
+          ` (link it statically, or take an image with that C library)`,
+      );
+    }
+  }
+  if (errno === 'ENOEXEC') {
+    return head.length === 0
+      ? failed('empty', `[Errno 8] Exec format error: ${exec} is empty`)
+      : failed(
+          'unknown_format',
+          `[Errno 8] Exec format error: ${exec} has no #! line and is no program for this system`,
+        );
+  }
+  return failed('refused', `${errno}: the system would not execute ${exec}`);
+}
+
+function explainScript(exec: string, head: Buffer, errno: string): StartProblem {
+  const line = head.toString('utf8').split('\n', 1)[0] ?? '';
+  const interpreter = /^#![ \t]*([^ \t]+)/.exec(line)?.[1];
+  if (interpreter === undefined)
+    return failed('no_interpreter', `[Errno 8] Exec format error: the #! line of ${exec} names nothing`);
+  if (line.endsWith('\r') && !exists(interpreter)) {
+    return failed(
+      'crlf',
+      `[Errno 2] No such file or directory: the #! line of ${exec} ends in CRLF, a Windows line break, so the` +
+        ` system looks for ${JSON.stringify(interpreter)}: save it with LF line breaks`,
+    );
+  }
+  if (!exists(interpreter)) {
+    return failed(
+      'interpreter_missing',
+      `[Errno 2] No such file or directory: ${exec} needs the interpreter ${interpreter}, which this image has not`,
+    );
+  }
+  return failed(
+    'interpreter_refused',
+    `${errno}: the interpreter ${interpreter} of ${exec} can't be executed`,
+  );
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function headOf(path: string): Buffer {
+  try {
+    const descriptor = openSync(path, 'r');
+    try {
+      const head = Buffer.alloc(HEAD_BYTES);
+      return head.subarray(0, readSync(descriptor, head, 0, HEAD_BYTES, 0));
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return Buffer.alloc(0);
+  }
+}

@@ -1,0 +1,89 @@
+import { accessSync, chmodSync, constants, lstatSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { InitCode } from '../contract/init-body.js';
+import type { Failure } from '../errors/table.js';
+import { type ArchiveLimits, planArchive } from './archive.js';
+import { ArchiveTooLarge, BadArchive, UnsafeEntry } from './refusals.js';
+import { Replacement } from './replace.js';
+import { Staging } from './staging.js';
+
+/** Runs its work while no process is being started from the action folder. */
+export type Exclusively = (work: () => void) => void;
+
+/**
+ * Brings the code of an init into the action folder, wholly or not at all (section 2, D-04).
+ *
+ * @param exclusively wraps the moment in which the new files take their places
+ * @returns undefined when the folder now has an executable `exec`, else the failure; after a failure the
+ *   folder is as it was
+ */
+export async function install(
+  code: InitCode,
+  actionRoot: string,
+  limits: ArchiveLimits,
+  exclusively: Exclusively,
+): Promise<Failure | undefined> {
+  const exec = join(actionRoot, 'exec');
+  if (code.kind === 'none') return isExecutable(exec) ? undefined : { code: 'init_no_exec' };
+  let staging: Staging | undefined;
+  try {
+    const entries = code.kind === 'archive' ? await planArchive(code.zip, limits) : [];
+    staging = new Staging(actionRoot);
+    if (code.kind === 'text') staging.writeText('exec', code.text, modeOf(exec) | 0o111);
+    else await staging.writeArchive(entries, limits);
+    return replace(staging, actionRoot, exclusively);
+  } catch (error) {
+    return failureOf(error);
+  } finally {
+    staging?.remove();
+  }
+}
+
+function replace(staging: Staging, actionRoot: string, exclusively: Exclusively): Failure | undefined {
+  Replacement.refuseWayThroughLinks(staging.files, actionRoot);
+  const bringsExec = lstatSync(join(staging.files, 'exec'), { throwIfNoEntry: false }) !== undefined;
+  const replacement = new Replacement(staging.replaced);
+  let failure: Failure | undefined;
+  exclusively(() => {
+    try {
+      if (bringsExec) makeExecutable(join(staging.files, 'exec'));
+      replacement.apply(staging.files, actionRoot);
+      // A link's target can only be reached once everything lies in its place.
+      if (bringsExec) makeExecutable(join(actionRoot, 'exec'));
+      if (!isExecutable(join(actionRoot, 'exec'))) failure = { code: 'init_no_exec' };
+    } catch (error) {
+      failure = failureOf(error);
+    }
+    if (failure !== undefined) replacement.undo();
+  });
+  return failure;
+}
+
+/** `exec` gets its x bits whatever the archive says (C-INIT-08, C-INIT-09). */
+function makeExecutable(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats?.isFile() && (stats.mode & 0o111) !== 0o111) chmodSync(path, (stats.mode & 0o777) | 0o111);
+}
+
+/** The mode a rewritten `exec` keeps (C-INIT-04); that of the stub where there was none. */
+function modeOf(path: string): number {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats?.isFile() ? stats.mode & 0o777 : 0o755;
+}
+
+/** Whether the path leads to a file that this user may execute. */
+export function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof BadArchive) return { code: 'init_bad_archive', detail: error.message };
+  if (error instanceof UnsafeEntry) return { code: 'init_unsafe_archive', detail: error.message };
+  if (error instanceof ArchiveTooLarge) return { code: 'init_archive_too_large', detail: error.message };
+  return { code: 'init_io_failed', detail: error instanceof Error ? error.message : String(error) };
+}

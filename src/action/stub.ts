@@ -1,0 +1,28 @@
+import { chmodSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MESSAGE_STUB } from '../contract/messages.js';
+
+/** The action that is there before any init (C-SRV-02). */
+const STUB = `#!/bin/sh
+# Stands in for an action until one is initialised.
+echo "An action of this runtime is any executable named 'exec': a script or a binary."
+echo "It gets its arguments as one JSON object, on the command line and on standard input."
+echo "What it prints is its log, but the last line of its standard output: that is its"
+echo "result, a JSON object or array on one line."
+echo "command line argument: \${1-}"
+printf 'command line argument length: %d\\n' "$(printf %s "\${1-}" | wc -c)"
+printf 'stdin input length: %d\\n' "$(wc -c)"
+echo '${JSON.stringify({ error: MESSAGE_STUB })}'
+`;
+
+/**
+ * Makes the action folder ready for its first run: creates it where it is missing, and puts the stub in
+ * where there is no \`exec\`. An \`exec\` that is there is left alone (C-SRV-02).
+ */
+export function ensureAction(actionRoot: string): void {
+  mkdirSync(actionRoot, { recursive: true });
+  const exec = join(actionRoot, 'exec');
+  if (lstatSync(exec, { throwIfNoEntry: false }) !== undefined) return;
+  writeFileSync(exec, STUB, { flag: 'wx' });
+  chmodSync(exec, 0o755);
+}

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+
+/** A run's three pipes, its pidfd, and its connection. */
+const DESCRIPTORS_PER_RUN = 5;
+/** What the server needs for itself: listeners, event loops, files, the spare of each thread. */
+const OWN_DESCRIPTORS = 128;
+/** Of the processes that are allowed, what is left to the actions' own children and to our threads. */
+const PROCESSES_PER_RUN = 2;
+const OWN_PROCESSES = 32;
+/** One worker's ledger holds that many; beyond it memory, not descriptors, is the limit. */
+const LARGEST = 4096;
+
+/**
+ * How many activations may be in flight where nothing is set (D-06): what the limits on open files and
+ * processes allow.
+ *
+ * @param limits text of `/proc/self/limits` (proc(5)); Node has raised the soft limit of files to the hard
+ * @param pidsMax text of the cgroup's `pids.max`, undefined where there is none
+ */
+export function defaultInFlight(limits: string, pidsMax: string | undefined): number {
+  const files = softLimit(limits, 'Max open files');
+  const processes = Math.min(softLimit(limits, 'Max processes'), Number(pidsMax?.trim()) || Infinity);
+  const byFiles = Math.floor((files - OWN_DESCRIPTORS) / DESCRIPTORS_PER_RUN);
+  const byProcesses = Math.floor((processes - OWN_PROCESSES) / PROCESSES_PER_RUN);
+  return Math.max(1, Math.min(byFiles, byProcesses, LARGEST));
+}
+
+function softLimit(limits: string, name: string): number {
+  const line = limits.split('\n').find((candidate) => candidate.startsWith(name));
+  const soft = line?.slice(name.length).trim().split(/\s+/)[0];
+  return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft);
+}
+
+/** Reads the limits of this process and its cgroup (v2, then v1). */
+export function systemInFlight(): number {
+  const pidsMax = read('/sys/fs/cgroup/pids.max') ?? read('/sys/fs/cgroup/pids/pids.max');
+  return defaultInFlight(read('/proc/self/limits') ?? '', pidsMax);
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isatty } from 'node:tty';
+import { ensureAction } from '../action/stub.js';
+import { Admission } from '../admission/admission.js';
+import { systemInFlight } from '../admission/default-limit.js';
+import type { Config } from '../config/load.js';
+import { ServerLog } from '../logs/server-log.js';
+import { Recorder } from '../metrics/recorder.js';
+import { createSharedMemory, WorkerPool } from '../pool/worker-pool.js';
+import { openFilesOfActions } from '../process/open-files.js';
+import { reapOrphans } from '../process/orphans.js';
+import { HttpServer } from '../server/http-server.js';
+import { Service } from '../server/service.js';
+import { shutDown } from '../server/shutdown.js';
+
+/**
+ * `hyperskeleton serve`: runs the server until a signal ends it.
+ *
+ * @throws Error with a message for the operator when it can't start
+ */
+export async function serve(config: Config): Promise<void> {
+  const temporary =
+    config.actionRoot === undefined ? mkdtempSync(join(tmpdir(), 'hyperskeleton-')) : undefined;
+  const actionRoot = config.actionRoot ?? (temporary as string);
+  if (temporary !== undefined) process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
+  ensureAction(actionRoot);
+  let engine = 'starting';
+  const pool = startPool(config, actionRoot, (threadId, killed) => {
+    recorder.workersLost++;
+    log.warn('worker thread lost', { threadId, killed });
+  });
+  const admission = new Admission(config.maxInFlight ?? systemInFlight(), config.maxQueued);
+  const recorder = new Recorder({
+    inFlight: () => admission.inFlight,
+    queued: () => admission.queued,
+    engine: () => engine,
+  });
+  const log = await ServerLog.open(config.logFile, config.logLevel);
+  const service = new Service(config, admission, pool, recorder, log);
+  const http = new HttpServer(service);
+  const port = await http.listen(config.port);
+  endOnSignals(service, http);
+  await reapOrphans();
+  const hello = await pool.hello();
+  engine = hello.engine;
+  service.ready = true;
+  if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
+  log.info('serving', { port, engine, actionRoot, threads: config.threads });
+  if (isatty(2))
+    process.stderr.write(
+      `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
+    );
+}
+
+function startPool(
+  config: Config,
+  actionRoot: string,
+  workerLost: (threadId: number, killed: number) => void,
+): WorkerPool {
+  const settings = {
+    actionRoot,
+    engine: config.engine,
+    maxResultBytes: config.maxResultBytes,
+    maxUnzippedBytes: config.maxUnzippedBytes,
+    maxEntries: config.maxEntries,
+    drainMs: config.drainMs,
+    openFiles: openFilesOfActions(process.env['HYPERSKELETON_SOFT_OPEN_FILES']),
+    shared: createSharedMemory(config.threads),
+  };
+  return new WorkerPool(settings, config.threads, { workerLost });
+}
+
+/** The first signal drains, a second one ends the grace period at once. */
+function endOnSignals(service: Service, http: HttpServer): void {
+  let hurry: (() => void) | undefined;
+  const onSignal = (): void => {
+    if (hurry !== undefined) {
+      hurry();
+      return;
+    }
+    const hurried = new Promise<void>((resolve) => {
+      hurry = resolve;
+    });
+    shutDown(service, http, hurried).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        service.log.fault('the shutdown failed', error);
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal);
+}

@@ -1,0 +1,103 @@
+import { resolve } from 'node:path';
+import type { EngineChoice } from '../pool/messages.js';
+import { defaultThreads, SETTINGS, type Setting, type SettingKey } from './settings.js';
+
+/** The settings as the server uses them. */
+export interface Config {
+  readonly port: number;
+  /** Absolute; undefined: a private temporary folder. */
+  readonly actionRoot: string | undefined;
+  readonly engine: EngineChoice;
+  readonly threads: number;
+  /** Undefined: derived from the system's limits. */
+  readonly maxInFlight: number | undefined;
+  readonly maxQueued: number;
+  readonly maxBodyBytes: number;
+  readonly maxResultBytes: number;
+  readonly maxUnzippedBytes: number;
+  readonly maxEntries: number;
+  readonly graceMs: number;
+  readonly drainMs: number;
+  readonly allowReinit: boolean;
+  readonly metrics: boolean;
+  readonly logLevel: string;
+  /** Absolute; undefined: no file. */
+  readonly logFile: string | undefined;
+}
+
+/** Flags as parsed: the text after `--flag`. */
+export type Flags = Readonly<Record<string, string | undefined>>;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Source {
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * Reads every setting from flags, then environment, then defaults, and checks them all.
+ *
+ * @returns the frozen configuration, or every fault, each naming its source, its value and what is allowed
+ */
+export function loadConfig(flags: Flags, environment: Environment): Config | { readonly problems: string[] } {
+  const problems: string[] = [];
+  const text = (key: SettingKey): string => {
+    const source = sourceOf(SETTINGS[key], flags, environment);
+    const problem = problemOf(SETTINGS[key], source);
+    if (problem !== undefined) problems.push(problem);
+    return source?.text ?? SETTINGS[key].default ?? '';
+  };
+  const number = (key: SettingKey): number => Number(text(key));
+  const optionalPath = (value: string): string | undefined => (value === '' ? undefined : resolve(value));
+  const optionalNumber = (value: string): number | undefined => (value === '' ? undefined : Number(value));
+  const config: Config = {
+    port: number('port'),
+    actionRoot: optionalPath(text('actionRoot')),
+    engine: text('engine') as EngineChoice,
+    threads: optionalNumber(text('threads')) ?? defaultThreads(),
+    maxInFlight: optionalNumber(text('maxInFlight')),
+    maxQueued: number('maxQueued'),
+    maxBodyBytes: number('maxBodyBytes'),
+    maxResultBytes: number('maxResultBytes'),
+    maxUnzippedBytes: number('maxUnzippedBytes'),
+    maxEntries: number('maxEntries'),
+    graceMs: number('graceMs'),
+    drainMs: number('drainMs'),
+    allowReinit: text('allowReinit') === '1',
+    metrics: text('metrics') === 'on',
+    logLevel: text('logLevel'),
+    logFile: optionalPath(text('logFile')),
+  };
+  return problems.length > 0 ? { problems } : Object.freeze(config);
+}
+
+/** Where a setting's text comes from; a variable that is empty counts as not set. */
+function sourceOf(setting: Setting, flags: Flags, environment: Environment): Source | undefined {
+  const flag = flags[setting.flag];
+  if (flag !== undefined) return { name: `--${setting.flag}`, text: flag };
+  for (const name of setting.env) {
+    const text = environment[name];
+    if (text !== undefined && text !== '') return { name, text };
+  }
+  return undefined;
+}
+
+function problemOf({ kind }: Setting, source: Source | undefined): string | undefined {
+  if (source === undefined) return undefined;
+  const allowed = allowedText(kind);
+  if (allowed === undefined || isAllowed(kind, source.text)) return undefined;
+  return `${source.name}=${JSON.stringify(source.text)}: must be ${allowed}`;
+}
+
+function isAllowed(kind: Setting['kind'], text: string): boolean {
+  if (kind.type === 'choice') return kind.of.includes(text);
+  if (kind.type === 'path') return true;
+  return /^\d{1,16}$/.test(text) && Number(text) >= kind.min && Number(text) <= kind.max;
+}
+
+/** What a kind takes, in words; undefined where it takes any text. */
+export function allowedText(kind: Setting['kind']): string | undefined {
+  if (kind.type === 'choice') return `one of ${kind.of.join(', ')}`;
+  if (kind.type === 'path') return undefined;
+  return `a whole number from ${kind.min} to ${kind.max}`;
+}

@@ -1,0 +1,10 @@
+/** The texts that clients and log readers of the contract compare with (CONTRACT: fixed texts). */
+export const MESSAGE_TWICE = 'Cannot initialize the action more than once.';
+export const MESSAGE_INIT = 'The action failed to generate or locate a binary. See logs for details.';
+export const MESSAGE_NO_BINARY = 'The action failed to locate a binary. See logs for details.';
+export const MESSAGE_ARGUMENTS = 'The action did not receive a dictionary or array as an argument.';
+export const MESSAGE_RESULT = 'The action did not return a dictionary or array.';
+export const MESSAGE_STUB = 'This is a stub action. Replace it with custom logic.';
+
+/** The line that ends an activation's log, once on stdout and once on stderr (C-LOG-01). */
+export const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX';

@@ -1,0 +1,35 @@
+import { isUtf8 } from 'node:buffer';
+import { JsonTextError, skipValue } from './json-text.js';
+
+const LINE_BREAK = 0x0a;
+
+/** Blanks as the peer strips them: space, tab, line feed, vertical tab, form feed, carriage return. */
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
+}
+
+/**
+ * The result in an action's last line (C-RUN-16, C-RUN-18, C-RUN-22, C-RUN-23): its own bytes without
+ * the blanks around them when they are a JSON object or array in valid UTF-8; undefined otherwise.
+ */
+export function resultIn(line: Buffer): Buffer | undefined {
+  let start = 0;
+  let end = line.length;
+  while (start < end && isBlank(line[start])) start++;
+  while (end > start && isBlank(line[end - 1])) end--;
+  const first = line[start];
+  if (first !== 0x7b && first !== 0x5b) return undefined;
+  const result = line.subarray(start, end);
+  if (!isUtf8(result)) return undefined;
+  try {
+    return skipValue(result, 0, result.length) === result.length ? result : undefined;
+  } catch (error) {
+    if (error instanceof JsonTextError) return undefined;
+    throw error;
+  }
+}
+
+/** The line without the one line break that may end it (C-RUN-16). */
+export function withoutFinalBreak(line: Buffer): Buffer {
+  return line.length > 0 && line[line.length - 1] === LINE_BREAK ? line.subarray(0, -1) : line;
+}

@@ -1,0 +1,269 @@
+import {
+  MESSAGE_ARGUMENTS,
+  MESSAGE_INIT,
+  MESSAGE_NO_BINARY,
+  MESSAGE_RESULT,
+  MESSAGE_TWICE,
+} from '../contract/messages.js';
+
+/** Who has to change something: the action's author, the caller, or the operator of the runtime. */
+export type Fault = 'action' | 'caller' | 'runtime';
+
+/** One way for a request to fail. */
+export interface ErrorRow {
+  /** The HTTP status of the answer. */
+  readonly status: number;
+  /** The `error` text; `%s` stands for the detail of the one case. */
+  readonly text: string;
+  readonly fault: Fault;
+  /** The label `outcome` of the metric that counts it; undefined where no activation or init is counted. */
+  readonly outcome?: string;
+  /** Whether the activation's log ends in sentinels (C-INIT-27, D-10). */
+  readonly sentinels: boolean;
+  /** What it means, for the page docs/errors.md. */
+  readonly meaning: string;
+}
+
+/**
+ * Every error answer of the server. Answers, metric outcomes and docs/errors.md come from here.
+ *
+ * The texts with a rule behind them are exact: clients compare them.
+ */
+export const ERRORS = {
+  init_twice: {
+    status: 403,
+    text: MESSAGE_TWICE,
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'A second init; allowed only where PROXY_ALLOW_REINIT is 1 (C-INIT-20).',
+  },
+  init_bad_json: {
+    status: 400,
+    text: 'The init request is not valid JSON: %s.',
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'The body of /init is not JSON in UTF-8 (C-INIT-26).',
+  },
+  init_not_object: {
+    status: 404,
+    text: 'The init request and its value must be JSON objects.',
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'The body of /init or its `value` is something else than an object (C-INIT-24).',
+  },
+  init_bad_field: {
+    status: 400,
+    text: 'The init request is wrong: %s.',
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: '`code`, `binary` or `env` has the wrong type (C-INIT-16).',
+  },
+  init_bad_env: {
+    status: 400,
+    text: 'The init request is wrong: %s.',
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'A variable of `env` that no environment can hold (C-INIT-19).',
+  },
+  init_bad_base64: {
+    status: 502,
+    text: "The action's code is not valid base64: %s.",
+    fault: 'action',
+    outcome: 'bad_code',
+    sentinels: true,
+    meaning: '`code` of a binary action is not base64 (C-INIT-13, C-INIT-15).',
+  },
+  init_bad_archive: {
+    status: 502,
+    text: "The action's archive can't be read: %s.",
+    fault: 'action',
+    outcome: 'bad_code',
+    sentinels: true,
+    meaning: 'The code is not a zip, or a truncated or corrupt one (C-INIT-13).',
+  },
+  init_unsafe_archive: {
+    status: 502,
+    text: "The action's archive is refused: %s.",
+    fault: 'action',
+    outcome: 'bad_code',
+    sentinels: true,
+    meaning:
+      'An entry leads outside the action folder, or is no file, folder or link (C-INIT-10, C-INIT-11).',
+  },
+  init_archive_too_large: {
+    status: 502,
+    text: "The action's archive is too large: %s.",
+    fault: 'action',
+    outcome: 'bad_code',
+    sentinels: true,
+    meaning: 'Unpacked it exceeds HYPERSKELETON_MAX_UNZIPPED_BYTES or HYPERSKELETON_MAX_ENTRIES (C-INIT-12).',
+  },
+  init_no_exec: {
+    status: 502,
+    text: MESSAGE_INIT,
+    fault: 'action',
+    outcome: 'bad_code',
+    sentinels: true,
+    meaning: 'After the init there is no executable file `exec` (C-INIT-02, C-INIT-07).',
+  },
+  init_io_failed: {
+    status: 500,
+    text: "The runtime could not write the action's files: %s.",
+    fault: 'runtime',
+    outcome: 'internal',
+    sentinels: true,
+    meaning:
+      'The action folder is full, read-only or broken; the previous action goes on serving (C-INIT-23).',
+  },
+  run_bad_json: {
+    status: 400,
+    text: 'The run request is not valid JSON: %s.',
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: true,
+    meaning: 'The body of /run is not JSON in UTF-8 (C-RUN-03).',
+  },
+  run_bad_context: {
+    status: 400,
+    text: 'The run request is wrong: %s.',
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: true,
+    meaning: '`activation` is no object, or a context key makes an impossible variable (C-RUN-11).',
+  },
+  run_bad_arguments: {
+    status: 404,
+    text: MESSAGE_ARGUMENTS,
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: true,
+    meaning: '`value` is neither an object nor an array (C-RUN-02).',
+  },
+  run_no_exec: {
+    status: 502,
+    text: MESSAGE_NO_BINARY,
+    fault: 'action',
+    outcome: 'not_started',
+    sentinels: true,
+    meaning: '`exec` is missing, a folder, or not executable; the log says which (C-RUN-15).',
+  },
+  run_start_failed: {
+    status: 502,
+    text: MESSAGE_RESULT,
+    fault: 'action',
+    outcome: 'not_started',
+    sentinels: true,
+    meaning: 'The system refuses to execute `exec`; the log says why (C-RUN-26).',
+  },
+  run_no_resources: {
+    status: 500,
+    text: 'The runtime could not start a process: %s.',
+    fault: 'runtime',
+    outcome: 'internal',
+    sentinels: true,
+    meaning: 'The system is out of processes, descriptors or memory.',
+  },
+  run_invalid_result: {
+    status: 502,
+    text: MESSAGE_RESULT,
+    fault: 'action',
+    outcome: 'invalid_result',
+    sentinels: true,
+    meaning: 'The last line of stdout is no JSON object or array (C-RUN-18).',
+  },
+  run_result_too_large: {
+    status: 502,
+    text: MESSAGE_RESULT,
+    fault: 'action',
+    outcome: 'invalid_result',
+    sentinels: true,
+    meaning: 'The last line is longer than HYPERSKELETON_MAX_RESULT_BYTES; it went to the log (D-18).',
+  },
+  run_shutdown_killed: {
+    status: 500,
+    text: 'The activation was still running when the grace period of the shutdown ended, and was killed.',
+    fault: 'runtime',
+    outcome: 'killed',
+    sentinels: true,
+    meaning: 'HYPERSKELETON_GRACE_MS after SIGTERM what still runs is killed (C-SRV-11).',
+  },
+  worker_lost: {
+    status: 500,
+    text: 'The worker thread that ran the activation died.',
+    fault: 'runtime',
+    outcome: 'internal',
+    sentinels: true,
+    meaning: 'A worker thread ended; its processes were killed and it was replaced (D-24).',
+  },
+  internal: {
+    status: 500,
+    text: 'The runtime failed: %s.',
+    fault: 'runtime',
+    outcome: 'internal',
+    sentinels: true,
+    meaning: 'A fault of the runtime that has no row of its own.',
+  },
+  not_found: {
+    status: 404,
+    text: 'There is nothing at this path. POST /init and POST /run are what an action runtime serves.',
+    fault: 'caller',
+    sentinels: false,
+    meaning: 'An unknown path (C-SRV-04, C-SRV-05).',
+  },
+  method_not_allowed: {
+    status: 405,
+    text: 'This path does not take this method; the Allow header names those it takes.',
+    fault: 'caller',
+    sentinels: false,
+    meaning: 'A method other than the route has (C-SRV-04, C-SRV-05).',
+  },
+  body_too_large: {
+    status: 413,
+    text: 'The request body is larger than %s bytes.',
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'The body exceeds HYPERSKELETON_MAX_BODY_BYTES (C-SRV-09).',
+  },
+  overloaded: {
+    status: 429,
+    text: 'Too many activations are in flight; try again later.',
+    fault: 'runtime',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'HYPERSKELETON_MAX_IN_FLIGHT activations run and HYPERSKELETON_MAX_QUEUED wait (C-SRV-08).',
+  },
+  draining: {
+    status: 503,
+    text: 'The runtime is shutting down.',
+    fault: 'runtime',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'The request came after SIGTERM (C-SRV-08, D-16).',
+  },
+} as const satisfies Record<string, ErrorRow>;
+
+/** The name of a row; it is what X-Hyperskeleton-Error says. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A failure as data: it crosses threads as it is. */
+export interface Failure {
+  readonly code: ErrorCode;
+  /** What stands for `%s` in the row's text. */
+  readonly detail?: string;
+}
+
+/** The row of a code, by its common type. */
+export function rowOf(code: ErrorCode): ErrorRow {
+  return ERRORS[code];
+}
+
+/** The `error` text of a failure. */
+export function textOfFailure(failure: Failure): string {
+  return rowOf(failure.code).text.replace('%s', () => failure.detail ?? 'no reason is known');
+}

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { helpText } from './cli/help.js';
+import { type Flags, loadConfig } from './config/load.js';
+import { SETTINGS } from './config/settings.js';
+
+const USAGE_STATUS = 2;
+
+/** Runs the command line and answers the exit status, or nothing while a server runs. */
+async function main(argv: string[]): Promise<number | undefined> {
+  const options = Object.fromEntries(
+    Object.values(SETTINGS).map(({ flag }) => [flag, { type: 'string' as const }]),
+  );
+  let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
+  try {
+    parsed = parseArgs({
+      args: argv,
+      options: { ...options, help: { type: 'boolean' }, version: { type: 'boolean' } },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    return complain([error instanceof Error ? error.message : String(error)]);
+  }
+  const { values, positionals } = parsed;
+  if (values['help'] === true) {
+    process.stdout.write(helpText());
+    return 0;
+  }
+  if (values['version'] === true) {
+    process.stdout.write(`${version()}\n`);
+    return 0;
+  }
+  const [command = 'serve', ...rest] = positionals;
+  if (command !== 'serve' || rest.length > 0)
+    return complain([`there is no command ${positionals.join(' ')}`]);
+  const config = loadConfig(values as Flags, process.env);
+  if ('problems' in config) return complain(config.problems);
+  const { serve } = await import('./cli/serve.js');
+  await serve(config);
+  return undefined;
+}
+
+function complain(problems: readonly string[]): number {
+  for (const problem of problems) process.stderr.write(`hyperskeleton: ${problem}\n`);
+  process.stderr.write('hyperskeleton --help tells what can be set.\n');
+  return USAGE_STATUS;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+main(process.argv.slice(2)).then(
+  (status) => {
+    if (status !== undefined) process.exitCode = status;
+  },
+  (error: unknown) => {
+    process.stderr.write(`hyperskeleton: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

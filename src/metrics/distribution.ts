@@ -1,0 +1,23 @@
+/**
+ * A histogram's numbers in a typed array: an observation costs some nanoseconds, where a metrics object
+ * with labels costs a microsecond.
+ */
+export class Distribution {
+  /** Upper bounds in seconds, rising. */
+  readonly bounds: readonly number[];
+  /** Observations per bucket, not added up; the last is beyond all bounds. */
+  readonly counts: Float64Array;
+  sumSeconds = 0;
+
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.counts = new Float64Array(bounds.length + 1);
+  }
+
+  observe(seconds: number): void {
+    let bucket = 0;
+    while (bucket < this.bounds.length && seconds > (this.bounds[bucket] as number)) bucket++;
+    this.counts[bucket] = (this.counts[bucket] as number) + 1;
+    this.sumSeconds += seconds;
+  }
+}

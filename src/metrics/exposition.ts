@@ -1,0 +1,126 @@
+import prometheus from 'prom-client';
+import { ERRORS } from '../errors/table.js';
+import type { Distribution } from './distribution.js';
+import * as names from './names.js';
+import { PHASES, type Recorder } from './recorder.js';
+
+type Labels = Record<string, string | number>;
+
+/** One line of the exposition; a histogram's lines have names of their own. */
+interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+  readonly metricName?: string;
+}
+
+/** What prom-client's registry calls of a metric when it makes the text. */
+interface Metric {
+  readonly name: string;
+  get(): Promise<object>;
+}
+
+/** Every outcome an activation can have, so that each series is there before it first happens. */
+const OUTCOMES = [
+  'ok',
+  ...new Set(Object.values(ERRORS).flatMap((row) => ('outcome' in row ? [row.outcome as string] : []))),
+];
+
+/** Turns the recorder's numbers into Prometheus text or OpenMetrics. */
+export class Exposition {
+  readonly #plain = new prometheus.Registry();
+  readonly #open = new prometheus.Registry<prometheus.OpenMetricsContentType>();
+
+  constructor(recorder: Recorder) {
+    this.#open.setContentType(prometheus.Registry.OPENMETRICS_CONTENT_TYPE);
+    for (const metric of metricsOf(recorder)) {
+      for (const registry of [this.#plain, this.#open]) {
+        registry.registerMetric(metric as unknown as prometheus.Metric);
+      }
+    }
+    prometheus.collectDefaultMetrics({ register: this.#plain });
+    for (const metric of this.#plain.getMetricsAsArray()) {
+      const name = (metric as unknown as Metric).name;
+      if (this.#open.getSingleMetric(name) === undefined) {
+        this.#open.registerMetric(metric as unknown as prometheus.Metric);
+      }
+    }
+  }
+
+  async text(accept: string | undefined): Promise<{ type: string; text: string }> {
+    const registry = accept?.includes('application/openmetrics-text') ? this.#open : this.#plain;
+    return { type: registry.contentType, text: await registry.metrics() };
+  }
+}
+
+function metricsOf(recorder: Recorder): Metric[] {
+  const { gauges } = recorder;
+  return [
+    counter(names.ACTIVATIONS_TOTAL, 'Activations answered, by outcome.', () =>
+      byOutcome(recorder.activations),
+    ),
+    histogram(
+      names.ACTIVATION_SECONDS,
+      'Time of an activation by phase: queue (request received until handed to a worker), start (until its process runs), run (until that has exited), total (until answered).',
+      () => PHASES.map((phase) => [{ phase }, recorder.phases[phase]]),
+    ),
+    gauge(names.IN_FLIGHT, 'Activations under way.', () => [{ labels: {}, value: gauges.inFlight() }]),
+    gauge(names.QUEUED, 'Activations that wait for a place.', () => [{ labels: {}, value: gauges.queued() }]),
+    counter(names.INITS_TOTAL, 'Inits answered, by outcome.', () => byOutcome(recorder.inits)),
+    histogram(names.INIT_SECONDS, 'Time of an init from request to answer.', () => [
+      [{}, recorder.initSeconds],
+    ]),
+    counter(names.LOG_BYTES_TOTAL, 'Bytes of log that activations wrote.', () => [
+      { labels: {}, value: recorder.logBytes },
+    ]),
+    counter(names.CHILD_CPU_SECONDS_TOTAL, 'CPU time of the processes of activations.', () => [
+      { labels: {}, value: recorder.childCpuSeconds },
+    ]),
+    counter(names.WORKERS_LOST_TOTAL, 'Worker threads that died and were replaced.', () => [
+      { labels: {}, value: recorder.workersLost },
+    ]),
+    gauge(names.BUILD_INFO, 'Always 1; its labels say what runs.', () => [
+      { labels: { engine: gauges.engine(), node: process.version }, value: 1 },
+    ]),
+  ];
+}
+
+function byOutcome(counts: ReadonlyMap<string, number>): Sample[] {
+  return OUTCOMES.map((outcome) => ({ labels: { outcome }, value: counts.get(outcome) ?? 0 }));
+}
+
+function counter(name: string, help: string, values: () => Sample[]): Metric {
+  return metric(name, help, 'counter', values);
+}
+
+function gauge(name: string, help: string, values: () => Sample[]): Metric {
+  return metric(name, help, 'gauge', values);
+}
+
+function histogram(name: string, help: string, series: () => [Labels, Distribution][]): Metric {
+  return metric(name, help, 'histogram', () =>
+    series().flatMap(([labels, data]) => lines(name, labels, data)),
+  );
+}
+
+function lines(name: string, labels: Labels, data: Distribution): Sample[] {
+  let total = 0;
+  const buckets = [...data.counts].map((count, index) => {
+    total += count;
+    const le = data.bounds[index] ?? '+Inf';
+    return { labels: { ...labels, le }, value: total, metricName: `${name}_bucket` };
+  });
+  return [
+    ...buckets,
+    { labels, value: data.sumSeconds, metricName: `${name}_sum` },
+    { labels, value: total, metricName: `${name}_count` },
+  ];
+}
+
+function metric(
+  name: string,
+  help: string,
+  type: 'counter' | 'gauge' | 'histogram',
+  values: () => Sample[],
+): Metric {
+  return { name, get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: values() }) };
+}

@@ -1,0 +1,155 @@
+import { closeSync } from 'node:fs';
+import type { Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
+import { createLedgers, pidsInFlight, takeEstate } from '../process/ledger.js';
+import type {
+  HelloAnswer,
+  InitAnswer,
+  RunAnswer,
+  SharedMemory,
+  WorkerSettings,
+  WorkerTask,
+} from './messages.js';
+import { createStartGate, leaveForDead } from './start-gate.js';
+
+/** Tasks that one thread may have at once: they wait for processes, not for the thread. */
+const TASKS_PER_THREAD = 1_000_000;
+/** Bodies from this size on are moved to the worker instead of copied. */
+const MOVE_BYTES = 64 * 1024;
+
+/** What is told of the pool's troubles. */
+export interface PoolObserver {
+  /** A worker thread has died; the pool replaces it. */
+  workerLost(threadId: number, killedProcesses: number): void;
+}
+
+/** Room for the slots of threads that have died and whose successors already live. */
+const SLOTS_PER_THREAD = 2;
+
+/** The memory that all threads of a server share. */
+export function createSharedMemory(threads: number): SharedMemory {
+  const slots = threads * SLOTS_PER_THREAD;
+  return {
+    ledgers: createLedgers(slots),
+    startGate: createStartGate(slots),
+    logs: new SharedArrayBuffer(2 * SHARED_FIELDS * Int32Array.BYTES_PER_ELEMENT),
+    shutdown: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
+  };
+}
+
+/**
+ * The worker threads (piscina), and the care for what one leaves behind when it dies: its processes are
+ * killed, its descriptors closed, its locks released, and its tasks rejected (D-24).
+ */
+export class WorkerPool {
+  readonly #piscina: Piscina;
+  readonly #shared: SharedMemory;
+  readonly #observer: PoolObserver;
+  readonly #known = new Set<number>();
+  #initialising = 0;
+  #closing = false;
+
+  constructor(settings: WorkerSettings, threads: number, observer: PoolObserver) {
+    this.#shared = settings.shared;
+    this.#observer = observer;
+    this.#piscina = new Piscina({
+      filename: new URL('../worker/entry.js', import.meta.url).href,
+      minThreads: threads,
+      maxThreads: threads,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: TASKS_PER_THREAD,
+      maxQueue: Number.POSITIVE_INFINITY,
+      // The default waits inside the thread while it has no task, and its pipes would starve.
+      atomics: 'disabled',
+      recordTiming: false,
+      workerHistogram: false,
+      workerData: settings,
+    });
+    // A death without a task under way comes as an event; the exit itself is seen below.
+    this.#piscina.on('error', () => {});
+    this.#piscina.on('workerCreate', () => this.#watchThreads());
+    this.#watchThreads();
+  }
+
+  run(task: WorkerTask & { kind: 'run' }): Promise<RunAnswer> {
+    return this.#send(task, task.body);
+  }
+
+  async init(task: WorkerTask & { kind: 'init' | 'refuse-init' }): Promise<InitAnswer> {
+    this.#initialising++;
+    try {
+      return await this.#send<InitAnswer>(task, 'body' in task ? task.body : undefined);
+    } finally {
+      this.#initialising--;
+    }
+  }
+
+  /** Writes the sentinels that a rejected task still owes. */
+  async writeSentinels(): Promise<void> {
+    await this.#send({ kind: 'sentinels' });
+  }
+
+  /** Resolves once a worker serves. */
+  hello(): Promise<HelloAnswer> {
+    return this.#send({ kind: 'hello' });
+  }
+
+  /** Kills the process groups of all activations in flight; their workers then answer them. */
+  killAll(): void {
+    Atomics.store(new Int32Array(this.#shared.shutdown), 0, 1);
+    for (const pid of pidsInFlight(this.#shared.ledgers)) killGroup(pid);
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#piscina.destroy();
+  }
+
+  #send<Answer>(task: WorkerTask, body?: Uint8Array): Promise<Answer> {
+    const transferList =
+      body !== undefined && body.byteLength >= MOVE_BYTES ? [body.buffer as ArrayBuffer] : [];
+    return this.#piscina.run(task, { transferList }) as Promise<Answer>;
+  }
+
+  #watchThreads(): void {
+    for (const worker of this.#piscina.threads) {
+      const { threadId } = worker;
+      if (threadId < 0 || this.#known.has(threadId)) continue;
+      this.#known.add(threadId);
+      worker.once('exit', () => this.#settle(worker, threadId));
+    }
+  }
+
+  #settle(_worker: Worker, threadId: number): void {
+    this.#known.delete(threadId);
+    if (this.#closing) return;
+    const estate = takeEstate(this.#shared.ledgers, threadId);
+    for (const pid of estate?.pids ?? []) killGroup(pid);
+    for (const fd of estate?.descriptors ?? []) closeQuietly(fd);
+    if (estate !== undefined) {
+      leaveForDead(this.#shared.startGate, estate.slot, this.#initialising > 0);
+      const logs = new Int32Array(this.#shared.logs);
+      releaseStream(logs.subarray(0, SHARED_FIELDS), estate.slot);
+      releaseStream(logs.subarray(SHARED_FIELDS), estate.slot);
+    }
+    this.#observer.workerLost(threadId, estate?.pids.length ?? 0);
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // The group has ended by itself.
+  }
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // The thread had closed it and died before it could say so.
+  }
+}

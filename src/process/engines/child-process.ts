@@ -1,0 +1,189 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { constants } from 'node:os';
+import { type Ledger, PID } from '../ledger.js';
+import {
+  type ActionImage,
+  argumentFits,
+  type ExecEngine,
+  type ProcessExit,
+  type ProcessObserver,
+  type RunningProcess,
+  type StartOutcome,
+  type StartRequest,
+} from './engine.js';
+
+/**
+ * Starts actions with Node's own child_process, where the foreign function interface can't be loaded.
+ *
+ * What differs from the other engines: no resource usage, a session of its own instead of a process group
+ * alone (D-23), and the streams are sockets, which an action can't open again by /dev/stdout's name.
+ */
+export class ChildProcessEngine implements ExecEngine {
+  readonly name = 'child_process';
+  readonly #ledger: Ledger;
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
+
+  actionChanged(_action: ActionImage): void {
+    // Nothing is prepared per action.
+  }
+
+  start(
+    { action, argument, variables }: StartRequest,
+    observer: ProcessObserver,
+  ): StartOutcome | Promise<StartOutcome> {
+    // libuv starts a file of unknown format through the shell, which the contract forbids (C-RUN-26).
+    if (!hasKnownFormat(action.exec)) return { kind: 'failed', errno: 'ENOEXEC' };
+    const environment: Record<string, string> = {};
+    for (const entry of action.environment) {
+      const equals = entry.indexOf(0x3d);
+      environment[entry.toString('utf8', 0, equals)] = entry.toString('utf8', equals + 1);
+    }
+    for (const [name, value] of variables) environment[name] = value;
+    let child: ChildProcess;
+    try {
+      child = spawn(action.exec, argumentFits(argument) ? [argument.toString('utf8')] : [], {
+        cwd: action.folder,
+        env: environment,
+        detached: true,
+        stdio: 'pipe',
+      });
+    } catch (error) {
+      return { kind: 'failed', errno: (error as NodeJS.ErrnoException).code ?? 'EINVAL' };
+    }
+    if (child.pid === undefined) {
+      return new Promise((resolve) => {
+        child.once('error', (error: NodeJS.ErrnoException) => {
+          resolve({ kind: 'failed', errno: error.code ?? 'EINVAL' });
+        });
+      });
+    }
+    return { kind: 'started', process: new ChildRun(child, child.pid, argument, observer, this.#ledger) };
+  }
+
+  close(): void {
+    // Nothing is held between starts.
+  }
+}
+
+function hasKnownFormat(path: string): boolean {
+  try {
+    const descriptor = openSync(path, 'r');
+    const head = Buffer.alloc(4);
+    try {
+      readSync(descriptor, head, 0, 4, 0);
+    } finally {
+      closeSync(descriptor);
+    }
+    return head.toString('latin1', 0, 2) === '#!' || head.toString('latin1') === '\x7fELF';
+  } catch {
+    // Whatever is wrong with the file, the start itself names it.
+    return true;
+  }
+}
+
+/** So many milliseconds without a byte mean that nothing of `exec` is left to read. */
+const QUIET_TURNS = 3;
+
+class ChildRun implements RunningProcess {
+  readonly pid: number;
+  readonly #child: ChildProcess;
+  readonly #ledger: Ledger;
+  readonly #entry: number;
+  #open = 2;
+  #paused = false;
+  #exit: ProcessExit | undefined;
+  #told = false;
+  #looking = false;
+
+  constructor(child: ChildProcess, pid: number, argument: Buffer, observer: ProcessObserver, ledger: Ledger) {
+    this.pid = pid;
+    this.#child = child;
+    this.#ledger = ledger;
+    this.#entry = ledger.open();
+    ledger.set(this.#entry, PID, pid);
+    child.on('error', () => {
+      // A signal that could not be sent; the exit itself is reported by 'exit'.
+    });
+    // An action need not read its stdin (C-RUN-07).
+    child.stdin?.on('error', () => child.stdin?.destroy());
+    child.stdin?.end(argument);
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream]?.on('data', (chunk: Buffer) => observer[stream](chunk));
+      child[stream]?.once('close', () => {
+        this.#open--;
+        if (this.#told && this.#open === 0) observer.streamsEnded();
+        else this.#tellWhenRead(observer);
+      });
+    }
+    child.once('exit', (status, signal) => {
+      this.#ledger.clear(this.#entry, PID);
+      this.#exit = signal === null ? { status: status ?? 0 } : { signal: constants.signals[signal] };
+      this.#tellWhenRead(observer);
+    });
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#child.stdout?.pause();
+    this.#child.stderr?.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#child.stdout?.resume();
+    this.#child.stderr?.resume();
+  }
+
+  kill(signal: number): void {
+    if (this.#exit !== undefined) return;
+    try {
+      process.kill(-this.pid, signal);
+    } catch {
+      // It exited in this moment.
+    }
+  }
+
+  release(): void {
+    this.#child.stdin?.destroy();
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+    this.#ledger.close(this.#entry);
+  }
+
+  /**
+   * Node may report the exit before it has read what is in the streams. Where they end it is all there;
+   * where another process holds them, some turns of the event loop without a byte mean the same.
+   */
+  #tellWhenRead(observer: ProcessObserver): void {
+    if (this.#exit === undefined || this.#told) return;
+    if (this.#open === 0) this.#tell(this.#exit, observer);
+    else if (!this.#looking) this.#look(this.#exit, observer, this.#bytesRead(), 0);
+  }
+
+  #look(exit: ProcessExit, observer: ProcessObserver, readBefore: number, quietTurns: number): void {
+    this.#looking = true;
+    setTimeout(() => {
+      if (this.#told) return;
+      const readNow = this.#bytesRead();
+      const quiet = !this.#paused && readNow === readBefore ? quietTurns + 1 : 0;
+      if (quiet < QUIET_TURNS) this.#look(exit, observer, readNow, quiet);
+      else this.#tell(exit, observer);
+    }, 1);
+  }
+
+  #tell(exit: ProcessExit, observer: ProcessObserver): void {
+    this.#told = true;
+    observer.exited(exit, this.#open > 0);
+  }
+
+  #bytesRead(): number {
+    return [this.#child.stdout, this.#child.stderr].reduce(
+      (sum, stream) => sum + ((stream as unknown as { bytesRead?: number } | null)?.bytesRead ?? 0),
+      0,
+    );
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What each worker thread holds of the system, in memory that the main thread sees too: pids and
+ * descriptors of the activations in flight. A thread that dies leaves no other trace of them, and neither
+ * the kernel nor Node gives them back (D-24).
+ */
+
+const ENTRY_FIELDS = 5;
+const ENTRIES = 4096;
+/** Before the entries: the thread that owns the slot, and its epoll descriptor plus one. */
+const HEADER_FIELDS = 2;
+const SLOT_FIELDS = HEADER_FIELDS + ENTRIES * ENTRY_FIELDS;
+
+/** The places of an entry; descriptors are stored plus one, so that 0 is none. */
+export const PID = 0;
+export const STDIN = 1;
+export const STDOUT = 2;
+export const STDERR = 3;
+export const PIDFD = 4;
+type Field = typeof PID | typeof STDIN | typeof STDOUT | typeof STDERR | typeof PIDFD;
+
+/** The memory for that many worker threads, to be handed to each. */
+export function createLedgers(slots: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(slots * SLOT_FIELDS * Int32Array.BYTES_PER_ELEMENT);
+}
+
+/** One worker thread's side. */
+export class Ledger {
+  /** The slot this thread has taken. */
+  readonly slot: number;
+  readonly #fields: Int32Array;
+  readonly #free: number[] = [];
+  #used = 0;
+
+  /** @throws Error when every slot is taken */
+  constructor(memory: SharedArrayBuffer, threadId: number) {
+    const all = new Int32Array(memory);
+    const slots = all.length / SLOT_FIELDS;
+    let slot = 0;
+    while (slot < slots && Atomics.compareExchange(all, slot * SLOT_FIELDS, 0, threadId) !== 0) slot++;
+    if (slot === slots) throw new Error('no free slot for a worker thread');
+    this.slot = slot;
+    this.#fields = all.subarray(slot * SLOT_FIELDS, (slot + 1) * SLOT_FIELDS);
+  }
+
+  /** Notes the thread's epoll descriptor. */
+  noteReactor(fd: number): void {
+    Atomics.store(this.#fields, 1, fd + 1);
+  }
+
+  /** Opens an entry for a process; -1 when all are taken, and then nothing is noted of it. */
+  open(): number {
+    return this.#free.pop() ?? (this.#used < ENTRIES ? this.#used++ : -1);
+  }
+
+  set(entry: number, field: Field, value: number): void {
+    if (entry >= 0) Atomics.store(this.#fields, HEADER_FIELDS + entry * ENTRY_FIELDS + field, value);
+  }
+
+  /** To be called before the thing itself is given back: its number may be another's at once. */
+  clear(entry: number, field: Field): void {
+    this.set(entry, field, 0);
+  }
+
+  /** Closes an entry whose fields are all cleared. */
+  close(entry: number): void {
+    if (entry >= 0) this.#free.push(entry);
+  }
+}
+
+/** What a dead thread has left behind. */
+export interface Estate {
+  readonly slot: number;
+  readonly pids: readonly number[];
+  readonly descriptors: readonly number[];
+}
+
+/** Takes over what the thread held, and frees its slot; undefined when it had none. */
+export function takeEstate(memory: SharedArrayBuffer, threadId: number): Estate | undefined {
+  const all = new Int32Array(memory);
+  for (let base = 0; base < all.length; base += SLOT_FIELDS) {
+    if (Atomics.load(all, base) !== threadId) continue;
+    const pids: number[] = [];
+    const descriptors: number[] = [];
+    for (let at = base + HEADER_FIELDS; at < base + SLOT_FIELDS; at++) {
+      const value = Atomics.exchange(all, at, 0);
+      if (value === 0) continue;
+      if ((at - base - HEADER_FIELDS) % ENTRY_FIELDS === PID) pids.push(value);
+      else descriptors.push(value - 1);
+    }
+    const reactor = Atomics.exchange(all, base + 1, 0);
+    if (reactor !== 0) descriptors.push(reactor - 1);
+    Atomics.store(all, base, 0);
+    return { slot: base / SLOT_FIELDS, pids, descriptors };
+  }
+  return undefined;
+}
+
+/** The pids of all processes in flight, of every thread. */
+export function pidsInFlight(memory: SharedArrayBuffer): number[] {
+  const all = new Int32Array(memory);
+  const pids: number[] = [];
+  for (let base = 0; base < all.length; base += SLOT_FIELDS) {
+    if (Atomics.load(all, base) === 0) continue;
+    for (let at = base + HEADER_FIELDS + PID; at < base + SLOT_FIELDS; at += ENTRY_FIELDS) {
+      const pid = Atomics.load(all, at);
+      if (pid !== 0) pids.push(pid);
+    }
+  }
+  return pids;
+}

@@ -1,0 +1,172 @@
+import { constants } from 'node:os';
+import koffi from 'koffi';
+
+/**
+ * The calls into the C library (glibc) that supervise processes, each as in its man page. They run on the
+ * calling thread and return at once: none of them may be given a descriptor that would block it.
+ */
+
+const libc = koffi.load('libc.so.6');
+
+/** pipe(2). */
+export const pipe2 = libc.func('int pipe2(void *ends, int flags)') as (
+  ends: Int32Array,
+  flags: number,
+) => number;
+/** close(2). */
+export const close = libc.func('int close(int fd)') as (fd: number) => number;
+/** read(2); a count below 2 GiB fits an int. */
+export const read = libc.func('int read(int fd, void *buffer, size_t count)') as (
+  fd: number,
+  buffer: Buffer,
+  count: number,
+) => number;
+/** write(2); a count below 2 GiB fits an int. */
+export const write = libc.func('int write(int fd, void *buffer, size_t count)') as (
+  fd: number,
+  buffer: Uint8Array,
+  count: number,
+) => number;
+/** send(2). */
+export const send = libc.func('int send(int fd, void *buffer, size_t count, int flags)') as (
+  fd: number,
+  buffer: Uint8Array,
+  count: number,
+  flags: number,
+) => number;
+/** fcntl(2) with an int argument. */
+export const fcntl = libc.func('int fcntl(int fd, int command, int argument)') as (
+  fd: number,
+  command: number,
+  argument: number,
+) => number;
+/** poll(2). */
+export const poll = libc.func('int poll(void *fds, unsigned long count, int timeoutMs)') as (
+  fds: Buffer,
+  count: number,
+  timeoutMs: number,
+) => number;
+/** kill(2). */
+export const kill = libc.func('int kill(int pid, int signal)') as (pid: number, signal: number) => number;
+/** wait4(2). */
+export const wait4 = libc.func('int wait4(int pid, void *status, int options, void *usage)') as (
+  pid: number,
+  status: Int32Array,
+  options: number,
+  usage: Buffer | null,
+) => number;
+/** prctl(2) with one argument. */
+export const prctl = libc.func('int prctl(int option, unsigned long argument)') as (
+  option: number,
+  argument: number,
+) => number;
+/** prlimit(2). */
+export const prlimit = libc.func('int prlimit(int pid, int resource, void *next, void *previous)') as (
+  pid: number,
+  resource: number,
+  next: BigUint64Array | null,
+  previous: BigUint64Array | null,
+) => number;
+/** epoll_create1(2). */
+export const epollCreate = libc.func('int epoll_create1(int flags)') as (flags: number) => number;
+/** epoll_ctl(2). */
+export const epollControl = libc.func('int epoll_ctl(int epfd, int op, int fd, void *event)') as (
+  epfd: number,
+  op: number,
+  fd: number,
+  event: Buffer | null,
+) => number;
+/** epoll_wait(2). */
+export const epollWait = libc.func('int epoll_wait(int epfd, void *events, int max, int timeoutMs)') as (
+  epfd: number,
+  events: Buffer,
+  max: number,
+  timeoutMs: number,
+) => number;
+
+const syscall = libc.func('long syscall(long number, long first, long second)') as (
+  number: number,
+  first: number,
+  second: number,
+) => number;
+const PIDFD_OPEN = 434;
+
+/** pidfd_open(2), by number: the C library has no wrapper before 2.36. The descriptor is closed on exec. */
+export function pidfdOpen(pid: number): number {
+  return Number(syscall(PIDFD_OPEN, pid, 0));
+}
+
+/** posix_spawn(3) and what prepares it; argv and envp are addresses of pointer arrays. */
+export const spawn = {
+  posixSpawn: libc.func(
+    'int posix_spawn(void *pid, const char *path, void *actions, void *attributes, uintptr_t argv, uintptr_t envp)',
+  ) as (
+    pid: Int32Array,
+    path: string,
+    actions: Buffer,
+    attributes: Buffer,
+    argv: bigint,
+    envp: bigint,
+  ) => number,
+  actionsInit: libc.func('int posix_spawn_file_actions_init(void *actions)') as (actions: Buffer) => number,
+  actionsDestroy: libc.func('int posix_spawn_file_actions_destroy(void *actions)') as (
+    actions: Buffer,
+  ) => number,
+  actionsDup2: libc.func('int posix_spawn_file_actions_adddup2(void *actions, int fd, int target)') as (
+    actions: Buffer,
+    fd: number,
+    target: number,
+  ) => number,
+  actionsChdir: libc.func('int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)') as (
+    actions: Buffer,
+    path: string,
+  ) => number,
+  actionsCloseFrom: libc.func('int posix_spawn_file_actions_addclosefrom_np(void *actions, int from)') as (
+    actions: Buffer,
+    from: number,
+  ) => number,
+  attributesInit: libc.func('int posix_spawnattr_init(void *attributes)') as (attributes: Buffer) => number,
+  attributesFlags: libc.func('int posix_spawnattr_setflags(void *attributes, short flags)') as (
+    attributes: Buffer,
+    flags: number,
+  ) => number,
+  attributesDefaults: libc.func('int posix_spawnattr_setsigdefault(void *attributes, void *signals)') as (
+    attributes: Buffer,
+    signals: Buffer,
+  ) => number,
+  attributesMask: libc.func('int posix_spawnattr_setsigmask(void *attributes, void *signals)') as (
+    attributes: Buffer,
+    signals: Buffer,
+  ) => number,
+};
+
+/** Memory of the C library's, with a known address. It is never freed: callers keep it for good. */
+export function nativeMemory(sizeBytes: number): { address: bigint; bytes: Buffer } {
+  const pointer = allocate(sizeBytes);
+  return { address: koffi.address(pointer), bytes: Buffer.from(koffi.view(pointer, sizeBytes)) };
+}
+const allocate = libc.func('void *malloc(size_t size)') as (size: number) => unknown;
+
+/** Frees what {@link nativeMemory} gave, after its last use. */
+export const freeAddress = libc.func('void free(uintptr_t address)') as (address: bigint) => void;
+
+/** The error number of this thread's last call that failed (errno(3)). */
+export function errno(): number {
+  return koffi.errno();
+}
+
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+
+/** The name of an error number, as `ENOENT`. */
+export function errnoName(number: number): string {
+  return NAMES.get(number) ?? `E${number}`;
+}
+
+/** Calls back when the descriptor is readable, on the thread's event loop; closing the handle ends it. */
+export const pollReadable = (fd: number, callback: () => void): { close(): void } =>
+  koffi.node.poll(fd, { readable: true }, callback);
+
+export const O_CLOEXEC = 0o2000000;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const O_NONBLOCK = 0o4000;

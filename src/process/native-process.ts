@@ -1,0 +1,200 @@
+import { constants } from 'node:os';
+import type { ProcessExit, ProcessObserver, RunningProcess } from './engines/engine.js';
+import { type Ledger, PID, PIDFD, STDERR, STDIN, STDOUT } from './ledger.js';
+import { close, errno, kill, read, wait4 } from './libc.js';
+import { READABLE, type Reactor, type Watch } from './reactor.js';
+import { StdinFeed } from './stdin-feed.js';
+
+/** One pipe's capacity as the kernel makes it (pipe(7)). */
+const CHUNK_BYTES = 64 * 1024;
+/** What exec can have left in a pipe it has not enlarged beyond the unprivileged limit (pipe-max-size). */
+const LEFT_IN_PIPE_BYTES = 1024 * 1024;
+
+const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+const status = new Int32Array(1);
+const usage = Buffer.alloc(144);
+
+/** What a native engine hands over of a process that it has just started; all of it becomes ours. */
+export interface StartedChild {
+  readonly pid: number;
+  readonly pidfd: number;
+  readonly stdin: number;
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+interface Output {
+  fd: number;
+  watch: Watch | undefined;
+  readonly field: typeof STDOUT | typeof STDERR;
+  readonly deliver: (bytes: Buffer) => void;
+}
+
+/**
+ * Supervises one process that was not started by Node: feeds its stdin, reads both outputs as they come,
+ * learns of its exit from a pidfd, reaps it. Nothing in here waits.
+ *
+ * Order at the end: exec exits, its pidfd becomes readable; what it wrote is in the pipes then, so they are
+ * read empty, the process is reaped, and `exited` is told. Ends of the streams may come before that (the
+ * usual case) or after (another process holds them).
+ */
+export class NativeProcess implements RunningProcess {
+  readonly pid: number;
+  readonly #reactor: Reactor;
+  readonly #observer: ProcessObserver;
+  readonly #ledger: Ledger;
+  readonly #entry: number;
+  readonly #outputs: readonly [Output, Output];
+  #stdin: number;
+  #feed: StdinFeed | undefined;
+  #pidfd: number;
+  #exitWatch: Watch | undefined;
+  #paused = false;
+  #exitSeen = false;
+  #reaped = false;
+
+  constructor(
+    reactor: Reactor,
+    ledger: Ledger,
+    child: StartedChild,
+    argument: Buffer,
+    observer: ProcessObserver,
+  ) {
+    this.pid = child.pid;
+    this.#reactor = reactor;
+    this.#observer = observer;
+    this.#ledger = ledger;
+    this.#entry = ledger.open();
+    this.#stdin = child.stdin;
+    this.#pidfd = child.pidfd;
+    ledger.set(this.#entry, PID, child.pid);
+    ledger.set(this.#entry, STDIN, child.stdin + 1);
+    ledger.set(this.#entry, STDOUT, child.stdout + 1);
+    ledger.set(this.#entry, STDERR, child.stderr + 1);
+    ledger.set(this.#entry, PIDFD, child.pidfd + 1);
+    this.#outputs = [
+      { fd: child.stdout, watch: undefined, field: STDOUT, deliver: (bytes) => observer.stdout(bytes) },
+      { fd: child.stderr, watch: undefined, field: STDERR, deliver: (bytes) => observer.stderr(bytes) },
+    ];
+    for (const output of this.#outputs) this.#watchOutput(output);
+    this.#exitWatch = reactor.add(this.#pidfd, READABLE, () => this.#onExit());
+    this.#feed = new StdinFeed(reactor, child.stdin, argument, () => this.#closeStdin());
+  }
+
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    // Not a mask of 0: a hang-up would be reported again and again while nobody reads.
+    for (const output of this.#outputs) this.#unwatch(output);
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    for (const output of this.#outputs) if (output.fd >= 0) this.#watchOutput(output);
+    if (this.#exitSeen && !this.#reaped) this.#finish();
+  }
+
+  kill(signal: number): void {
+    if (!this.#reaped) kill(-this.pid, signal);
+  }
+
+  release(): void {
+    this.#closeStdin();
+    for (const output of this.#outputs) this.#closeOutput(output);
+    this.#ledger.close(this.#entry);
+  }
+
+  #watchOutput(output: Output): void {
+    output.watch = this.#reactor.add(output.fd, READABLE, () => this.#onReadable(output));
+  }
+
+  #unwatch(output: Output): void {
+    if (output.watch !== undefined) this.#reactor.remove(output.watch);
+    output.watch = undefined;
+  }
+
+  #onReadable(output: Output): void {
+    this.#readOnce(output);
+    if (this.#reaped && this.#outputs.every(({ fd }) => fd < 0)) this.#observer.streamsEnded();
+  }
+
+  /** @returns how many bytes came; 0 when there are none now, or the stream has ended and is closed */
+  #readOnce(output: Output): number {
+    const count = read(output.fd, chunk, CHUNK_BYTES);
+    if (count > 0) {
+      output.deliver(count === CHUNK_BYTES ? chunk : chunk.subarray(0, count));
+      return count;
+    }
+    if (count < 0) {
+      const error = errno();
+      if (error === constants.errno.EAGAIN || error === constants.errno.EINTR) return 0;
+    }
+    this.#closeOutput(output);
+    return 0;
+  }
+
+  #onExit(): void {
+    this.#exitSeen = true;
+    if (this.#exitWatch !== undefined) this.#reactor.remove(this.#exitWatch);
+    this.#exitWatch = undefined;
+    // Whoever paused has no room for what is still in the pipes; resume() goes on from here.
+    if (!this.#paused) this.#finish();
+  }
+
+  #finish(): void {
+    for (const output of this.#outputs) {
+      let left = LEFT_IN_PIPE_BYTES;
+      while (output.fd >= 0 && left > 0) {
+        const count = this.#readOnce(output);
+        if (count === 0) break;
+        left -= count;
+      }
+    }
+    this.#closeStdin();
+    const exit = this.#reap();
+    this.#observer.exited(
+      exit,
+      this.#outputs.some(({ fd }) => fd >= 0),
+    );
+  }
+
+  #reap(): ProcessExit {
+    this.#ledger.clear(this.#entry, PID);
+    this.#reaped = true;
+    const reaped = wait4(this.pid, status, 0, usage);
+    this.#ledger.clear(this.#entry, PIDFD);
+    close(this.#pidfd);
+    this.#pidfd = -1;
+    return reaped === this.pid ? exitOf(status[0] as number, usage) : {};
+  }
+
+  #closeOutput(output: Output): void {
+    if (output.fd < 0) return;
+    this.#unwatch(output);
+    this.#ledger.clear(this.#entry, output.field);
+    close(output.fd);
+    output.fd = -1;
+  }
+
+  #closeStdin(): void {
+    if (this.#stdin < 0) return;
+    this.#feed?.stop();
+    this.#ledger.clear(this.#entry, STDIN);
+    close(this.#stdin);
+    this.#stdin = -1;
+  }
+}
+
+/** Reads a wait status and a struct rusage as wait4(2) fills them on 64-bit Linux. */
+function exitOf(waitStatus: number, rusage: Buffer): ProcessExit {
+  const signal = waitStatus & 0x7f;
+  const seconds = (at: number): number =>
+    Number(rusage.readBigInt64LE(at)) + Number(rusage.readBigInt64LE(at + 8)) / 1e6;
+  const used = {
+    userCpuSeconds: seconds(0),
+    systemCpuSeconds: seconds(16),
+    maxResidentBytes: Number(rusage.readBigInt64LE(32)) * 1024,
+  };
+  return signal === 0 ? { status: (waitStatus >> 8) & 0xff, usage: used } : { signal, usage: used };
+}

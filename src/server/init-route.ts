@@ -1,0 +1,40 @@
+import type { Request, Response } from 'hyper-express';
+import { rowOf } from '../errors/table.js';
+import type { InitAnswer } from '../pool/messages.js';
+import { send, sendFailure } from './answer.js';
+import { receiveBody } from './request-body.js';
+import type { Service } from './service.js';
+
+/** POST /init (section 2): hands the body to a worker, in its turn. */
+export async function handleInit(request: Request, response: Response, service: Service): Promise<void> {
+  if (service.draining) return sendFailure(response, { code: 'draining' });
+  const receivedMs = performance.now();
+  const body = await receiveBody(request, response, service.config.maxBodyBytes);
+  if (body === 'too-large') {
+    return sendFailure(response, { code: 'body_too_large', detail: String(service.config.maxBodyBytes) });
+  }
+  service.begin();
+  try {
+    const answer = await initialise(body, service);
+    service.metrics.observeInit(answer, performance.now() - receivedMs);
+    service.log.init(answer);
+    if (answer.failure !== undefined) sendFailure(response, answer.failure);
+    else send(response, 200, 'text/html; charset=utf-8', 'OK');
+  } finally {
+    service.end();
+  }
+}
+
+async function initialise(body: Uint8Array, service: Service): Promise<InitAnswer> {
+  try {
+    return await service.action.init(
+      () => service.pool.init({ kind: 'init', body }),
+      () => service.pool.init({ kind: 'refuse-init' }),
+    );
+  } catch (error) {
+    service.log.fault('an init failed inside the runtime', error);
+    const failure = { code: 'worker_lost' } as const;
+    if (rowOf(failure.code).sentinels) await service.oweSentinels();
+    return { failure, durationMs: 0, codeBytes: body.byteLength };
+  }
+}

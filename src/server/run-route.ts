@@ -1,0 +1,44 @@
+import type { Request, Response } from 'hyper-express';
+import type { RunAnswer } from '../pool/messages.js';
+import { sendFailure, sendResult } from './answer.js';
+import { receiveBody } from './request-body.js';
+import type { Service } from './service.js';
+
+/** POST /run (section 3): lets the activation in, hands it to a worker, answers what comes back. */
+export async function handleRun(request: Request, response: Response, service: Service): Promise<void> {
+  if (service.draining) return sendFailure(response, { code: 'draining' });
+  const receivedMs = performance.now();
+  const body = await receiveBody(request, response, service.config.maxBodyBytes);
+  if (body === 'too-large') {
+    service.metrics.countRefusal('body_too_large');
+    return sendFailure(response, { code: 'body_too_large', detail: String(service.config.maxBodyBytes) });
+  }
+  const admitted = service.admission.enter();
+  if (admitted === false) {
+    service.metrics.countRefusal('overloaded');
+    return sendFailure(response, { code: 'overloaded' });
+  }
+  if (admitted !== true) await admitted;
+  try {
+    // An init under way is waited for; its outcome is its own caller's business.
+    if (service.action.blocking !== undefined) await service.action.blocking;
+    const queuedMs = performance.now() - receivedMs;
+    const answer = await activate(body, service);
+    service.metrics.observeRun(answer, queuedMs, performance.now() - receivedMs);
+    service.log.run(answer);
+    if (answer.result !== undefined) sendResult(response, answer.result);
+    else sendFailure(response, answer.failure ?? { code: 'internal' });
+  } finally {
+    service.admission.leave();
+  }
+}
+
+async function activate(body: Uint8Array, service: Service): Promise<RunAnswer> {
+  try {
+    return await service.pool.run({ kind: 'run', body, ...service.action.current });
+  } catch (error) {
+    service.log.fault('an activation failed inside the runtime', error);
+    await service.oweSentinels();
+    return { failure: { code: 'worker_lost' }, facts: { logBytes: 0, argumentBytes: 0 } };
+  }
+}

@@ -1,0 +1,28 @@
+import type { HelloAnswer, InitAnswer, RunAnswer, WorkerTask } from '../pool/messages.js';
+import { init, refuseInit, writeSentinels } from './init.js';
+import { run } from './run.js';
+import { createRuntime } from './runtime.js';
+
+const runtime = createRuntime();
+// The first task tells of a failure; until then it is no unhandled one.
+runtime.catch(() => {});
+
+/** What the pool calls for each task. */
+export default async function handle(
+  task: WorkerTask,
+): Promise<RunAnswer | InitAnswer | HelloAnswer | undefined> {
+  const thread = await runtime;
+  switch (task.kind) {
+    case 'run':
+      return run(task, thread);
+    case 'init':
+      return init(task, thread);
+    case 'refuse-init':
+      return refuseInit(thread);
+    case 'sentinels':
+      await writeSentinels(thread.logs);
+      return undefined;
+    case 'hello':
+      return { engine: thread.engines[0]?.name ?? 'none', fallbackReason: thread.fallbackReason };
+  }
+}

@@ -1,0 +1,63 @@
+import { install } from '../action/install.js';
+import { readInitBody } from '../contract/init-body.js';
+import { MESSAGE_TWICE, SENTINEL } from '../contract/messages.js';
+import { type Failure, rowOf, textOfFailure } from '../errors/table.js';
+import { NOBODY } from '../logs/log-stream.js';
+import type { InitAnswer, InitTask } from '../pool/messages.js';
+import type { LogStreams } from './activation.js';
+import type { WorkerRuntime } from './runtime.js';
+
+/** Initialises the action (section 2) and answers once the logs of a failure are complete. */
+export async function init(task: InitTask, runtime: WorkerRuntime): Promise<InitAnswer> {
+  const begunMs = performance.now();
+  const request = readInitBody(task.body);
+  if (!('variables' in request)) return refused(request, runtime.logs, begunMs, 0);
+  const codeBytes = sizeOf(request.code);
+  const failure = await install(request.code, runtime.settings.actionRoot, runtime.settings, (work) =>
+    runtime.gate.replacing(work),
+  );
+  if (failure !== undefined) return refused(failure, runtime.logs, begunMs, codeBytes);
+  const variables = request.variables.length === 0 ? '' : JSON.stringify(request.variables);
+  return { variables, durationMs: performance.now() - begunMs, codeBytes };
+}
+
+/** Answers an init that came too late (C-INIT-20): told before its body is parsed (D-05). */
+export async function refuseInit(runtime: WorkerRuntime): Promise<InitAnswer> {
+  runtime.logs.stderr.write(NOBODY, Buffer.from(`${MESSAGE_TWICE}\n`));
+  await written(runtime.logs);
+  return { failure: { code: 'init_twice' }, durationMs: 0, codeBytes: 0 };
+}
+
+/** Writes the sentinels of an activation or init whose own worker could not. */
+export async function writeSentinels(logs: LogStreams): Promise<void> {
+  const line = Buffer.from(`${SENTINEL}\n`);
+  logs.stdout.write(NOBODY, line);
+  logs.stderr.write(NOBODY, line);
+  await written(logs);
+}
+
+function sizeOf(code: { kind: string; zip?: Buffer; text?: string }): number {
+  return code.zip?.length ?? Buffer.byteLength(code.text ?? '');
+}
+
+async function refused(
+  failure: Failure,
+  logs: LogStreams,
+  begunMs: number,
+  codeBytes: number,
+): Promise<InitAnswer> {
+  if (rowOf(failure.code).sentinels) {
+    // The plain text of the contract says "see logs"; the other texts are the reason themselves.
+    const reason =
+      failure.code === 'init_no_exec'
+        ? 'error: there is no executable file named exec'
+        : `error: ${textOfFailure(failure)}`;
+    logs.stdout.write(NOBODY, Buffer.from(`${reason}\n`));
+    await writeSentinels(logs);
+  }
+  return { failure, durationMs: performance.now() - begunMs, codeBytes };
+}
+
+function written({ stdout, stderr }: LogStreams): Promise<void> {
+  return new Promise((resolve) => stdout.whenWritten(() => stderr.whenWritten(resolve)));
+}

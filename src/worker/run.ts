@@ -1,0 +1,70 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { explainStart } from '../action/explain-start.js';
+import { readRunBody } from '../contract/run-body.js';
+import type { RunAnswer, RunTask } from '../pool/messages.js';
+import type { StartOutcome, StartRequest } from '../process/engines/engine.js';
+import { Activation } from './activation.js';
+import type { WorkerRuntime } from './runtime.js';
+
+/** A file just written may be held open for a moment by a process on its way to exec, in any thread. */
+const BUSY_RETRIES = 20;
+const BUSY_RETRY_MS = 5;
+
+/** The machine's limits, not the action's fault. */
+const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
+
+/** Runs one activation (section 3) and answers once its logs are complete. */
+export function run(task: RunTask, runtime: WorkerRuntime): Promise<RunAnswer> {
+  return new Promise((resolve) => {
+    const request = readRunBody(task.body);
+    const argumentBytes = 'argument' in request ? request.argument.length : 0;
+    const activation = new Activation(
+      runtime.logs,
+      runtime.limits,
+      runtime.nextOwner(),
+      argumentBytes,
+      resolve,
+    );
+    if ('code' in request) {
+      activation.refuse(request);
+      return;
+    }
+    const action = runtime.actionOf(task.generation, task.variables);
+    begin({ action, ...request }, activation, runtime).catch((error: unknown) => {
+      activation.refuse({ code: 'internal', detail: error instanceof Error ? error.message : String(error) });
+    });
+  });
+}
+
+async function begin(request: StartRequest, activation: Activation, runtime: WorkerRuntime): Promise<void> {
+  let errno = '';
+  for (let attempt = 0; attempt <= BUSY_RETRIES; attempt++) {
+    for (const engine of runtime.engines) {
+      const started = runtime.gate.starting(() => engine.start(request, activation));
+      // Awaited only where the engine needs it: a turn of the queue costs, and output may be there already.
+      const outcome: StartOutcome = 'kind' in started ? started : await started;
+      if (outcome.kind === 'refused') continue;
+      if (outcome.kind === 'started') {
+        activation.started(outcome.process, engine.name);
+        return;
+      }
+      errno = outcome.errno;
+      break;
+    }
+    if (errno !== 'ETXTBSY') break;
+    await delay(BUSY_RETRY_MS);
+  }
+  refuseStart(request.action.exec, errno, activation);
+}
+
+function refuseStart(exec: string, errno: string, activation: Activation): void {
+  if (OUT_OF_RESOURCES.has(errno)) {
+    activation.refuse(
+      { code: 'run_no_resources', detail: errno },
+      `error: no process could be started: ${errno}`,
+    );
+    return;
+  }
+  const { kind, reason, text } = explainStart(exec, errno);
+  activation.refuse({ code: kind === 'no_exec' ? 'run_no_exec' : 'run_start_failed', reason }, text);
+}
