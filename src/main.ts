@@ -22,11 +22,11 @@ async function main(argv: string[]): Promise<number | undefined> {
     return complain([error instanceof Error ? error.message : String(error)]);
   }
   const { values, positionals } = parsed;
-  if (values['help'] === true) {
+  if (values.help === true) {
     process.stdout.write(helpText());
     return 0;
   }
-  if (values['version'] === true) {
+  if (values.version === true) {
     process.stdout.write(`${version()}\n`);
     return 0;
   }

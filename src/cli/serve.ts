@@ -66,7 +66,7 @@ function startPool(
     maxUnzippedBytes: config.maxUnzippedBytes,
     maxEntries: config.maxEntries,
     drainMs: config.drainMs,
-    openFiles: openFilesOfActions(process.env['HYPERSKELETON_SOFT_OPEN_FILES']),
+    openFiles: openFilesOfActions(process.env.HYPERSKELETON_SOFT_OPEN_FILES),
     shared: createSharedMemory(config.threads),
   };
   return new WorkerPool(settings, config.threads, { workerLost });

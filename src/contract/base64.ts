@@ -43,10 +43,10 @@ export function decodeBase64InPlace(text: Buffer, start: number, end: number): D
     let width = 1;
     if (value >= ESCAPE) {
       if (value === REFUSE) return { problem: `it holds a character outside the base64 alphabet` };
-      const escape = String.fromCharCode(text[at + 1] as number);
-      width = escape === 'u' ? 6 : 2;
-      const code = escape === 'u' ? Number.parseInt(text.toString('latin1', at + 2, at + 6), 16) : -1;
-      value = code >= 0 ? (code < 128 ? (TABLE[code] as number) : REFUSE) : (ESCAPED[escape] ?? REFUSE);
+      const letter = String.fromCharCode(text[at + 1] as number);
+      width = letter === 'u' ? 6 : 2;
+      const code = letter === 'u' ? Number.parseInt(text.toString('latin1', at + 2, at + 6), 16) : -1;
+      value = code >= 0 ? (code < 128 ? (TABLE[code] as number) : REFUSE) : (ESCAPED[letter] ?? REFUSE);
       if (value >= ESCAPE) return { problem: `it holds a character outside the base64 alphabet` };
     }
     at += width;

@@ -25,7 +25,7 @@ export class HttpServer {
     });
     if (service.config.metrics) {
       this.#route('/metrics', 'get', async (request, response) => {
-        const accept = request.headers['accept'];
+        const accept = request.headers.accept;
         const { type, text } = await service.metrics.scrape(accept);
         send(response, 200, type, text);
       });
