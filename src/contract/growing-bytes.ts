@@ -1,18 +1,27 @@
+/** What a small holding may keep for its next use. */
+const KEPT_BYTES = 64 * 1024;
 const FIRST_CAPACITY_BYTES = 1024;
 
-/** Bytes kept across chunks; room grows by doubling and is given up by {@link clear} when it was large. */
+/**
+ * Bytes kept across chunks, up to a limit.
+ *
+ * A large holding lives in a resizable buffer: it grows in place instead of by copies, and gives its memory
+ * back the moment it is cleared, where a plain one would wait for the garbage collector.
+ */
 export class GrowingBytes {
-  #room: Buffer = Buffer.alloc(0);
   length = 0;
+  readonly #maxBytes: number;
+  #room: Buffer = Buffer.alloc(0);
+  #resizable: ArrayBuffer | undefined;
+
+  /** @param maxBytes the most that will ever be held */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
 
   append(chunk: Buffer): void {
     const needed = this.length + chunk.length;
-    if (needed > this.#room.length) {
-      // Not from Node's shared pool: a kept slice would keep the whole pool alive.
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#room.length * 2, FIRST_CAPACITY_BYTES));
-      this.#room.copy(grown, 0, 0, this.length);
-      this.#room = grown;
-    }
+    if (needed > this.#room.length) this.#grow(needed);
     chunk.copy(this.#room, this.length);
     this.length = needed;
   }
@@ -24,6 +33,35 @@ export class GrowingBytes {
 
   clear(): void {
     this.length = 0;
-    if (this.#room.length > 64 * FIRST_CAPACITY_BYTES) this.#room = Buffer.alloc(0);
+    if (this.#resizable === undefined) return;
+    this.#room = Buffer.alloc(0);
+    (this.#resizable as ResizableBuffer).resize(0);
+    this.#resizable = undefined;
+  }
+
+  #grow(needed: number): void {
+    const capacity = Math.max(needed, this.#room.length * 2, FIRST_CAPACITY_BYTES);
+    if (capacity <= KEPT_BYTES) {
+      // Not from Node's shared pool: a kept slice would keep the whole pool alive.
+      const grown = Buffer.allocUnsafeSlow(capacity);
+      this.bytes().copy(grown);
+      this.#room = grown;
+      return;
+    }
+    const bounded = Math.max(needed, Math.min(capacity, this.#maxBytes));
+    if (this.#resizable === undefined) {
+      const maxByteLength = Math.max(this.#maxBytes, needed);
+      this.#resizable = new (ArrayBuffer as unknown as ResizableConstructor)(bounded, { maxByteLength });
+      const grown = Buffer.from(this.#resizable, 0, bounded);
+      this.bytes().copy(grown);
+      this.#room = grown;
+    } else {
+      (this.#resizable as ResizableBuffer).resize(bounded);
+      this.#room = Buffer.from(this.#resizable, 0, bounded);
+    }
   }
 }
+
+/** ES2024's resizable buffers, which Node 20 has and its type library does not name. */
+type ResizableBuffer = ArrayBuffer & { resize(length: number): void };
+type ResizableConstructor = new (length: number, options: { maxByteLength: number }) => ResizableBuffer;

@@ -11,7 +11,7 @@ const LINE_BREAK = 0x0a;
 export class LastLine {
   /** Whether the line now being written has outgrown the limit and is handed on as it comes. */
   overflowing = false;
-  readonly #held = new GrowingBytes();
+  readonly #held: GrowingBytes;
   #ended = false;
   readonly #maxBytes: number;
   readonly #emit: (log: Buffer) => void;
@@ -23,6 +23,7 @@ export class LastLine {
    */
   constructor(maxBytes: number, emit: (log: Buffer) => void) {
     this.#maxBytes = maxBytes;
+    this.#held = new GrowingBytes(maxBytes);
     this.#emit = emit;
   }
 

@@ -1,6 +1,7 @@
 import { type Request, type Response, Server } from 'hyper-express';
 import { send, sendFailure } from './answer.js';
 import { handleInit } from './init-route.js';
+import { refuseBusyPort } from './port-probe.js';
 import { handleRun } from './run-route.js';
 import type { Service } from './service.js';
 
@@ -8,11 +9,21 @@ import type { Service } from './service.js';
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 const HOST = '0.0.0.0';
 
+/**
+ * Once its stream is full the framework pauses it and nothing resumes it; a body is taken as it comes. The
+ * framework reads this option of a route, its types do not name it.
+ */
+const ROUTE_OPTIONS = { streaming: { readable: { highWaterMark: NO_LIMIT } } } as object;
+
 type Handler = (request: Request, response: Response) => Promise<void> | void;
 
 /** The HTTP front end (section 1): routes, methods, unknown paths. It never looks into a body. */
 export class HttpServer {
-  readonly #server = new Server({ max_body_length: NO_LIMIT, auto_close: false, fast_buffers: true });
+  readonly #server = new Server({
+    max_body_length: NO_LIMIT,
+    auto_close: false,
+    fast_buffers: true,
+  });
 
   constructor(service: Service) {
     this.#route('/init', 'post', (request, response) => handleInit(request, response, service));
@@ -46,10 +57,11 @@ export class HttpServer {
    * @throws Error when the port can't be had
    */
   async listen(port: number): Promise<number> {
+    await refuseBusyPort(port, HOST);
     try {
       await this.#server.listen(port, HOST);
-    } catch {
-      throw new Error(`port ${port} can't be listened on: it is in use, or this user may not have it`);
+    } catch (error) {
+      throw new Error(`port ${port} can't be listened on`, { cause: error });
     }
     return this.#server.port;
   }
@@ -61,7 +73,7 @@ export class HttpServer {
 
   #route(path: string, method: 'get' | 'post', handler: Handler): void {
     const allow = `${method.toUpperCase()}, OPTIONS`;
-    this.#server[method](path, handler);
+    this.#server[method](path, ROUTE_OPTIONS, handler);
     this.#server.options(path, (_request, response) => {
       response.header('Allow', allow);
       send(response, 200, 'text/plain', '');

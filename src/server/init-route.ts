@@ -1,6 +1,7 @@
 import type { Request, Response } from 'hyper-express';
 import { rowOf } from '../errors/table.js';
 import type { InitAnswer } from '../pool/messages.js';
+import { buffersPassed } from '../process/memory-relief.js';
 import { send, sendFailure } from './answer.js';
 import { receiveBody } from './request-body.js';
 import type { Service } from './service.js';
@@ -13,6 +14,7 @@ export async function handleInit(request: Request, response: Response, service: 
   if (body === 'too-large') {
     return sendFailure(response, { code: 'body_too_large', detail: String(service.config.maxBodyBytes) });
   }
+  const bodyBytes = body.byteLength;
   service.begin();
   try {
     const answer = await initialise(body, service);
@@ -22,6 +24,7 @@ export async function handleInit(request: Request, response: Response, service: 
     else send(response, 200, 'text/html; charset=utf-8', 'OK');
   } finally {
     service.end();
+    buffersPassed(bodyBytes);
   }
 }
 

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import type { Request, Response } from 'hyper-express';
 
 /** Up to here a body that announces its length comes in one buffer from the framework. */
@@ -31,10 +32,19 @@ export function receiveBody(request: Request, response: Response, maxBytes: numb
 function receiveStream(request: Request, maxBytes: number, length: number | undefined): Promise<RequestBody> {
   return new Promise((resolve) => {
     const collected = new Collected(maxBytes, length);
-    request.on('data', (chunk: Uint8Array) => {
-      if (collected.add(chunk)) resolve('too-large');
-    });
-    request.once('end', () => resolve(collected.bytes()));
+    // Piped, for the framework's stream does not begin to flow when it is listened to.
+    request.pipe(
+      new Writable({
+        write(chunk: Uint8Array, _encoding, done) {
+          if (collected.add(chunk)) resolve('too-large');
+          done();
+        },
+        final(done) {
+          resolve(collected.bytes());
+          done();
+        },
+      }),
+    );
   });
 }
 

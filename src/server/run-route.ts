@@ -1,5 +1,6 @@
 import type { Request, Response } from 'hyper-express';
 import type { RunAnswer } from '../pool/messages.js';
+import { buffersPassed } from '../process/memory-relief.js';
 import { sendFailure, sendResult } from './answer.js';
 import { receiveBody } from './request-body.js';
 import type { Service } from './service.js';
@@ -13,6 +14,7 @@ export async function handleRun(request: Request, response: Response, service: S
     service.metrics.countRefusal('body_too_large');
     return sendFailure(response, { code: 'body_too_large', detail: String(service.config.maxBodyBytes) });
   }
+  const bodyBytes = body.byteLength;
   const admitted = service.admission.enter();
   if (admitted === false) {
     service.metrics.countRefusal('overloaded');
@@ -26,10 +28,15 @@ export async function handleRun(request: Request, response: Response, service: S
     const answer = await activate(body, service);
     service.metrics.observeRun(answer, queuedMs, performance.now() - receivedMs);
     service.log.run(answer);
-    if (answer.result !== undefined) sendResult(response, answer.result);
-    else sendFailure(response, answer.failure ?? { code: 'internal' });
+    if (answer.result !== undefined) {
+      sendResult(response, answer.result);
+      buffersPassed(answer.result.byteLength);
+    } else {
+      sendFailure(response, answer.failure ?? { code: 'internal' });
+    }
   } finally {
     service.admission.leave();
+    buffersPassed(bodyBytes);
   }
 }
 

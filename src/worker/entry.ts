@@ -1,4 +1,5 @@
 import type { HelloAnswer, InitAnswer, RunAnswer, WorkerTask } from '../pool/messages.js';
+import { buffersPassed } from '../process/memory-relief.js';
 import { init, refuseInit, writeSentinels } from './init.js';
 import { run } from './run.js';
 import { createRuntime } from './runtime.js';
@@ -13,10 +14,16 @@ export default async function handle(
 ): Promise<RunAnswer | InitAnswer | HelloAnswer | undefined> {
   const thread = await runtime;
   switch (task.kind) {
-    case 'run':
-      return run(task, thread);
-    case 'init':
-      return init(task, thread);
+    case 'run': {
+      const answer = await run(task, thread);
+      buffersPassed(task.body.byteLength + (answer.result?.byteLength ?? 0));
+      return answer;
+    }
+    case 'init': {
+      const answer = await init(task, thread);
+      buffersPassed(task.body.byteLength + answer.codeBytes);
+      return answer;
+    }
     case 'refuse-init':
       return refuseInit(thread);
     case 'sentinels':

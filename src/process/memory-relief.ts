@@ -1,0 +1,33 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** Buffers of this much in total are worth a collection of their own. */
+const WORTH_BYTES = 8 * 1024 * 1024;
+const QUIET_MS = 100;
+
+let passedBytes = 0;
+let timer: NodeJS.Timeout | undefined;
+let collect: (() => void) | undefined;
+
+/**
+ * Says that large buffers have passed through this thread and are garbage now. Once the thread has been
+ * quiet for a moment they are collected: a server that then has nothing to do would keep an upload's 64 MB
+ * for hours, for nothing asks for memory.
+ */
+export function buffersPassed(bytes: number): void {
+  passedBytes += bytes;
+  if (passedBytes < WORTH_BYTES) return;
+  clearTimeout(timer);
+  timer = setTimeout(relieve, QUIET_MS);
+  timer.unref();
+}
+
+function relieve(): void {
+  passedBytes = 0;
+  if (collect === undefined) {
+    // The collector is there in every Node; only its name has to be exposed.
+    setFlagsFromString('--expose-gc');
+    collect = runInNewContext('gc') as () => void;
+  }
+  collect();
+}
