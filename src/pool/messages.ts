@@ -4,6 +4,7 @@
 
 import type { ErrorCode } from '../errors/table.js';
 import type { ProcessExit } from '../process/engines/engine.js';
+import type { OpenFiles } from '../process/open-files.js';
 
 /** The engine settings: `auto` takes the best that works. */
 export type EngineChoice = 'auto' | 'posix_spawn' | 'child_process';
@@ -17,7 +18,7 @@ export interface WorkerSettings {
   readonly maxEntries: number;
   readonly drainMs: number;
   /** RLIMIT_NOFILE for actions; undefined: what the server has. */
-  readonly openFiles: readonly [soft: bigint, hard: bigint] | undefined;
+  readonly openFiles: OpenFiles | undefined;
   readonly shared: SharedMemory;
 }
 
@@ -27,6 +28,8 @@ export interface SharedMemory {
   readonly ledgers: SharedArrayBuffer;
   /** Who is starting a process: pool/start-gate.ts. */
   readonly startGate: SharedArrayBuffer;
+  /** Who has lowered the limit on open files: process/open-files.ts. */
+  readonly openFiles: SharedArrayBuffer;
   /** Who is writing to stdout and stderr: logs/log-stream.ts. */
   readonly logs: SharedArrayBuffer;
   /** One number: 1 once a shutdown has killed what outlived its grace period. */

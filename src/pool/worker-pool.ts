@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { createLedgers, pidsInFlight, takeEstate } from '../process/ledger.js';
+import { createLimitMemory, forgetLimitOf } from '../process/open-files.js';
 import type {
   HelloAnswer,
   InitAnswer,
@@ -33,6 +34,7 @@ export function createSharedMemory(threads: number): SharedMemory {
   return {
     ledgers: createLedgers(slots),
     startGate: createStartGate(slots),
+    openFiles: createLimitMemory(slots),
     logs: new SharedArrayBuffer(2 * SHARED_FIELDS * Int32Array.BYTES_PER_ELEMENT),
     shutdown: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
   };
@@ -130,6 +132,7 @@ export class WorkerPool {
     for (const fd of estate?.descriptors ?? []) closeQuietly(fd);
     if (estate !== undefined) {
       leaveForDead(this.#shared.startGate, estate.slot, this.#initialising > 0);
+      forgetLimitOf(this.#shared.openFiles, estate.slot);
       const logs = new Int32Array(this.#shared.logs);
       releaseStream(logs.subarray(0, SHARED_FIELDS), estate.slot);
       releaseStream(logs.subarray(SHARED_FIELDS), estate.slot);

@@ -4,7 +4,8 @@ import type { WorkerSettings } from '../pool/messages.js';
 import type { ExecEngine } from '../process/engines/engine.js';
 import { PosixSpawnEngine } from '../process/engines/posix-spawn.js';
 import type { Ledger } from '../process/ledger.js';
-import { close, pidfdOpen } from '../process/libc.js';
+import { close, pidfdOpen, prlimit } from '../process/libc.js';
+import { LoweredLimit } from '../process/open-files.js';
 import { Reactor } from '../process/reactor.js';
 
 /**
@@ -22,6 +23,16 @@ export function createNativeEngines(
   close(pidfd);
   const reactor = new Reactor();
   ledger.noteReactor(reactor.fd);
-  const engines = [new PosixSpawnEngine(reactor, ledger, settings.openFiles)];
+  const engines = [new PosixSpawnEngine(reactor, ledger, limitOf(settings, ledger.slot))];
   return { engines, sinkFor: (fd) => new NativeSink(fd, reactor) };
+}
+
+const RLIMIT_NOFILE = 7;
+const THIS_PROCESS = 0;
+
+function limitOf({ openFiles, shared }: WorkerSettings, slot: number): LoweredLimit | undefined {
+  if (openFiles === undefined) return undefined;
+  return new LoweredLimit(shared.openFiles, slot, openFiles, (limit) => {
+    prlimit(THIS_PROCESS, RLIMIT_NOFILE, limit, null);
+  });
 }

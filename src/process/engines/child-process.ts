@@ -98,6 +98,7 @@ class ChildRun implements RunningProcess {
   #exit: ProcessExit | undefined;
   #told = false;
   #looking = false;
+  #released = false;
 
   constructor(child: ChildProcess, pid: number, argument: Buffer, observer: ProcessObserver, ledger: Ledger) {
     this.pid = pid;
@@ -115,6 +116,7 @@ class ChildRun implements RunningProcess {
       child[stream]?.on('data', (chunk: Buffer) => observer[stream](chunk));
       child[stream]?.once('close', () => {
         this.#open--;
+        if (this.#released) return;
         if (this.#told && this.#open === 0) observer.streamsEnded();
         else this.#tellWhenRead(observer);
       });
@@ -148,6 +150,7 @@ class ChildRun implements RunningProcess {
   }
 
   release(): void {
+    this.#released = true;
     this.#child.stdin?.destroy();
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();

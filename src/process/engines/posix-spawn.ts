@@ -1,8 +1,9 @@
 import { constants } from 'node:os';
 import type { Ledger } from '../ledger.js';
-import { close, errno, errnoName, kill, pidfdOpen, prlimit, spawn, wait4 } from '../libc.js';
+import { close, errno, errnoName, kill, pidfdOpen, spawn, wait4 } from '../libc.js';
 import { NativeProcess } from '../native-process.js';
-import { closeChildEnds, openPipes } from '../pipes.js';
+import type { LoweredLimit } from '../open-files.js';
+import { type ActivationPipes, closeChildEnds, openPipes } from '../pipes.js';
 import type { Reactor } from '../reactor.js';
 import { SpawnBlock } from '../spawn-block.js';
 import type { ActionImage, ExecEngine, ProcessObserver, StartOutcome, StartRequest } from './engine.js';
@@ -10,7 +11,6 @@ import type { ActionImage, ExecEngine, ProcessObserver, StartOutcome, StartReque
 const SETPGROUP = 0x02;
 const SETSIGDEF = 0x04;
 const SETSIGMASK = 0x08;
-const RLIMIT_NOFILE = 7;
 /** Room for the opaque types of spawn.h: 80 and 336 bytes in glibc. */
 const ACTIONS_BYTES = 256;
 const ATTRIBUTES_BYTES = 1024;
@@ -28,16 +28,13 @@ export class PosixSpawnEngine implements ExecEngine {
   readonly #actions = Buffer.alloc(ACTIONS_BYTES);
   readonly #attributes = Buffer.alloc(ATTRIBUTES_BYTES);
   readonly #pid = new Int32Array(1);
-  readonly #openFiles: BigUint64Array | undefined;
+  readonly #limit: LoweredLimit | undefined;
 
-  /**
-   * @param openFiles the limit RLIMIT_NOFILE, soft and hard, that actions get; undefined: the server's own.
-   *   Node raises the soft limit for itself before any of our code runs, actions keep the original (D-06).
-   */
-  constructor(reactor: Reactor, ledger: Ledger, openFiles?: readonly [soft: bigint, hard: bigint]) {
+  /** @param limit the limit on open files that actions get; undefined: the server's own */
+  constructor(reactor: Reactor, ledger: Ledger, limit?: LoweredLimit) {
     this.#reactor = reactor;
     this.#ledger = ledger;
-    this.#openFiles = openFiles === undefined ? undefined : BigUint64Array.from(openFiles);
+    this.#limit = limit;
     spawn.attributesInit(this.#attributes);
     spawn.attributesFlags(this.#attributes, SETPGROUP | SETSIGDEF | SETSIGMASK);
     // Node ignores SIGPIPE, and ignored signals would stay ignored across exec.
@@ -50,31 +47,21 @@ export class PosixSpawnEngine implements ExecEngine {
   }
 
   start(request: StartRequest, observer: ProcessObserver): StartOutcome {
-    const pipes = openPipes();
+    const pipes = this.#withDescriptors(openPipes, (outcome) => outcome === constants.errno.EMFILE);
     if (typeof pipes === 'number') return { kind: 'failed', errno: errnoName(pipes) };
-    const { argv, envp } = this.#block.pack(request);
-    const actions = this.#actions;
-    spawn.actionsInit(actions);
-    spawn.actionsChdir(actions, request.action.folder);
-    for (const [target, fd] of pipes.child.entries()) spawn.actionsDup2(actions, fd, target);
-    // Descriptors that the server itself inherited may lack close-on-exec.
-    spawn.actionsCloseFrom(actions, 3);
-    const error = spawn.posixSpawn(this.#pid, request.action.exec, actions, this.#attributes, argv, envp);
-    spawn.actionsDestroy(actions);
+    const error = this.#spawn(request, pipes);
     closeChildEnds(pipes);
-    if (error !== 0) {
-      for (const fd of [pipes.stdin, pipes.stdout, pipes.stderr]) close(fd);
-      return { kind: 'failed', errno: errnoName(error) };
-    }
+    if (error !== 0) return this.#fail(pipes, errnoName(error));
     const pid = this.#pid[0] as number;
-    const pidfd = pidfdOpen(pid);
+    const pidfd = this.#withDescriptors(
+      () => pidfdOpen(pid),
+      (fd) => fd < 0,
+    );
     if (pidfd < 0) {
       const name = errnoName(errno());
       abandon(pid);
-      for (const fd of [pipes.stdin, pipes.stdout, pipes.stderr]) close(fd);
-      return { kind: 'failed', errno: name };
+      return this.#fail(pipes, name);
     }
-    if (this.#openFiles !== undefined) prlimit(pid, RLIMIT_NOFILE, this.#openFiles, null);
     const child = { pid, pidfd, stdin: pipes.stdin, stdout: pipes.stdout, stderr: pipes.stderr };
     return {
       kind: 'started',
@@ -84,6 +71,33 @@ export class PosixSpawnEngine implements ExecEngine {
 
   close(): void {
     this.#block.close();
+  }
+
+  /** @returns 0, or the error number of posix_spawn(3) */
+  #spawn(request: StartRequest, pipes: ActivationPipes): number {
+    const { argv, envp } = this.#block.pack(request);
+    const { exec, folder } = request.action;
+    const actions = this.#actions;
+    spawn.actionsInit(actions);
+    spawn.actionsChdir(actions, folder);
+    for (const [target, fd] of pipes.child.entries()) spawn.actionsDup2(actions, fd, target);
+    // Descriptors that the server itself inherited may lack close-on-exec.
+    spawn.actionsCloseFrom(actions, 3);
+    const start = (): number => spawn.posixSpawn(this.#pid, exec, actions, this.#attributes, argv, envp);
+    const error = this.#limit === undefined ? start() : this.#limit.lowered(start);
+    spawn.actionsDestroy(actions);
+    return error;
+  }
+
+  /** Another thread may have lowered the limit on open files for a moment: then it is tried once more. */
+  #withDescriptors<T>(call: () => T, lacking: (outcome: T) => boolean): T {
+    const outcome = call();
+    return this.#limit !== undefined && lacking(outcome) ? this.#limit.raised(call) : outcome;
+  }
+
+  #fail(pipes: ActivationPipes, name: string): StartOutcome {
+    for (const fd of [pipes.stdin, pipes.stdout, pipes.stderr]) close(fd);
+    return { kind: 'failed', errno: name };
   }
 }
 

@@ -1,0 +1,133 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, mkdtempSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const PATIENCE_MS = 20_000;
+
+/** Waits for a condition that nobody announces: a file, a process's end. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    await delay(10);
+  }
+}
+
+/** Whether a process exists and has not ended. */
+export function isAlive(pid: number): boolean {
+  const state = stateOf(pid);
+  return state !== undefined && state !== 'Z' && state !== 'X';
+}
+
+/** The state letter of a process (proc(5)), undefined when there is none of that number. */
+export function stateOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2)[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** The children of a process, of all its threads, zombies included (proc(5)). */
+export function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
+  );
+}
+
+/** Ends a process that an action left behind. */
+export function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/**
+ * Holds actions back until the test lets them go: a FIFO in a folder of its own. An action runs the line
+ * {@link wait} in a POSIX shell, with its descriptor 9; a file tells that it stands at the gate.
+ */
+export class Gate {
+  readonly wait: string;
+  readonly #folder: string;
+  #fd: number;
+
+  constructor(parent: string) {
+    this.#folder = mkdtempSync(join(parent, 'gate-'));
+    const fifo = join(this.#folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    // Opened for both: this open does not wait for a reader, and no action's open waits for a writer.
+    this.#fd = openSync(fifo, constants.O_RDWR);
+    this.wait = `exec 9<'${fifo}'; : > "${this.#folder}/waiting-$$"; read -r line <&9; exec 9<&-`;
+  }
+
+  /** How many stand at the gate, or have passed it. */
+  get arrived(): number {
+    return readdirSync(this.#folder).length - 1;
+  }
+
+  async arrivals(count: number): Promise<void> {
+    await until(`${count} actions stand at the gate`, () => this.arrived >= count);
+  }
+
+  /** Lets all go that stand there. */
+  open(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+/** Collects a stream, so that the test can wait for a text in it. */
+export class Collected {
+  #memory: Buffer = Buffer.allocUnsafe(1 << 16);
+  #length = 0;
+  #wake: (() => void) | undefined;
+  #ended = false;
+
+  constructor(stream: Readable) {
+    stream.on('data', (chunk: Buffer) => {
+      if (this.#length + chunk.length > this.#memory.length) {
+        const larger = Buffer.allocUnsafe(2 * (this.#length + chunk.length));
+        this.#memory.copy(larger, 0, 0, this.#length);
+        this.#memory = larger;
+      }
+      chunk.copy(this.#memory, this.#length);
+      this.#length += chunk.length;
+      this.#wake?.();
+    });
+    stream.once('close', () => {
+      this.#ended = true;
+      this.#wake?.();
+    });
+  }
+
+  get bytes(): Buffer {
+    return this.#memory.subarray(0, this.#length);
+  }
+
+  get text(): string {
+    return this.bytes.toString('utf8');
+  }
+
+  /** Resolves once the text has come that often since the beginning. */
+  async waitFor(text: string, times = 1): Promise<void> {
+    let from = 0;
+    for (let found = 0; found < times; ) {
+      const at = this.bytes.indexOf(text, from);
+      if (at >= 0) {
+        found++;
+        from = at + text.length;
+        continue;
+      }
+      if (this.#ended) throw new Error(`the stream ended before ${JSON.stringify(text)} came ${times} times`);
+      from = Math.max(from, this.#length - text.length);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
