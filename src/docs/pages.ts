@@ -1,0 +1,71 @@
+import { allowedText } from '../config/load.js';
+import { SETTINGS, type Setting } from '../config/settings.js';
+import { ERRORS, type ErrorRow } from '../errors/table.js';
+
+/** A page of docs/ that is made from the code's own tables. */
+export interface Page {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Every generated page; a test compares them with the files. */
+export function generatedPages(): Page[] {
+  return [
+    { path: 'docs/configuration.md', text: configurationPage() },
+    { path: 'docs/errors.md', text: errorsPage() },
+  ];
+}
+
+function configurationPage(): string {
+  const rows = Object.values(SETTINGS).map(settingRow).join('\n');
+  return `# Configuration
+
+Made from \`src/config/settings.ts\` by \`npm run docs\`.
+
+A flag of \`hyperskeleton serve\` wins over the environment variables, of which the first that is set counts; one
+that is empty counts as not set. Everything is checked at start: all faults are told at once, each with its source,
+its value and what is allowed, and the server exits with status 2.
+
+| flag | environment | allowed | default | what |
+|---|---|---|---|---|
+${rows}
+
+The settings of the server itself (\`HYPERSKELETON_*\`, \`OTEL_*\`, \`npm_*\`, \`NODE_*\`) do not reach the action.
+`;
+}
+
+function settingRow(setting: Setting): string {
+  const variables = setting.env.map((name) => `\`${name}\``).join(', ');
+  const allowed = allowedText(setting.kind) ?? 'any text';
+  const value = setting.default === '' ? 'not set' : (setting.default ?? setting.derived ?? '');
+  const unit = setting.unit === undefined ? '' : ` ${setting.unit}`;
+  return `| \`--${setting.flag}\` | ${variables} | ${allowed} | ${value}${unit} | ${setting.sentence} |`;
+}
+
+function errorsPage(): string {
+  const rows = Object.entries<ErrorRow>(ERRORS)
+    .map(([code, row]) => errorRow(code, row))
+    .join('\n');
+  return `# Error answers
+
+Made from \`src/errors/table.ts\` by \`npm run docs\`.
+
+Every error answer is \`{"error": text}\`. Where the fault is not the action's, the header \`X-Hyperskeleton-Error\`
+carries the code, so that nobody takes the answer for the action's. Where \`exec\` could not be started,
+\`X-Hyperskeleton-Reason\` says in one word why: \`missing\`, \`dangling_link\`, \`folder\`, \`no_file\`, \`not_executable\`,
+\`noexec_mount\`, \`not_permitted\`, \`too_large\`, \`wrong_architecture\`, \`loader_missing\`, \`interpreter_missing\`,
+\`interpreter_refused\`, \`no_interpreter\`, \`crlf\`, \`empty\`, \`unknown_format\`, \`refused\`; the log has the sentence.
+
+\`%s\` stands for the detail of the one case. "Sentinels" says whether the two lines that end an activation's log are
+written; "outcome" is the label of \`hyperskeleton_activations_total\` and \`hyperskeleton_inits_total\`.
+
+| code | status | error text | whose fault | outcome | sentinels | what it means |
+|---|---|---|---|---|---|---|
+${rows}
+`;
+}
+
+function errorRow(code: string, row: ErrorRow): string {
+  const outcome = row.outcome === undefined ? '' : `\`${row.outcome}\``;
+  return `| \`${code}\` | ${row.status} | ${row.text} | ${row.fault} | ${outcome} | ${row.sentinels ? 'yes' : 'no'} | ${row.meaning} |`;
+}

@@ -1,0 +1,160 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readBody } from '../../src/contract/body.js';
+import { decodeString, MAX_JSON_DEPTH, readMembers, skipValue } from '../../src/contract/json-text.js';
+import { readRunBody } from '../../src/contract/run-body.js';
+
+/** JSON text as other programs write it: any white space, any escapes, numbers of every form. */
+const blanks = fc.stringMatching(/^[ \t\r\n]{0,3}$/);
+const number = fc.stringMatching(/^-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?$/);
+const text = fc
+  .array(
+    fc.oneof(
+      fc.string({ unit: 'grapheme' }).map((plain) => JSON.stringify(plain).slice(1, -1)),
+      fc.constantFrom(
+        '\\"',
+        '\\\\',
+        '\\/',
+        '\\b',
+        '\\f',
+        '\\n',
+        '\\r',
+        '\\t',
+        '\\u0041',
+        '\\uD83D\\uDE00',
+        '\\ud800',
+      ),
+    ),
+    { maxLength: 4 },
+  )
+  .map((parts) => `"${parts.join('')}"`);
+const { value } = fc.letrec<{ value: string }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.constantFrom('true', 'false', 'null', '{}', '[]', '{ }', '[\n]'),
+    number,
+    text,
+    fc
+      .tuple(blanks, fc.array(fc.tuple(blanks, tie('value'), blanks), { minLength: 1, maxLength: 3 }))
+      .map(([, items]) => `[${items.map((item) => item.join('')).join(',')}]`),
+    fc
+      .array(fc.tuple(blanks, text, blanks, blanks, tie('value'), blanks), { minLength: 1, maxLength: 3 })
+      .map((items) => `{${items.map(([a, k, b, c, v, d]) => `${a}${k}${b}:${c}${v}${d}`).join(',')}}`),
+  ),
+}));
+
+function accepts(source: string): boolean {
+  const bytes = Buffer.from(source);
+  try {
+    return skipValue(bytes, 0, bytes.length) === bytes.length;
+  } catch {
+    return false;
+  }
+}
+
+function parses(source: string): boolean {
+  try {
+    JSON.parse(source);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('the JSON reader', () => {
+  it('takes every JSON text', () => {
+    fc.assert(fc.property(value, (source) => accepts(source)));
+  });
+
+  it('takes and refuses what JSON.parse takes and refuses, for texts damaged in one place', () => {
+    const damaged = fc.tuple(
+      value,
+      fc.nat(),
+      fc.constantFrom('', ',', '"', '\\', '}', ']', '0', '-', 'e', '.', '\u0001', 'x'),
+    );
+    fc.assert(
+      fc.property(damaged, ([source, at, insert]) => {
+        const place = at % (source.length + 1);
+        const broken = source.slice(0, place) + insert + source.slice(place + (at % 2));
+        // The reader looks at one value; JSON.parse allows white space around it.
+        expect(accepts(broken)).toBe(parses(broken) && broken === broken.trim());
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('finds the members that JSON.parse finds, and their text', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string({ unit: 'grapheme' }), value), (members) => {
+        const source = Buffer.from(
+          `{${Object.entries(members).map(([name, text]) => `${JSON.stringify(name)} : ${text}`)}}`,
+        );
+        const found = readMembers(source, 0, source.length);
+        expect(found.end).toBe(source.length);
+        expect(
+          found.members.map(({ name, value: { start, end } }) => [name, source.toString('utf8', start, end)]),
+        ).toEqual(Object.entries(members));
+      }),
+    );
+  });
+
+  it('decodes strings as JSON.parse does', () => {
+    fc.assert(
+      fc.property(text, (source) => {
+        const bytes = Buffer.from(source);
+        expect(decodeString(bytes, { start: 0, end: bytes.length })).toBe(JSON.parse(source));
+      }),
+    );
+  });
+
+  it.each(['[', '{"a":'])('D-17: takes %s nested as deep as the limit, and no deeper', (open) => {
+    const close = open === '[' ? ']' : '}';
+    const nested = (depth: number): string =>
+      `${open.repeat(depth - 1)}${open[0]}${close}${close.repeat(depth - 1)}`;
+    expect(accepts(nested(MAX_JSON_DEPTH))).toBe(true);
+    expect(accepts(nested(MAX_JSON_DEPTH + 1))).toBe(false);
+  });
+});
+
+describe('the body of /run', () => {
+  it('C-RUN-06: hands on the very text of value, without its line breaks', () => {
+    const argument = value.filter((source) => source.startsWith('{') || source.startsWith('['));
+    fc.assert(
+      fc.property(argument, blanks, fc.boolean(), (source, blank, first) => {
+        const members = [`"value"${blank}:${blank}${source}${blank}`, '"other":1'];
+        const request = readRunBody(
+          Buffer.from(`${blank}{${(first ? members : members.reverse()).join(',')}}${blank}`),
+        );
+        expect('argument' in request && request.argument.toString()).toBe(source.replaceAll(/[\r\n]/g, ''));
+      }),
+    );
+  });
+
+  it('C-RUN-08: names every variable __OW_ and the key in capitals, the last of a name counts', () => {
+    const key = fc
+      .string({ unit: 'grapheme', minLength: 1 })
+      .filter((name) => !/[=\0]/.test(name.toUpperCase()));
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.tuple(
+            key,
+            fc.string().filter((text) => !text.includes('\0')),
+          ),
+        ),
+        (pairs) => {
+          const context = pairs.filter(([name]) => name !== 'value' && name !== 'activation');
+          const body = `{${context.map(([name, text]) => `${JSON.stringify(name)}:${JSON.stringify(text)}`).join(',')}}`;
+          const request = readRunBody(Buffer.from(body));
+          const expected = new Map(context.map(([name, text]) => [`__OW_${name.toUpperCase()}`, text]));
+          expect('variables' in request && new Map(request.variables)).toEqual(expected);
+        },
+      ),
+    );
+  });
+
+  it('never throws, whatever the bytes', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void readRunBody(bytes)));
+    fc.assert(fc.property(fc.string(), (source) => void readBody(Buffer.from(source))));
+  });
+});

@@ -1,0 +1,128 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LastLine } from '../../src/contract/last-line.js';
+import { resultIn, withoutFinalBreak } from '../../src/contract/result.js';
+import { WholeLines } from '../../src/contract/whole-lines.js';
+
+const output = fc.string({ unit: fc.constantFrom('a', 'b', '\r', '\n', '\n'), maxLength: 60 });
+const cuts = fc.array(fc.nat(60), { maxLength: 8 });
+
+function pieces(text: string, places: readonly number[]): Buffer[] {
+  const sorted = [0, ...places.map((place) => Math.min(place, text.length)), text.length].sort(
+    (a, b) => a - b,
+  );
+  return sorted.slice(1).map((end, index) => Buffer.from(text.slice(sorted[index], end)));
+}
+
+/** The simple way: all of the output at once. */
+function parted(text: string): { log: string; last: string } {
+  const ended = text.endsWith('\n') ? text.slice(0, -1) : text;
+  const at = ended.lastIndexOf('\n') + 1;
+  return { log: text.slice(0, at), last: ended.slice(at) };
+}
+
+describe('the last line', () => {
+  it('C-RUN-16, C-RUN-17: is the same however the output is cut into chunks', () => {
+    fc.assert(
+      fc.property(output, cuts, (text, places) => {
+        const log: string[] = [];
+        const lines = new LastLine(1000, (bytes) => log.push(bytes.toString()));
+        for (const piece of pieces(text, places)) lines.push(piece);
+        const expected = parted(text);
+        expect(log.join('')).toBe(expected.log);
+        expect(withoutFinalBreak(lines.held()).toString()).toBe(expected.last);
+        // Whole lines only: each piece that is handed on ends in a break.
+        expect(log.every((bytes) => bytes.endsWith('\n'))).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('D-18: a line over the limit goes to the log whole, and is no result when it is the last', () => {
+    fc.assert(
+      fc.property(output, cuts, fc.integer({ min: 1, max: 10 }), (text, places, limit) => {
+        const log: string[] = [];
+        const lines = new LastLine(limit, (bytes) => log.push(bytes.toString()));
+        for (const piece of pieces(text, places)) lines.push(piece);
+        const expected = parted(text);
+        const heldBytes = text.length - expected.log.length;
+        expect(lines.overflowing).toBe(heldBytes > limit);
+        expect(log.join('')).toBe(lines.overflowing ? text : expected.log);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('gives large holdings back', () => {
+    const lines = new LastLine(1 << 24, () => {});
+    lines.push(Buffer.alloc(5_000_000, 'x'));
+    lines.push(Buffer.alloc(5_000_000, 'y'));
+    expect(lines.held().length).toBe(10_000_000);
+    expect(
+      [lines.held()[4_999_999], lines.held()[5_000_000]].map((byte) => String.fromCharCode(byte ?? 0)),
+    ).toEqual(['x', 'y']);
+    lines.push(Buffer.from('\n{}'));
+    expect(lines.held().toString()).toBe('{}');
+  });
+});
+
+describe('whole lines', () => {
+  it('C-LOG-05: come out in one piece each, whatever the chunks', () => {
+    fc.assert(
+      fc.property(output, cuts, (text, places) => {
+        const log: string[] = [];
+        const lines = new WholeLines(1000, (bytes) => log.push(bytes.toString()));
+        for (const piece of pieces(text, places)) lines.push(piece);
+        expect(log.every((bytes) => bytes.endsWith('\n'))).toBe(true);
+        lines.end();
+        expect(log.join('')).toBe(text);
+      }),
+    );
+  });
+
+  it('hand a line over the limit on in pieces and lose nothing', () => {
+    fc.assert(
+      fc.property(output, cuts, fc.integer({ min: 1, max: 5 }), (text, places, limit) => {
+        let log = '';
+        const lines = new WholeLines(limit, (bytes) => {
+          log += bytes.toString();
+        });
+        for (const piece of pieces(text, places)) lines.push(piece);
+        lines.end();
+        expect(log).toBe(text);
+      }),
+    );
+  });
+});
+
+describe('the result in a line', () => {
+  it('C-RUN-22: is the line’s own bytes for every object and array, blanks around it removed', () => {
+    const json = fc.oneof(fc.dictionary(fc.string(), fc.jsonValue()), fc.array(fc.jsonValue()));
+    fc.assert(
+      fc.property(json, fc.stringMatching(/^[ \t\r\v\f]*$/), (value, blank) => {
+        const text = JSON.stringify(value);
+        expect(resultIn(Buffer.from(`${blank}${text}${blank}`))?.toString()).toBe(text);
+      }),
+    );
+  });
+
+  it.each([
+    '5',
+    '"s"',
+    'null',
+    'true',
+    '',
+    ' ',
+    '{',
+    '{}x',
+    '{"a":NaN}',
+    '[Infinity]',
+    '\ufeff{}',
+    '{"a":"\u0001"}',
+    "{'a':1}",
+  ])('C-RUN-18, C-RUN-22: %j has none', (line) => expect(resultIn(Buffer.from(line))).toBeUndefined());
+
+  it('C-RUN-23: a line that is not UTF-8 has none', () => {
+    expect(resultIn(Buffer.from('7b2261223a22ff227d', 'hex'))).toBeUndefined();
+  });
+});
