@@ -54,7 +54,9 @@ export class Replacement {
   /** Puts everything back as it was, in reverse order. */
   undo(): void {
     for (const { target, kept } of this.#steps.reverse()) {
-      if (kept === undefined || !lstat(kept)?.isFile()) rmSync(target, { recursive: true, force: true });
+      // One rename puts a file back over a file or link; anything else has to make room first.
+      const inOneStep = kept !== undefined && !lstat(kept)?.isDirectory() && !lstat(target)?.isDirectory();
+      if (!inOneStep) rmSync(target, { recursive: true, force: true });
       if (kept !== undefined) renameSync(kept, target);
     }
     this.#steps.length = 0;
