@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmod, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Gate, isAlive, stateOf, until } from '../support/run-waiting.js';
+
+const HARNESS = fileURLToPath(new URL('../fixtures/pool-harness.mjs', import.meta.url));
+const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX';
+
+/**
+ * A worker thread that dies takes its memory with it, so this is done to a real server in a process of its
+ * own, whose harness can end a thread.
+ */
+describe.each(['posix_spawn', 'child_process'])('a worker thread that dies (%s)', (engine) => {
+  let folder: string;
+  let child: ChildProcess;
+  let lines: Interface;
+  let port: number;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-pool-'));
+    child = spawn(process.execPath, [HARNESS, folder, engine], { stdio: ['pipe', 'pipe', 'pipe', 'ipc'] });
+    lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+    port = await new Promise<number>((resolve, reject) => {
+      child.once('message', (message) => resolve((message as { port: number }).port));
+      child.once('exit', (code) => reject(new Error(`the harness ended: ${code}`)));
+    });
+  });
+  afterEach(() => {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('D-24: its activations are answered worker_lost with sentinels, its processes killed, it is replaced', async () => {
+    const gate = new Gate(folder);
+    await writeFile(
+      join(folder, 'exec'),
+      `#!/bin/sh\necho $$ >> "${folder}/pids"\n${gate.wait}\necho "{}"\n`,
+    );
+    await chmod(join(folder, 'exec'), 0o755);
+    const seen: string[] = [];
+    lines.on('line', (line) => seen.push(line));
+    const run = (): Promise<Response> =>
+      fetch(`http://127.0.0.1:${port}/run`, { method: 'POST', body: '{}' });
+    const fds = (): number => readdirSync(`/proc/${child.pid}/fd`).length;
+    const before = fds();
+    const answers = [run(), run(), run()];
+    await gate.arrivals(3);
+    child.send('kill-worker');
+    for (const answer of await Promise.all(answers)) {
+      expect([answer.status, answer.headers.get('x-hyperskeleton-error')]).toEqual([500, 'worker_lost']);
+      expect(await answer.json()).toEqual({ error: 'The worker thread that ran the activation died.' });
+    }
+    await until('three sentinels came', () => seen.filter((line) => line === SENTINEL).length === 3);
+    const { readFileSync } = await import('node:fs');
+    const pids = readFileSync(join(folder, 'pids'), 'utf8').trim().split('\n').map(Number);
+    expect(pids.length).toBe(3);
+    await until('its processes are gone', () => pids.every((pid) => !isAlive(pid)));
+    if (engine === 'posix_spawn') {
+      await until('and reaped', () => pids.every((pid) => stateOf(pid) === undefined));
+    }
+    await writeFile(join(folder, 'next'), '#!/bin/sh\necho \'{"after":1}\'\n');
+    await chmod(join(folder, 'next'), 0o755);
+    const { renameSync } = await import('node:fs');
+    renameSync(join(folder, 'next'), join(folder, 'exec'));
+    const after = await run();
+    expect([after.status, await after.text()]).toEqual([200, '{"after":1}']);
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toMatch(/hyperskeleton_workers_lost_total 1\n/);
+    expect(metrics).toMatch(/hyperskeleton_activations_total\{outcome="internal"\} 3\n/);
+    // The scrape itself opens nothing; kept connections of this test's client may come on top.
+    await until('its descriptors are closed', () => fds() <= before + 6);
+    gate.open();
+  });
+});
