@@ -35,6 +35,7 @@ export async function serve(config: Config): Promise<void> {
   const recorder = new Recorder({
     inFlight: () => admission.inFlight,
     queued: () => admission.queued,
+    workerThreads: () => pool.threads,
     engine: () => engine,
   });
   const log = await ServerLog.open(config.logFile, config.logLevel);

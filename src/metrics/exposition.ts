@@ -75,6 +75,9 @@ function metricsOf(recorder: Recorder): Metric[] {
     counter(names.CHILD_CPU_SECONDS_TOTAL, 'CPU time of the processes of activations.', () => [
       { labels: {}, value: recorder.childCpuSeconds },
     ]),
+    gauge(names.WORKER_THREADS, 'Worker threads that live.', () => [
+      { labels: {}, value: gauges.workerThreads() },
+    ]),
     counter(names.WORKERS_LOST_TOTAL, 'Worker threads that died and were replaced.', () => [
       { labels: {}, value: recorder.workersLost },
     ]),

@@ -16,6 +16,7 @@ export type Phase = (typeof PHASES)[number];
 export interface Gauges {
   readonly inFlight: () => number;
   readonly queued: () => number;
+  readonly workerThreads: () => number;
   readonly engine: () => string;
 }
 

@@ -74,6 +74,11 @@ export class WorkerPool {
     this.#watchThreads();
   }
 
+  /** Threads that live. */
+  get threads(): number {
+    return this.#piscina.threads.length;
+  }
+
   run(task: WorkerTask & { kind: 'run' }): Promise<RunAnswer> {
     return this.#send(task, task.body);
   }
