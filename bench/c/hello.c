@@ -1,7 +1,7 @@
-/* The static action that both sides of the comparison run. */
-#include <stdio.h>
+/* The action that the loop and the server both run: as little as an action can do. */
+#include <unistd.h>
 
 int main(void) {
-  puts("{\"hello\":\"world\"}");
-  return 0;
+  static const char result[] = "{\"hello\":\"world\"}\n";
+  return write(1, result, sizeof result - 1) == (ssize_t)(sizeof result - 1) ? 0 : 1;
 }
