@@ -11,7 +11,7 @@ import { Recorder } from '../metrics/recorder.js';
 import { createSharedMemory, WorkerPool } from '../pool/worker-pool.js';
 import { openFilesOfActions } from '../process/open-files.js';
 import { reapOrphans } from '../process/orphans.js';
-import { HttpServer } from '../server/http-server.js';
+import type { HttpServer } from '../server/http-server.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
 
@@ -40,13 +40,16 @@ export async function serve(config: Config): Promise<void> {
   });
   const log = await ServerLog.open(config.logFile, config.logLevel);
   const service = new Service(config, admission, pool, recorder, log);
+  // Loaded while the first worker starts on another core: the two take about as long.
+  const { HttpServer } = await import('../server/http-server.js');
   const http = new HttpServer(service);
   const port = await http.listen(config.port);
   endOnSignals(service, http);
-  await reapOrphans();
   const hello = await pool.hello();
   engine = hello.engine;
   service.ready = true;
+  pool.growTo(config.threads);
+  await reapOrphans();
   if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
   log.info('serving', { port, engine, actionRoot, threads: config.threads });
   if (isatty(2))
@@ -70,7 +73,7 @@ function startPool(
     openFiles: openFilesOfActions(process.env.HYPERSKELETON_SOFT_OPEN_FILES),
     shared: createSharedMemory(config.threads),
   };
-  return new WorkerPool(settings, config.threads, { workerLost });
+  return new WorkerPool(settings, { workerLost });
 }
 
 /** The first signal drains, a second one ends the grace period at once. */

@@ -1,5 +1,4 @@
 import { closeSync } from 'node:fs';
-import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { createLedgers, pidsInFlight, takeEstate } from '../process/ledger.js';
@@ -18,6 +17,8 @@ import { createStartGate, leaveForDead } from './start-gate.js';
 const TASKS_PER_THREAD = 1_000_000;
 /** Bodies from this size on are moved to the worker instead of copied. */
 const MOVE_BYTES = 64 * 1024;
+
+const WORKER = new URL('../worker/entry.js', import.meta.url).href;
 
 /** What is told of the pool's troubles. */
 export interface PoolObserver {
@@ -40,43 +41,40 @@ export function createSharedMemory(threads: number): SharedMemory {
   };
 }
 
+/** One thread: a piscina pool of its own, so that the dispatcher says which thread gets what. */
+interface Thread {
+  readonly piscina: Piscina;
+  tasks: number;
+}
+
 /**
  * The worker threads (piscina), and the care for what one leaves behind when it dies: its processes are
- * killed, its descriptors closed, its locks released, and its tasks rejected (D-24).
+ * killed, its descriptors closed, its locks released, its tasks rejected, and piscina replaces it (D-24).
+ *
+ * One thread is started at once, the others when it serves: the first answer waits for one only.
  */
 export class WorkerPool {
-  readonly #piscina: Piscina;
-  readonly #shared: SharedMemory;
+  readonly #settings: WorkerSettings;
   readonly #observer: PoolObserver;
+  readonly #threads: Thread[] = [];
   readonly #known = new Set<number>();
   #initialising = 0;
   #closing = false;
 
-  constructor(settings: WorkerSettings, threads: number, observer: PoolObserver) {
-    this.#shared = settings.shared;
+  constructor(settings: WorkerSettings, observer: PoolObserver) {
+    this.#settings = settings;
     this.#observer = observer;
-    this.#piscina = new Piscina({
-      filename: new URL('../worker/entry.js', import.meta.url).href,
-      minThreads: threads,
-      maxThreads: threads,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      concurrentTasksPerWorker: TASKS_PER_THREAD,
-      maxQueue: Number.POSITIVE_INFINITY,
-      // The default waits inside the thread while it has no task, and its pipes would starve.
-      atomics: 'disabled',
-      recordTiming: false,
-      workerHistogram: false,
-      workerData: settings,
-    });
-    // A death without a task under way comes as an event; the exit itself is seen below.
-    this.#piscina.on('error', () => {});
-    this.#piscina.on('workerCreate', () => this.#watchThreads());
-    this.#watchThreads();
+    this.#addThread();
   }
 
   /** Threads that live. */
   get threads(): number {
-    return this.#piscina.threads.length;
+    return this.#threads.length;
+  }
+
+  /** Starts further threads, up to that many in all. */
+  growTo(threads: number): void {
+    while (this.#threads.length < threads) this.#addThread();
   }
 
   run(task: WorkerTask & { kind: 'run' }): Promise<RunAnswer> {
@@ -104,41 +102,71 @@ export class WorkerPool {
 
   /** Kills the process groups of all activations in flight; their workers then answer them. */
   killAll(): void {
-    Atomics.store(new Int32Array(this.#shared.shutdown), 0, 1);
-    for (const pid of pidsInFlight(this.#shared.ledgers)) killGroup(pid);
+    const { shutdown, ledgers } = this.#settings.shared;
+    Atomics.store(new Int32Array(shutdown), 0, 1);
+    for (const pid of pidsInFlight(ledgers)) killGroup(pid);
   }
 
   /** Ends the threads. */
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#piscina.destroy();
+    await Promise.all(this.#threads.map(({ piscina }) => piscina.destroy()));
   }
 
-  #send<Answer>(task: WorkerTask, body?: Uint8Array): Promise<Answer> {
+  /** Hands the task to the thread that has the fewest. */
+  async #send<Answer>(task: WorkerTask, body?: Uint8Array): Promise<Answer> {
+    const thread = this.#threads.reduce((least, other) => (other.tasks < least.tasks ? other : least));
     const transferList =
       body !== undefined && body.byteLength >= MOVE_BYTES ? [body.buffer as ArrayBuffer] : [];
-    return this.#piscina.run(task, { transferList }) as Promise<Answer>;
-  }
-
-  #watchThreads(): void {
-    for (const worker of this.#piscina.threads) {
-      const { threadId } = worker;
-      if (threadId < 0 || this.#known.has(threadId)) continue;
-      this.#known.add(threadId);
-      worker.once('exit', () => this.#settle(worker, threadId));
+    thread.tasks++;
+    try {
+      return (await thread.piscina.run(task, { transferList })) as Answer;
+    } finally {
+      thread.tasks--;
     }
   }
 
-  #settle(_worker: Worker, threadId: number): void {
+  #addThread(): void {
+    const piscina = new Piscina({
+      filename: WORKER,
+      minThreads: 1,
+      maxThreads: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: TASKS_PER_THREAD,
+      maxQueue: Number.POSITIVE_INFINITY,
+      // The default waits inside the thread while it has no task, and its pipes would starve.
+      atomics: 'disabled',
+      recordTiming: false,
+      workerHistogram: false,
+      workerData: this.#settings,
+    });
+    // A death without a task under way comes as an event; the exit itself is seen below.
+    piscina.on('error', () => {});
+    piscina.on('workerCreate', () => this.#watch(piscina));
+    this.#watch(piscina);
+    this.#threads.push({ piscina, tasks: 0 });
+  }
+
+  #watch(piscina: Piscina): void {
+    for (const worker of piscina.threads) {
+      const { threadId } = worker;
+      if (threadId < 0 || this.#known.has(threadId)) continue;
+      this.#known.add(threadId);
+      worker.once('exit', () => this.#settle(threadId));
+    }
+  }
+
+  #settle(threadId: number): void {
     this.#known.delete(threadId);
     if (this.#closing) return;
-    const estate = takeEstate(this.#shared.ledgers, threadId);
+    const { shared } = this.#settings;
+    const estate = takeEstate(shared.ledgers, threadId);
     for (const pid of estate?.pids ?? []) killGroup(pid);
     for (const fd of estate?.descriptors ?? []) closeQuietly(fd);
     if (estate !== undefined) {
-      leaveForDead(this.#shared.startGate, estate.slot, this.#initialising > 0);
-      forgetLimitOf(this.#shared.openFiles, estate.slot);
-      const logs = new Int32Array(this.#shared.logs);
+      leaveForDead(shared.startGate, estate.slot, this.#initialising > 0);
+      forgetLimitOf(shared.openFiles, estate.slot);
+      const logs = new Int32Array(shared.logs);
       releaseStream(logs.subarray(0, SHARED_FIELDS), estate.slot);
       releaseStream(logs.subarray(SHARED_FIELDS), estate.slot);
     }

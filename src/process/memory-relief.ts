@@ -1,6 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-
 /** Buffers of this much in total are worth a collection of their own. */
 const WORTH_BYTES = 8 * 1024 * 1024;
 const QUIET_MS = 100;
@@ -24,10 +21,20 @@ export function buffersPassed(bytes: number): void {
 
 function relieve(): void {
   passedBytes = 0;
-  if (collect === undefined) {
-    // The collector is there in every Node; only its name has to be exposed.
-    setFlagsFromString('--expose-gc');
-    collect = runInNewContext('gc') as () => void;
+  if (collect !== undefined) {
+    collect();
+    return;
   }
-  collect();
+  // Imported only where it is needed: a cold start goes without these two.
+  Promise.all([import('node:v8'), import('node:vm')]).then(
+    ([{ setFlagsFromString }, { runInNewContext }]) => {
+      // The collector is there in every Node; only its name has to be exposed.
+      setFlagsFromString('--expose-gc');
+      collect = runInNewContext('gc') as () => void;
+      collect();
+    },
+    () => {
+      // Without it the memory comes back later.
+    },
+  );
 }

@@ -57,7 +57,7 @@ export class HttpServer {
    * @throws Error when the port can't be had
    */
   async listen(port: number): Promise<number> {
-    refuseBusyPort(port);
+    await refuseBusyPort(port);
     try {
       await this.#server.listen(port, HOST);
     } catch (error) {
