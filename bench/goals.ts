@@ -1,76 +1,123 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, release, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { coldStart } from './goals/cold-start.js';
-import { concurrency } from './goals/concurrency.js';
-import type { Finding, Goal } from './goals/goal.js';
-import { init } from './goals/init.js';
-import { memory } from './goals/memory.js';
-import { throughput } from './goals/throughput.js';
+import { coldStartGoal } from './goals/cold-start.js';
+import type { Finding, Goal, Setting } from './goals/goal.js';
+import { idleMemoryGoal } from './goals/idle-memory.js';
+import { largeInitGoal } from './goals/large-init.js';
+import { latencyGoal } from './goals/latency.js';
+import { logFloodGoal } from './goals/log-flood.js';
+import { rateGoal } from './goals/rate.js';
+import { roundTripGoal } from './goals/round-trip.js';
+import { sleepersGoal } from './goals/sleepers.js';
+import { endOnSignals, temporaryFolder } from './support/cleanup.js';
+import { machineFacts } from './support/machine.js';
 import { buildPrograms } from './support/programs.js';
+import { table } from './support/table.js';
 
-/** What the runtime promises of itself, by name; each is measured on fresh servers with default settings. */
-const GOALS: Readonly<Record<string, Goal>> = {
-  memory,
-  throughput,
-  concurrency,
-  init,
-  'cold-start': coldStart,
-};
+const GOALS: readonly Goal[] = [
+  rateGoal,
+  latencyGoal,
+  sleepersGoal,
+  largeInitGoal,
+  idleMemoryGoal,
+  roundTripGoal,
+  logFloodGoal,
+  coldStartGoal,
+];
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '3' },
-    json: { type: 'string' },
-  },
-});
+const USAGE = `Shows, side by side, whether the runtime reaches what it must.
 
-/** Measures the goals and tells whether all were reached. */
-async function main(): Promise<boolean> {
-  const names = values.only?.split(',') ?? Object.keys(GOALS);
-  const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-goals-'));
-  const findings: Finding[] = [];
-  try {
-    const programs = buildPrograms(folder);
-    process.stdout.write(`${machine()}\n\n`);
-    for (const name of names) {
-      const goal = GOALS[name];
-      if (goal === undefined)
-        throw new Error(`there is no goal ${name}; there are ${Object.keys(GOALS).join(', ')}`);
-      for (const finding of await goal(programs, {
-        rounds: Number(values.rounds),
-        seconds: Number(values.seconds),
-      })) {
-        findings.push(finding);
-        process.stdout.write(
-          `${finding.reached ? 'reached' : 'MISSED '}  ${finding.measured.padStart(10)}  (${finding.target})  ${finding.what}\n`,
-        );
-      }
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-  if (values.json !== undefined) {
-    writeFileSync(values.json, `${JSON.stringify({ machine: machine(), findings }, undefined, 2)}\n`);
-  }
-  return findings.every(({ reached }) => reached);
+usage: npm run bench:goals -- [options]
+  --only KEYS   only these goals, separated by commas: ${GOALS.map(({ key }) => key).join(', ')}
+  --rounds N    rounds of load for rate and latency (default 5)
+  --seconds S   how long a round lasts (default 3)
+  --json FILE   writes all numbers to a file
+`;
+
+interface Options {
+  readonly goals: readonly Goal[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly json: string | undefined;
 }
 
-function machine(): string {
-  const [cpu] = cpus();
-  const date = new Date().toISOString().slice(0, 10);
-  return `${cpu?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores, Linux ${release()}, Node ${process.version}, ${date}`;
+/** Reads the command line; undefined when the usage was asked for. */
+function readOptions(argv: readonly string[]): Options | undefined {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      only: { type: 'string' },
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const keys = values.only?.split(',') ?? GOALS.map(({ key }) => key);
+  const unknown = keys.filter((key) => !GOALS.some((goal) => goal.key === key));
+  if (unknown.length > 0) throw new RangeError(`--only: there is no goal ${unknown.join(', ')}`);
+  return {
+    goals: GOALS.filter(({ key }) => keys.includes(key)),
+    rounds: positive('--rounds', values.rounds, Number.isInteger),
+    seconds: positive('--seconds', values.seconds, Number.isFinite),
+    json: values.json,
+  };
+}
+
+function positive(name: string, text: string, accepts: (value: number) => boolean): number {
+  const value = Number(text);
+  if (!accepts(value) || value <= 0) throw new RangeError(`${name}: ${text} is not a positive number`);
+  return value;
+}
+
+/** Measures one goal after the other; one that can't be measured has failed and says why. */
+async function measureAll(goals: readonly Goal[], setting: Setting): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const goal of goals) {
+    process.stderr.write(`measuring ${goal.key} …\n`);
+    try {
+      findings.push(...(await goal.measure(setting)));
+    } catch (error) {
+      const measured = error instanceof Error ? error.message : String(error);
+      findings.push({ goal: goal.key, measured, target: 'can be measured', pass: false, numbers: {} });
+    }
+  }
+  return findings;
+}
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2));
+  if (options === undefined) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  endOnSignals();
+  const folder = temporaryFolder();
+  const { goals, rounds, seconds, json } = options;
+  const findings = await measureAll(goals, {
+    programs: await buildPrograms(folder),
+    folder,
+    rounds,
+    seconds,
+  });
+  const machine = machineFacts();
+  const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
+  const rows = findings.map(({ goal, measured, target, pass }) => [
+    goal,
+    measured,
+    target,
+    pass ? 'pass' : 'FAIL',
+  ]);
+  process.stdout.write(`${table(['goal', 'measured', 'target', ''], rows)}\n\n${facts.join(' · ')}\n`);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ machine, findings }, null, 2)}\n`);
+  return findings.every(({ pass }) => pass) ? 0 : 1;
 }
 
 main().then(
-  (reached) => {
-    process.exitCode = reached ? 0 : 1;
-  },
+  (status) => process.exit(status),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 2;
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    process.exit(2);
   },
 );

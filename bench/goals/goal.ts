@@ -1,25 +1,32 @@
 import type { Programs } from '../support/programs.js';
 
-/** What a goal's measurement found. */
-export interface Finding {
-  /** What was measured, in words. */
-  readonly what: string;
-  readonly measured: string;
-  readonly target: string;
-  readonly reached: boolean;
-}
-
-/** How much is measured. */
-export interface Effort {
+/** What every goal is measured with. */
+export interface Setting {
+  readonly programs: Programs;
+  /** A folder for whatever is needed meanwhile. */
+  readonly folder: string;
+  /** How often what varies is measured. */
   readonly rounds: number;
+  /** How long one round of load lasts. */
   readonly seconds: number;
 }
 
-/** Measures one goal, on servers of its own. */
-export type Goal = (programs: Programs, effort: Effort) => Promise<Finding[]>;
-
-export const MEGABYTE = 1_000_000;
-
-export function megabytes(bytes: number): string {
-  return `${(bytes / MEGABYTE).toFixed(1)} MB`;
+/** One line of the table. */
+export interface Finding {
+  readonly goal: string;
+  readonly measured: string;
+  readonly target: string;
+  readonly pass: boolean;
+  /** The numbers behind it, units in their names. */
+  readonly numbers: Readonly<Record<string, unknown>>;
 }
+
+/** One of the things that the runtime must reach. */
+export interface Goal {
+  /** Its name on the command line. */
+  readonly key: string;
+  measure(setting: Setting): Promise<Finding[]>;
+}
+
+/** What the action `hello` answers. */
+export const HELLO = '{"hello":"world"}';

@@ -1,66 +1,64 @@
 import autocannon from 'autocannon';
+import { percentile } from './statistics.js';
 
-/** What a closed loop measured. */
-export interface LoadResult {
+/** Left out at a round's begin: connections are being made. */
+const WARM_UP_MS = 300;
+
+/** What a closed loop of requests saw. */
+export interface LoadReport {
+  readonly connections: number;
+  readonly answers: number;
   readonly ratePerSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
 }
 
-/**
- * Drives POST /run in a closed loop with keep-alive connections, and checks every answer.
- *
- * Latencies come from each single answer: autocannon's own percentiles are whole milliseconds.
- *
- * @throws Error when one answer was not the expected one
- */
-export async function closedLoop(
-  url: string,
-  connections: number,
-  seconds: number,
-  expected: string,
-): Promise<LoadResult> {
-  const latenciesMs: number[] = [];
-  let wrong = 0;
-  const options = {
-    url,
-    connections,
-    duration: seconds,
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: '{"value":{"name":"world"},"namespace":"guest","action_name":"/guest/hello","activation_id":"0123456789abcdef"}',
-    verifyBody: (body: string) => {
-      const right = body === expected;
-      if (!right) wrong++;
-      return right;
-    },
-  } as autocannon.Options;
-  const result = await new Promise<autocannon.Result>((resolve, reject) => {
-    const instance = autocannon(options, (error: Error | null, outcome) => {
-      if (error === null) resolve(outcome);
-      else reject(error);
-    });
-    instance.on('response', (_client: unknown, _status: number, _bytes: number, responseMs: number) => {
-      latenciesMs.push(responseMs);
-    });
-  });
-  if (wrong > 0 || result.errors > 0 || result.non2xx > 0) {
-    throw new Error(`${wrong} wrong answers, ${result.errors} errors, ${result.non2xx} not 2xx`);
-  }
-  latenciesMs.sort((a, b) => a - b);
-  const percentile = (share: number): number =>
-    (latenciesMs[Math.floor(latenciesMs.length * share)] ?? 0) * 1000;
-  return {
-    ratePerSecond: latenciesMs.length / result.duration,
-    p50Us: percentile(0.5),
-    p99Us: percentile(0.99),
-  };
+/** POSTs /run from kept connections, each again as soon as it has its answer. */
+export interface LoadOptions {
+  readonly port: number;
+  readonly connections: number;
+  readonly seconds: number;
+  /** The very text that each answer must have. */
+  readonly expected: string;
 }
 
-/** The middle one of some numbers. */
-export function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
+/**
+ * Loads the server.
+ *
+ * @throws Error when a single answer is not the expected 200
+ */
+export async function closedLoop({ port, connections, seconds, expected }: LoadOptions): Promise<LoadReport> {
+  const latenciesUs: number[] = [];
+  const beginMs = performance.now() + WARM_UP_MS;
+  const endMs = beginMs + seconds * 1000;
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const instance = autocannon(
+      {
+        url: `http://127.0.0.1:${port}/run`,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"value":{"name":"Ada"}}',
+        connections,
+        duration: seconds + WARM_UP_MS / 1000,
+        verifyBody: (body) => body === expected,
+      },
+      (error: Error | null, outcome) => (error === null ? resolve(outcome) : reject(error)),
+    );
+    // Its own percentiles are whole milliseconds.
+    instance.on('response', (_client, _status, _bytes, durationMs) => {
+      const now = performance.now();
+      if (now >= beginMs && now < endMs) latenciesUs.push(durationMs * 1000);
+    });
+  });
+  if (result.non2xx + result.errors + result.timeouts + result.mismatches > 0 || latenciesUs.length === 0) {
+    const { non2xx, errors, timeouts, mismatches } = result;
+    throw new Error(`wrong answers: ${JSON.stringify({ non2xx, errors, timeouts, mismatches })}`);
+  }
+  return {
+    connections,
+    answers: latenciesUs.length,
+    ratePerSecond: latenciesUs.length / seconds,
+    p50Us: percentile(latenciesUs, 0.5),
+    p99Us: percentile(latenciesUs, 0.99),
+  };
 }

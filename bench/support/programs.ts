@@ -1,22 +1,30 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { C_SOURCES } from './paths.js';
 
-/** The C programs of the benchmarks, built into a folder. */
+const execute = promisify(execFile);
+
+/** The paths of the compiled C programs. */
 export interface Programs {
-  readonly spawnLoop: string;
   readonly hello: string;
+  readonly sleep: string;
+  readonly flood: string;
+  readonly spawnLoop: string;
 }
 
-/** The project's folder, from the compiled file. */
-export const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
-
-/** Builds the C programs with gcc. */
-export function buildPrograms(folder: string): Programs {
-  const build = (name: string, ...flags: string[]): string => {
+/** Compiles the C programs into the folder. All are static: the loader's work is no part of a comparison. */
+export async function buildPrograms(folder: string): Promise<Programs> {
+  const build = async (name: string): Promise<string> => {
     const program = join(folder, name);
-    execFileSync('gcc', ['-O2', '-Wall', '-o', program, join(PROJECT, 'bench/c', `${name}.c`), ...flags]);
+    const flags = ['-O2', '-Wall', '-Wextra', '-pthread', '-static'];
+    await execute('gcc', [...flags, '-o', program, join(C_SOURCES, `${name}.c`)]);
     return program;
   };
-  return { spawnLoop: build('spawn-loop', '-pthread'), hello: build('hello', '-static') };
+  return {
+    hello: await build('hello'),
+    sleep: await build('sleep'),
+    flood: await build('flood'),
+    spawnLoop: await build('spawn-loop'),
+  };
 }

@@ -1,6 +1,8 @@
 import { allowedText } from '../config/load.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
 import { ERRORS, type ErrorRow } from '../errors/table.js';
+import { metricsOf } from '../metrics/exposition.js';
+import { Recorder } from '../metrics/recorder.js';
 
 /** A page of docs/ that is made from the code's own tables. */
 export interface Page {
@@ -13,6 +15,7 @@ export function generatedPages(): Page[] {
   return [
     { path: 'docs/configuration.md', text: configurationPage() },
     { path: 'docs/errors.md', text: errorsPage() },
+    { path: 'docs/metrics.md', text: metricsPage() },
   ];
 }
 
@@ -68,4 +71,27 @@ ${rows}
 function errorRow(code: string, row: ErrorRow): string {
   const outcome = row.outcome === undefined ? '' : `\`${row.outcome}\``;
   return `| \`${code}\` | ${row.status} | ${row.text} | ${row.fault} | ${outcome} | ${row.sentinels ? 'yes' : 'no'} | ${row.meaning} |`;
+}
+
+function metricsPage(): string {
+  const none = (): number => 0;
+  const recorder = new Recorder({ inFlight: none, queued: none, workerThreads: none, engine: () => '' });
+  const rows = metricsOf(recorder)
+    .map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`)
+    .join('\n');
+  return `# Metrics
+
+Made from \`src/metrics/exposition.ts\` by \`npm run docs\`.
+
+\`GET /metrics\` answers in Prometheus' text format, or in OpenMetrics where the scraper asks for it, on the main port:
+whoever can call the action can read it. \`HYPERSKELETON_METRICS=off\` removes it. Labels are bounded: outcomes come from
+the error table ([errors.md](errors.md)), phases are four.
+
+| metric | type | what |
+|---|---|---|
+${rows}
+
+Besides these there are prom-client's default metrics of the process and of Node (\`process_*\`, \`nodejs_*\`).
+\`grafana/dashboard.json\` shows them.
+`;
 }

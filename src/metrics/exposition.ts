@@ -14,8 +14,10 @@ interface Sample {
 }
 
 /** What prom-client's registry calls of a metric when it makes the text. */
-interface Metric {
+export interface Metric {
   readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
   get(): Promise<object>;
 }
 
@@ -52,7 +54,8 @@ export class Exposition {
   }
 }
 
-function metricsOf(recorder: Recorder): Metric[] {
+/** The metrics of this server itself, those of Node and the process apart. */
+export function metricsOf(recorder: Recorder): Metric[] {
   const { gauges } = recorder;
   return [
     counter(names.ACTIVATIONS_TOTAL, 'Activations answered, by outcome.', () =>
@@ -119,11 +122,11 @@ function lines(name: string, labels: Labels, data: Distribution): Sample[] {
   ];
 }
 
-function metric(
-  name: string,
-  help: string,
-  type: 'counter' | 'gauge' | 'histogram',
-  values: () => Sample[],
-): Metric {
-  return { name, get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: values() }) };
+function metric(name: string, help: string, type: Metric['type'], values: () => Sample[]): Metric {
+  return {
+    name,
+    help,
+    type,
+    get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: values() }),
+  };
 }
