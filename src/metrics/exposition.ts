@@ -15,7 +15,7 @@ interface Sample {
 
 /** What prom-client's registry calls of a metric when it makes the text. */
 export interface Metric {
-  readonly name: string;
+  name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
   get(): Promise<object>;
@@ -29,29 +29,41 @@ const OUTCOMES = [
 
 /** Turns the recorder's numbers into Prometheus text or OpenMetrics. */
 export class Exposition {
-  readonly #plain = new prometheus.Registry();
-  readonly #open = new prometheus.Registry<prometheus.OpenMetricsContentType>();
+  readonly #recorder: Recorder;
+  // One for each format: prom-client renames the counters of a registry that speaks OpenMetrics.
+  #plain: prometheus.Registry | undefined;
+  #open: prometheus.Registry | undefined;
 
   constructor(recorder: Recorder) {
-    this.#open.setContentType(prometheus.Registry.OPENMETRICS_CONTENT_TYPE);
-    for (const metric of metricsOf(recorder)) {
-      for (const registry of [this.#plain, this.#open]) {
-        registry.registerMetric(metric as unknown as prometheus.Metric);
-      }
-    }
-    prometheus.collectDefaultMetrics({ register: this.#plain });
-    for (const metric of this.#plain.getMetricsAsArray()) {
-      const name = (metric as unknown as Metric).name;
-      if (this.#open.getSingleMetric(name) === undefined) {
-        this.#open.registerMetric(metric as unknown as prometheus.Metric);
-      }
-    }
+    this.#recorder = recorder;
   }
 
   async text(accept: string | undefined): Promise<{ type: string; text: string }> {
-    const registry = accept?.includes('application/openmetrics-text') ? this.#open : this.#plain;
+    const registry = accept?.includes('application/openmetrics-text')
+      ? this.#openMetrics()
+      : this.#prometheus();
     return { type: registry.contentType, text: await registry.metrics() };
   }
+
+  #prometheus(): prometheus.Registry {
+    this.#plain ??= filled(new prometheus.Registry(), this.#recorder);
+    return this.#plain;
+  }
+
+  #openMetrics(): prometheus.Registry {
+    if (this.#open === undefined) {
+      const registry = new prometheus.Registry<prometheus.OpenMetricsContentType>();
+      registry.setContentType(prometheus.Registry.OPENMETRICS_CONTENT_TYPE);
+      this.#open = filled(registry as unknown as prometheus.Registry, this.#recorder);
+    }
+    return this.#open;
+  }
+}
+
+function filled(registry: prometheus.Registry, recorder: Recorder): prometheus.Registry {
+  for (const metric of metricsOf(recorder)) registry.registerMetric(metric as unknown as prometheus.Metric);
+  prometheus.collectDefaultMetrics({ register: registry });
+  return registry;
 }
 
 /** The metrics of this server itself, those of Node and the process apart. */
@@ -127,6 +139,9 @@ function metric(name: string, help: string, type: Metric['type'], values: () => 
     name,
     help,
     type,
-    get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: values() }),
+    // By the name it has now: the registry may have renamed it.
+    get() {
+      return Promise.resolve({ name: this.name, help, type, aggregator: 'sum', values: values() });
+    },
   };
 }
