@@ -11,6 +11,8 @@ import { type Finding, type Goal, HELLO, type Setting } from './goal.js';
 const CONNECTIONS = 32;
 const THREADS = [1, 2, 4, 8] as const;
 const TARGET_RATIO = 0.55;
+/** How often each number of threads is tried before the rounds. */
+const TRIALS = 2;
 
 /** The whole path's rate against the rate at which the machine can start the same program at all. */
 export const rateGoal: Goal = {
@@ -49,9 +51,15 @@ export const rateGoal: Goal = {
   },
 };
 
-/** Runs the loop with each number of threads: it is to be measured at its best. */
+/** Runs the loop with each number of threads: it is to be measured at its best, and one trial may be unlucky. */
 async function tryThreads({ programs, seconds }: Setting): Promise<LoopReport[]> {
   const trials: LoopReport[] = [];
-  for (const threads of THREADS) trials.push(await runSpawnLoop(programs, threads, seconds / 2));
+  for (const threads of THREADS) {
+    const measured = await undisturbedRounds(TRIALS, [], () =>
+      runSpawnLoop(programs, threads, seconds / TRIALS),
+    );
+    const reports = measured.map((round) => round.value);
+    trials.push(reports.reduce((best, one) => (one.ratePerSecond > best.ratePerSecond ? one : best)));
+  }
   return trials;
 }

@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync } from 'node:fs';
 import { machine } from 'node:os';
 
 /** What an executable's header says (elf(5)). */
@@ -59,4 +60,21 @@ function loaderOf(
     return head.toString('utf8', offset, offset + length).replace(/\0.*$/s, '');
   }
   return undefined;
+}
+
+const HEAD_BYTES = 4096;
+
+/** The first bytes of a file, enough for an ELF file's headers or a script's first line; undefined if unreadable. */
+export function readHead(path: string): Buffer | undefined {
+  try {
+    const descriptor = openSync(path, 'r');
+    try {
+      const head = Buffer.alloc(HEAD_BYTES);
+      return head.subarray(0, readSync(descriptor, head, 0, HEAD_BYTES, 0));
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return undefined;
+  }
 }

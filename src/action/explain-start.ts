@@ -1,15 +1,13 @@
 import {
   accessSync,
-  closeSync,
   constants,
   lstatSync,
-  openSync,
   readFileSync,
   readlinkSync,
-  readSync,
+  realpathSync,
   statSync,
 } from 'node:fs';
-import { elfFacts } from './elf.js';
+import { elfFacts, readHead } from './elf.js';
 
 /** Why `exec` could not be started, for its author. */
 export interface StartProblem {
@@ -20,8 +18,6 @@ export interface StartProblem {
   /** One line for the log. */
   readonly text: string;
 }
-
-const HEAD_BYTES = 4096;
 
 /**
  * Finds out why a start failed. Called after the fact, so that a start that works pays nothing for it.
@@ -44,7 +40,7 @@ export function explainStart(exec: string, errno: string): StartProblem {
     return failed('too_large', `[Errno 7] Argument list too long: ${exec} can't take this much environment`);
   }
   if (!isAllowed(exec)) {
-    return isOnNoexecMount(exec)
+    return isOnNoexecMount(realpathSync(exec))
       ? noExec('noexec_mount', `${exec} lies on a file system that is mounted noexec`)
       : noExec('not_permitted', `${exec} may not be executed by user ${process.getuid?.() ?? 'unknown'}`);
   }
@@ -85,7 +81,7 @@ function isOnNoexecMount(path: string): boolean {
 }
 
 function explainFormat(exec: string, errno: string): StartProblem {
-  const head = headOf(exec);
+  const head = readHead(exec) ?? Buffer.alloc(0);
   if (head.toString('latin1', 0, 2) === '#!') return explainScript(exec, head, errno);
   const elf = elfFacts(head);
   if (elf !== undefined) {
@@ -140,18 +136,4 @@ function explainScript(exec: string, head: Buffer, errno: string): StartProblem 
 
 function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
-}
-
-function headOf(path: string): Buffer {
-  try {
-    const descriptor = openSync(path, 'r');
-    try {
-      const head = Buffer.alloc(HEAD_BYTES);
-      return head.subarray(0, readSync(descriptor, head, 0, HEAD_BYTES, 0));
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    return Buffer.alloc(0);
-  }
 }

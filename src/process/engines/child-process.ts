@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readSync } from 'node:fs';
 import { constants } from 'node:os';
+import { elfFacts, readHead } from '../../action/elf.js';
 import { type Ledger, PID } from '../ledger.js';
 import {
   type ActionImage,
@@ -70,20 +70,15 @@ export class ChildProcessEngine implements ExecEngine {
 }
 
 function hasKnownFormat(path: string): boolean {
-  try {
-    const descriptor = openSync(path, 'r');
-    const head = Buffer.alloc(4);
-    try {
-      readSync(descriptor, head, 0, 4, 0);
-    } finally {
-      closeSync(descriptor);
-    }
-    return head.toString('latin1', 0, 2) === '#!' || head.toString('latin1') === '\x7fELF';
-  } catch {
-    // Whatever is wrong with the file, the start itself names it.
-    return true;
-  }
+  const head = readHead(path);
+  // Whatever is wrong with a file that can't be read, the start itself names it.
+  if (head === undefined || head.toString('latin1', 0, 2) === '#!') return true;
+  const elf = elfFacts(head);
+  return elf !== undefined && (elf.machine === elf.hostMachine || ALSO_RUNS[elf.hostMachine] === elf.machine);
 }
+
+/** The 32-bit programs that a 64-bit kernel takes. */
+const ALSO_RUNS: Readonly<Record<string, string>> = { x86_64: 'i386', aarch64: 'arm' };
 
 /** So many milliseconds without a byte mean that nothing of `exec` is left to read. */
 const QUIET_TURNS = 3;
