@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { initBody } from '../support/archive.js';
 import { sendOk } from '../support/http.js';
-import { MIB, steadyBytes } from '../support/memory.js';
+import { MEGABYTE, steadyBytes } from '../support/memory.js';
 import { processTree } from '../support/processes.js';
 import { BenchServer } from '../support/server.js';
 import type { Finding, Goal, Setting } from './goal.js';
 
-const TARGET_MIB = 90;
+const TARGET_MB = 90;
 const SETTLE_MS = 5000;
 
 /** A server that has served and now waits is small. */
@@ -16,19 +16,19 @@ export const idleMemoryGoal: Goal = {
   async measure({ programs, folder }: Setting): Promise<Finding[]> {
     const server = await BenchServer.start({ folder });
     try {
-      const startMiB = (await steadyBytes(server.pid)) / MIB;
+      const startMb = (await steadyBytes(server.pid)) / MEGABYTE;
       await sendOk(server.port, 'POST', '/init', initBody({ exec: await readFile(programs.hello) }));
       await server.run();
       await delay(SETTLE_MS);
-      const idleMiB = (await steadyBytes(server.pid)) / MIB;
+      const idleMb = (await steadyBytes(server.pid)) / MEGABYTE;
       const processes = processTree(server.pid).length;
       return [
         {
           goal: 'idle memory of the process tree (PSS)',
-          measured: `${idleMiB.toFixed(1)} MB in ${processes} process, ${startMiB.toFixed(1)} MB before the first init`,
-          target: `≤ ${TARGET_MIB} MB`,
-          pass: idleMiB <= TARGET_MIB,
-          numbers: { idleMiB, startMiB, processes },
+          measured: `${idleMb.toFixed(1)} MB in ${processes} process, ${startMb.toFixed(1)} MB before the first init`,
+          target: `≤ ${TARGET_MB} MB`,
+          pass: idleMb <= TARGET_MB,
+          numbers: { idleMb, startMb, processes },
         },
       ];
     } finally {

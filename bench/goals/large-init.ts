@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { initBody } from '../support/archive.js';
 import type { HealthReport, HealthTask } from '../support/health-thread.js';
 import { sendOk } from '../support/http.js';
-import { MIB, watchPeak } from '../support/memory.js';
+import { MEGABYTE, watchPeak } from '../support/memory.js';
 import { Sampler } from '../support/sampler.js';
 import { BenchServer } from '../support/server.js';
 import { type Finding, type Goal, HELLO, type Setting } from './goal.js';
 
-/** The zip is 40 MB large, the limit is in units of 1,000 too. */
-const ZIP_BYTES = 40e6;
+/** The larger megabyte here, so that the goal holds with either. */
+const ZIP_BYTES = 40 * 2 ** 20;
 const TARGET_HEALTH_MS = 100;
-const TARGET_PEAK_MIB = 240;
+const TARGET_PEAK_MB = 240;
 const HEALTH_EVERY_MS = 3;
 const REPEATS = 3;
 
@@ -21,7 +21,7 @@ const REPEATS = 3;
 interface LargeInit {
   readonly tookMs: number;
   readonly health: HealthReport;
-  readonly peakMiB: number;
+  readonly peakMb: number;
 }
 
 /** A large init neither stops the server's other answers nor fills its memory. */
@@ -37,7 +37,7 @@ export const largeInitGoal: Goal = {
     const lateMs = Math.max(...inits.map(({ health }) => health.lateMs));
     const samples = inits.reduce((sum, { health }) => sum + health.samples, 0);
     const tookMs = Math.max(...inits.map((init) => init.tookMs));
-    const peakMiB = Math.max(...inits.map((init) => init.peakMiB));
+    const peakMb = Math.max(...inits.map((init) => init.peakMb));
     return [
       {
         goal: 'slowest GET /healthz during the init of a 40 MB zip',
@@ -48,10 +48,10 @@ export const largeInitGoal: Goal = {
       },
       {
         goal: 'peak memory of the process tree during that init',
-        measured: `${peakMiB.toFixed(0)} MB`,
-        target: `≤ ${TARGET_PEAK_MIB} MB`,
-        pass: peakMiB <= TARGET_PEAK_MIB,
-        numbers: { peakMiB },
+        measured: `${peakMb.toFixed(0)} MB`,
+        target: `≤ ${TARGET_PEAK_MB} MB`,
+        pass: peakMb <= TARGET_PEAK_MB,
+        numbers: { peakMb },
       },
     ];
   },
@@ -65,24 +65,33 @@ async function writeLargeBody({ programs }: Setting, path: string): Promise<void
 
 async function initOnce({ folder }: Setting, body: string): Promise<LargeInit> {
   const server = await BenchServer.start({ folder });
+  const samplers: Sampler<unknown>[] = [];
   try {
-    const task: HealthTask = { port: server.port, everyMs: HEALTH_EVERY_MS };
-    const health = await Sampler.start<HealthReport>(
-      new URL('../support/health-thread.js', import.meta.url),
-      task,
-    );
+    const health = await watchHealth(server.port);
+    samplers.push(health);
     const memory = await watchPeak(server.pid, 'tree');
+    samplers.push(memory);
     const beginMs = performance.now();
     await sendOk(server.port, 'POST', '/init', {
       stream: createReadStream(body),
       lengthBytes: (await stat(body)).size,
     });
     const tookMs = performance.now() - beginMs;
-    const report = { tookMs, health: await health.stop(), peakMiB: (await memory.stop()).peakBytes / MIB };
+    const report = {
+      tookMs,
+      health: await health.stop(),
+      peakMb: (await memory.stop()).peakBytes / MEGABYTE,
+    };
     const answer = (await server.run()).toString();
     if (answer !== HELLO) throw new Error(`the action of the large zip answers ${answer}`);
     return report;
   } finally {
+    for (const sampler of samplers) await sampler.end();
     await server.stop();
   }
+}
+
+function watchHealth(port: number): Promise<Sampler<HealthReport>> {
+  const task: HealthTask = { port, everyMs: HEALTH_EVERY_MS };
+  return Sampler.start<HealthReport>(new URL('../support/health-thread.js', import.meta.url), task);
 }

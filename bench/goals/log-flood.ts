@@ -9,13 +9,15 @@ import { promisify } from 'node:util';
 import { initBody } from '../support/archive.js';
 import { onEnd } from '../support/cleanup.js';
 import { sendOk } from '../support/http.js';
-import { MIB, steadyBytes, watchPeak } from '../support/memory.js';
+import { MEGABYTE, steadyBytes, watchPeak } from '../support/memory.js';
+import type { MemoryReport } from '../support/memory-thread.js';
+import type { Sampler } from '../support/sampler.js';
 import { BenchServer } from '../support/server.js';
 import type { Finding, Goal, Setting } from './goal.js';
 
 const execute = promisify(execFile);
 const LOG_BYTES = 2 ** 30;
-const TARGET_MIB = 30;
+const TARGET_MB = 30;
 const SMALL_ACTIVATIONS = 20;
 const SETTLE_MS = 2000;
 const SHAPES = { lines: 'lines of 100 bytes', 'one-line': 'one single line' } as const;
@@ -31,6 +33,7 @@ export const logFloodGoal: Goal = {
 async function flood({ programs, folder }: Setting, shape: keyof typeof SHAPES): Promise<Finding> {
   const reader = await CountingReader.start(folder);
   const server = await BenchServer.start({ folder, stdoutFd: reader.fd });
+  let peak: Sampler<MemoryReport> | undefined;
   try {
     reader.closeWriteEnd();
     await sendOk(server.port, 'POST', '/init', initBody({ exec: await readFile(programs.flood) }));
@@ -38,25 +41,26 @@ async function flood({ programs, folder }: Setting, shape: keyof typeof SHAPES):
     for (let i = 0; i < SMALL_ACTIVATIONS; i++) await server.run('{"log":"nothing"}');
     await delay(SETTLE_MS);
     const beforeBytes = await steadyBytes(server.pid);
-    const peak = await watchPeak(server.pid, 'process');
+    peak = await watchPeak(server.pid, 'process');
     const beginMs = performance.now();
     const answer = (await server.run(`{"log":"${shape}"}`)).toString();
     const tookMs = performance.now() - beginMs;
     const { peakBytes } = await peak.stop();
     await delay(SETTLE_MS);
-    const growthMiB = ((await steadyBytes(server.pid)) - beforeBytes) / MIB;
-    const peakMiB = (peakBytes - beforeBytes) / MIB;
+    const growthMb = ((await steadyBytes(server.pid)) - beforeBytes) / MEGABYTE;
+    const peakMb = (peakBytes - beforeBytes) / MEGABYTE;
     await server.stop();
     const readBytes = await reader.count();
     const complete = readBytes >= LOG_BYTES && answer === '{"logged":1}';
     return {
       goal: `server's memory after a log of 1 GB as ${SHAPES[shape]}`,
-      measured: `${signed(growthMiB)} MB, at the peak ${signed(peakMiB)} MB, in ${(tookMs / 1000).toFixed(1)} s${complete ? '' : `, but only ${readBytes} bytes came and the answer was ${answer}`}`,
-      target: `within ±${TARGET_MIB} MB, all of it logged`,
-      pass: complete && Math.abs(growthMiB) <= TARGET_MIB,
-      numbers: { growthMiB, peakMiB, tookMs, readBytes },
+      measured: `${signed(growthMb)} MB, at the peak ${signed(peakMb)} MB, in ${(tookMs / 1000).toFixed(1)} s${complete ? '' : `, but only ${readBytes} bytes came and the answer was ${answer}`}`,
+      target: `within ±${TARGET_MB} MB, all of it logged`,
+      pass: complete && Math.abs(growthMb) <= TARGET_MB,
+      numbers: { growthMb, peakMb, tookMs, readBytes },
     };
   } finally {
+    await peak?.end();
     await server.stop();
     reader.end();
   }

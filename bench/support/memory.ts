@@ -8,8 +8,8 @@ const PEAK_EVERY_MS = 10;
 const STEADY_SAMPLES = 11;
 const STEADY_EVERY_MS = 100;
 
-/** A mebibyte, the unit of the goals. */
-export const MIB = 2 ** 20;
+/** The unit of the goals: the smaller megabyte, so that they hold with either. */
+export const MEGABYTE = 1_000_000;
 
 /** Watches for the most memory that a process has, or it and all its descendants. */
 export function watchPeak(pid: number, of: 'process' | 'tree'): Promise<Sampler<MemoryReport>> {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { onEnd } from './cleanup.js';
 import type { Programs } from './programs.js';
 
 const execute = promisify(execFile);
@@ -20,8 +21,13 @@ export async function runSpawnLoop(
   threads: number,
   seconds: number,
 ): Promise<LoopReport> {
-  const { stdout } = await execute(programs.spawnLoop, [String(threads), String(seconds), programs.hello], {
+  const running = execute(programs.spawnLoop, [String(threads), String(seconds), programs.hello], {
     env: { PATH: process.env.PATH ?? '' },
   });
-  return JSON.parse(stdout) as LoopReport;
+  const ended = onEnd(() => running.child.kill('SIGKILL'));
+  try {
+    return JSON.parse((await running).stdout) as LoopReport;
+  } finally {
+    ended();
+  }
 }

@@ -41,10 +41,11 @@ export async function serve(config: Config): Promise<void> {
   const log = await ServerLog.open(config.logFile, config.logLevel);
   const service = new Service(config, admission, pool, recorder, log);
   // Loaded while the first worker starts on another core: the two take about as long.
-  const { HttpServer } = await import('../server/http-server.js');
+  const { HttpServer } = await loadFrontEnd();
   const http = new HttpServer(service);
   const port = await http.listen(config.port);
   endOnSignals(service, http);
+  survive(log);
   const hello = await pool.hello();
   engine = hello.engine;
   service.ready = true;
@@ -56,6 +57,19 @@ export async function serve(config: Config): Promise<void> {
     process.stderr.write(
       `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
     );
+}
+
+async function loadFrontEnd(): Promise<typeof import('../server/http-server.js')> {
+  try {
+    return await import('../server/http-server.js');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split('\n').at(-1) : String(cause);
+    throw new Error(
+      `the front end can't be loaded by Node ${process.version} on this system: Node 20 needs glibc 2.28, later` +
+        ` ones need 2.38 (${reason})`,
+      { cause },
+    );
+  }
 }
 
 function startPool(
@@ -74,6 +88,11 @@ function startPool(
     shared: createSharedMemory(config.threads),
   };
   return new WorkerPool(settings, { workerLost });
+}
+
+/** What nobody caught is logged, and the server goes on: other activations are in flight. */
+function survive(log: ServerLog): void {
+  process.on('uncaughtException', (error) => log.fault('an error that nobody caught', error));
 }
 
 /** The first signal drains, a second one ends the grace period at once. */

@@ -74,7 +74,6 @@ describe('POST /init', () => {
       const answer = await init(body);
       expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([502, { error: M_INIT }]);
       expect(answer.headers['x-hyperskeleton-error']).toBeUndefined();
-      // init_no_exec is in the table as 'init_no_exec'.
       server.takeRunLogs();
       rmSync(server.exec);
       expect((await init(body)).status).toBe(502);
@@ -108,10 +107,13 @@ describe('POST /init', () => {
     ['base64 with a foreign character', textArchive('QUJ$')],
     ['base64 of a wrong length', textArchive('QUJDR')],
     ['the URL-safe alphabet', textArchive('QUJ-_w==')],
-  ])('C-INIT-13, C-INIT-15: %s is refused (init_bad_base64)', async (_what, body) => {
-    expect(await expectRefused(body, 502, undefined)).toMatch(/^The action's code is not valid base64: /);
-    await expectServes({ from: 'init' });
-  });
+  ])(
+    'C-INIT-13, C-INIT-15, C-INIT-27, C-INIT-28: %s is refused, told why (init_bad_base64)',
+    async (_what, body) => {
+      expect(await expectRefused(body, 502, undefined)).toMatch(/^The action's code is not valid base64: /);
+      await expectServes({ from: 'init' });
+    },
+  );
 
   it('C-INIT-14: base64 may contain white space and line breaks', async () => {
     const code = zipOf([script('exec', 'echo \'{"from":"init"}\'')]).toString('base64');

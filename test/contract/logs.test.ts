@@ -21,7 +21,7 @@ describe.each(ENGINES)('logs (%s)', (engine) => {
     server = undefined;
   });
 
-  it('C-LOG-01, D-10: one sentinel on each stream for every run, whatever its status, before the answer', async () => {
+  it('C-LOG-01, C-LOG-06, D-10: one sentinel on each stream for every run, whatever its status, before the answer', async () => {
     const running = await start();
     await running.install('#!/bin/sh\nread -r line\necho out\necho err >&2\necho "$line"\n');
     const bodies: [string, number][] = [

@@ -117,7 +117,7 @@ describe('the JSON reader', () => {
 });
 
 describe('the body of /run', () => {
-  it('C-RUN-06: hands on the very text of value, without its line breaks', () => {
+  it('C-RUN-05, C-RUN-06: hands on the very text of value, without its line breaks', () => {
     const argument = value.filter((source) => source.startsWith('{') || source.startsWith('['));
     fc.assert(
       fc.property(argument, blanks, fc.boolean(), (source, blank, first) => {
