@@ -68,7 +68,7 @@ describe('POST /init', () => {
   );
 
   it.each(['{}', '{"value":{"code":null}}'])(
-    'C-INIT-02: %s without an executable exec is a 502',
+    'C-INIT-02: %s without an executable exec is a 502 (init_no_exec)',
     async (body) => {
       chmodSync(server.exec, 0o644);
       const answer = await init(body);
