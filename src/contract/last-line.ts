@@ -3,6 +3,12 @@ import { GrowingBytes } from './growing-bytes.js';
 const LINE_BREAK = 0x0a;
 
 /**
+ * Takes log bytes. They are valid during the call; where `release` is given, until that is called: the piece
+ * is large then, and not worth a copy.
+ */
+export type EmitLog = (log: Buffer, release?: () => void) => void;
+
+/**
  * Parts an action's stdout into its log and its last line while it is being written (C-RUN-16, C-LOG-04):
  * everything before the last line is handed on at once, the line that may be the last is held back.
  *
@@ -11,17 +17,16 @@ const LINE_BREAK = 0x0a;
 export class LastLine {
   /** Whether the line now being written has outgrown the limit and is handed on as it comes. */
   overflowing = false;
-  readonly #held: GrowingBytes;
+  #held: GrowingBytes;
   #ended = false;
   readonly #maxBytes: number;
-  readonly #emit: (log: Buffer) => void;
+  readonly #emit: EmitLog;
 
   /**
    * @param maxBytes the longest line to hold back
-   * @param emit gets log bytes in order: whole lines, or pieces of a line that outgrew the limit; the
-   *   buffer is only valid during the call
+   * @param emit gets log bytes in order: whole lines, or pieces of a line that outgrew the limit
    */
-  constructor(maxBytes: number, emit: (log: Buffer) => void) {
+  constructor(maxBytes: number, emit: EmitLog) {
     this.#maxBytes = maxBytes;
     this.#held = new GrowingBytes(maxBytes);
     this.#emit = emit;
@@ -65,8 +70,9 @@ export class LastLine {
   #hold(bytes: Buffer): void {
     this.#ended = bytes[bytes.length - 1] === LINE_BREAK;
     if (!this.overflowing && this.#held.length + bytes.length > this.#maxBytes) {
-      if (this.#held.length > 0) this.#emit(this.#held.bytes());
-      this.#held.clear();
+      const outgrown = this.#held;
+      this.#held = new GrowingBytes(this.#maxBytes);
+      if (outgrown.length > 0) this.#emit(outgrown.bytes(), () => outgrown.clear());
       this.overflowing = true;
     }
     if (this.overflowing) this.#emit(bytes);

@@ -10,6 +10,11 @@ const CONGESTED_BYTES = 256 * 1024;
 const LINE_BREAK = Buffer.from('\n');
 const RETRY_MS = 1;
 
+/** Buffers for what has to wait: as large as what comes out of a pipe at once. */
+const SPARE_BYTES = 64 * 1024;
+const WORTH_SPARING_BYTES = 8 * 1024;
+const MOST_SPARES = 4;
+
 /** The writer of a line that belongs to no activation, such as a sentinel. */
 export const NOBODY = 0;
 
@@ -17,6 +22,7 @@ interface Piece {
   readonly owner: number;
   readonly bytes: Uint8Array;
   written: number;
+  readonly release: (() => void) | undefined;
 }
 
 interface Waiter {
@@ -41,6 +47,7 @@ export class LogStream {
   readonly #queue: Piece[] = [];
   readonly #waiters: Waiter[] = [];
   readonly #relief: (() => void)[] = [];
+  readonly #spares: Buffer[] = [];
   #accepted = 0;
   #written = 0;
   #waiting = false;
@@ -62,19 +69,22 @@ export class LogStream {
   }
 
   /**
-   * Writes bytes, now or when the sink has room; the buffer may be used again after the call.
+   * Writes bytes, now or when the sink has room.
    *
    * @param owner whose line it is: a number of the activation's own, or {@link NOBODY}
+   * @param release called when the bytes are no longer needed; without it the buffer may be used again after
+   *   the call, and is copied where it has to wait
    */
-  write(owner: number, bytes: Uint8Array): void {
+  write(owner: number, bytes: Uint8Array, release?: () => void): void {
     if (bytes.length === 0) return;
     this.#accepted += bytes.length;
-    const piece: Piece = { owner, bytes, written: 0 };
+    const piece: Piece = { owner, bytes, written: 0, release };
     if (!this.#waiting && this.#queue.length === 0 && this.#put(piece)) {
       this.#written += bytes.length;
+      release?.();
       return;
     }
-    this.#queue.push({ owner, bytes: Uint8Array.from(bytes), written: piece.written });
+    this.#queue.push(release === undefined ? this.#copied(piece) : piece);
     this.#awaitRoom();
   }
 
@@ -87,6 +97,20 @@ export class LogStream {
   /** Calls back once, when the stream is no longer congested. */
   whenRelieved(callback: () => void): void {
     this.#relief.push(callback);
+  }
+
+  /** The piece in memory of its own. Large ones take turns in a few buffers: a log of 1 GB is no garbage. */
+  #copied(piece: Piece): Piece {
+    const { owner, bytes, written } = piece;
+    if (bytes.length < WORTH_SPARING_BYTES || bytes.length > SPARE_BYTES) {
+      return { ...piece, bytes: Uint8Array.from(bytes) };
+    }
+    const room = this.#spares.pop() ?? Buffer.allocUnsafeSlow(SPARE_BYTES);
+    room.set(bytes);
+    const release = (): void => {
+      if (this.#spares.length < MOST_SPARES) this.#spares.push(room);
+    };
+    return { owner, bytes: room.subarray(0, bytes.length), written, release };
   }
 
   /** @returns whether the piece is written wholly (or swallowed) */
@@ -164,6 +188,7 @@ export class LogStream {
       }
       this.#queue.shift();
       this.#written += piece.bytes.length;
+      piece.release?.();
     }
     while (this.#waiters[0] !== undefined && this.#waiters[0].position <= this.#written) {
       this.#waiters.shift()?.callback();

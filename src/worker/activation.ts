@@ -68,7 +68,9 @@ export class Activation implements ProcessObserver {
     this.#owner = owner;
     this.#argumentBytes = argumentBytes;
     this.#resolve = resolve;
-    this.#lastLine = new LastLine(limits.maxResultBytes, (bytes) => this.#log(logs.stdout, bytes));
+    this.#lastLine = new LastLine(limits.maxResultBytes, (bytes, release) =>
+      this.#log(logs.stdout, bytes, release),
+    );
     this.#stderrLines = new WholeLines(MAX_STDERR_LINE_BYTES, (bytes) => this.#log(logs.stderr, bytes));
   }
 
@@ -159,9 +161,9 @@ export class Activation implements ProcessObserver {
     };
   }
 
-  #log(stream: LogStream, bytes: Buffer): void {
+  #log(stream: LogStream, bytes: Buffer, release?: () => void): void {
     this.#logBytes += bytes.length;
-    stream.write(this.#owner, bytes);
+    stream.write(this.#owner, bytes, release);
   }
 
   /** While a log's reader is behind, the action's pipes fill up and hold it back, not the server (D-19). */

@@ -16,7 +16,7 @@ export default async function handle(
   switch (task.kind) {
     case 'run': {
       const answer = await run(task, thread);
-      buffersPassed(task.body.byteLength + (answer.result?.byteLength ?? 0));
+      buffersPassed(task.body.byteLength + (answer.result?.byteLength ?? 0) + answer.facts.logBytes);
       return answer;
     }
     case 'init': {

@@ -194,9 +194,16 @@ describe.each(ENGINES)('process of a run (%s)', (engine) => {
     });
 
     it('C-RUN-25: a stray child loses its pipes, and what it writes is in nobody’s log', async () => {
-      // The group's leader reports itself only after the trap is set; `stray` outlives exec and writes on.
+      // It begins to write well after exec has gone: before that, its lines would be the run's own.
       await server.install(
-        '#!/bin/sh\n(trap "" PIPE; sleep 0.2; while echo stray 2>/dev/null; do sleep 0.05; done; : > lost) &\necho "{\\"child\\":$!}"\n',
+        `#!/bin/sh
+(trap "" PIPE
+while kill -0 $$ 2>/dev/null; do sleep 0.05; done
+sleep 0.3
+while echo stray 2>/dev/null; do sleep 0.05; done
+: > lost) &
+echo "{\\"child\\":$!}"
+`,
       );
       const { child } = pidsIn(await server.run());
       await until('the stray child has lost its stdout', () => !isAlive(child as number));

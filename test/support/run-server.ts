@@ -98,6 +98,11 @@ export class RunServer {
     await rename(next, this.exec);
   }
 
+  /** Puts a file next to the action, for it to use. */
+  async write(name: string, content: string | Uint8Array): Promise<void> {
+    await writeFile(join(this.actionRoot, name), content);
+  }
+
   /** Posts the bytes as they are, on a connection of their own, as the platform does. */
   post(path: string, body: string | Uint8Array, headers: Record<string, string> = {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
