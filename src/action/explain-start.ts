@@ -5,9 +5,10 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
+  type Stats,
   statSync,
 } from 'node:fs';
-import { elfFacts, readHead } from './elf.js';
+import { elfFacts, interpreterOf, readHead } from './executable.js';
 
 /** Why `exec` could not be started, for its author. */
 export interface StartProblem {
@@ -27,7 +28,8 @@ export interface StartProblem {
 export function explainStart(exec: string, errno: string): StartProblem {
   const link = lstatSync(exec, { throwIfNoEntry: false });
   if (link === undefined) return noExec('missing', `${exec} does not exist`);
-  const stats = statSync(exec, { throwIfNoEntry: false });
+  const stats = statBehindLinks(exec);
+  if (stats === 'circle') return noExec('dangling_link', `${exec} is a link that leads in a circle`);
   if (stats === undefined)
     return noExec('dangling_link', `${exec} is a link to ${readlinkSync(exec)}, which does not exist`);
   if (stats.isDirectory()) return noExec('folder', `${exec} is a folder, not a file`);
@@ -45,6 +47,16 @@ export function explainStart(exec: string, errno: string): StartProblem {
       : noExec('not_permitted', `${exec} may not be executed by user ${process.getuid?.() ?? 'unknown'}`);
   }
   return explainFormat(exec, errno);
+}
+
+/** The file that a path leads to; undefined where there is none. */
+function statBehindLinks(path: string): Stats | 'circle' | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP') return 'circle';
+    throw error;
+  }
 }
 
 function noExec(reason: string, text: string): StartProblem {
@@ -112,7 +124,7 @@ function explainFormat(exec: string, errno: string): StartProblem {
 
 function explainScript(exec: string, head: Buffer, errno: string): StartProblem {
   const line = head.toString('utf8').split('\n', 1)[0] ?? '';
-  const interpreter = /^#![ \t]*([^ \t]+)/.exec(line)?.[1];
+  const interpreter = interpreterOf(head);
   if (interpreter === undefined)
     return failed('no_interpreter', `[Errno 8] Exec format error: the #! line of ${exec} names nothing`);
   if (line.endsWith('\r') && !exists(interpreter)) {

@@ -28,7 +28,7 @@ export class LastLine {
    */
   constructor(maxBytes: number, emit: EmitLog) {
     this.#maxBytes = maxBytes;
-    this.#held = new GrowingBytes(maxBytes);
+    this.#held = new GrowingBytes(maxBytes + 1);
     this.#emit = emit;
   }
 
@@ -59,6 +59,11 @@ export class LastLine {
     return this.#held.bytes();
   }
 
+  /** Gives the memory of the line held back, which has been read. */
+  drop(): void {
+    this.#held.clear();
+  }
+
   /** Hands on what was held: it was not the last line, another one begins. */
   #begin(): void {
     if (this.#held.length > 0) this.#emit(this.#held.bytes());
@@ -69,9 +74,11 @@ export class LastLine {
 
   #hold(bytes: Buffer): void {
     this.#ended = bytes[bytes.length - 1] === LINE_BREAK;
-    if (!this.overflowing && this.#held.length + bytes.length > this.#maxBytes) {
+    // The break that may end a line is no part of it.
+    const lineBytes = this.#held.length + bytes.length - (this.#ended ? 1 : 0);
+    if (!this.overflowing && lineBytes > this.#maxBytes) {
       const outgrown = this.#held;
-      this.#held = new GrowingBytes(this.#maxBytes);
+      this.#held = new GrowingBytes(this.#maxBytes + 1);
       if (outgrown.length > 0) this.#emit(outgrown.bytes(), () => outgrown.clear());
       this.overflowing = true;
     }

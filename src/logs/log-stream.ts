@@ -56,11 +56,12 @@ export class LogStream {
   /**
    * @param shared {@link SHARED_FIELDS} numbers, the same for this stream in every thread
    * @param slot the thread's number, unique among those that live
+   * @param index 0 for stdout, 1 for stderr: both may lead to one file, and then share their numbers
    */
-  constructor(sink: Sink, shared: Int32Array, slot: number) {
+  constructor(sink: Sink, shared: Int32Array, slot: number, index: 0 | 1) {
     this.#sink = sink;
     this.#shared = shared;
-    this.#self = slot + 1;
+    this.#self = writerOf(slot, index);
   }
 
   /** Whether so much waits that whoever feeds the stream should stop for now. */
@@ -199,6 +200,14 @@ export class LogStream {
 
 /** Lets go of what a dead thread held, so that the others can write on (D-24). */
 export function releaseStream(shared: Int32Array, slot: number): void {
-  if (Atomics.load(shared, MIDDLE) === slot + 1) Atomics.store(shared, MIDDLE, -1);
-  if (Atomics.compareExchange(shared, LOCK, slot + 1, 0) === slot + 1) Atomics.notify(shared, LOCK, 1);
+  for (const index of [0, 1] as const) {
+    const writer = writerOf(slot, index);
+    Atomics.compareExchange(shared, MIDDLE, writer, -1);
+    if (Atomics.compareExchange(shared, LOCK, writer, 0) === writer) Atomics.notify(shared, LOCK, 1);
+  }
+}
+
+/** A number above 0 that no other stream of any thread has. */
+function writerOf(slot: number, index: 0 | 1): number {
+  return 2 * slot + index + 1;
 }

@@ -23,6 +23,16 @@ export function isRegularFile(fd: number): boolean {
   }
 }
 
+/** Whether two descriptors lead to the same pipe, terminal or file, as after `2>&1`. */
+export function leadToOneFile(one: number, other: number): boolean {
+  try {
+    const [a, b] = [fstatSync(one), fstatSync(other)];
+    return a.dev === b.dev && a.ino === b.ino;
+  } catch {
+    return false;
+  }
+}
+
 const RETRY_MS = 5;
 
 /** A sink by Node's own calls: a slow reader holds this thread, where nothing better can be had (D-19). */

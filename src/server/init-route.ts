@@ -14,6 +14,8 @@ export async function handleInit(request: Request, response: Response, service: 
   if (body === 'too-large') {
     return sendFailure(response, { code: 'body_too_large', detail: String(service.config.maxBodyBytes) });
   }
+  // The shutdown may have begun, and ended its wait, while the body came.
+  if (service.draining) return sendFailure(response, { code: 'draining' });
   const bodyBytes = body.byteLength;
   service.begin();
   try {

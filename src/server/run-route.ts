@@ -14,6 +14,8 @@ export async function handleRun(request: Request, response: Response, service: S
     service.metrics.countRefusal('body_too_large');
     return sendFailure(response, { code: 'body_too_large', detail: String(service.config.maxBodyBytes) });
   }
+  // The shutdown may have begun, and ended its wait, while the body came.
+  if (service.draining) return sendFailure(response, { code: 'draining' });
   const bodyBytes = body.byteLength;
   const admitted = service.admission.enter();
   if (admitted === false) {

@@ -127,6 +127,7 @@ export class Activation implements ProcessObserver {
         this.#log(this.#logs.stdout, line);
       }
     }
+    this.#lastLine.drop();
     this.#answer(copy, failure);
   }
 

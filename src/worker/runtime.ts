@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { threadId, workerData } from 'node:worker_threads';
 import { entryName, inheritedEntries, type Variable } from '../contract/environment.js';
 import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
-import { PlainSink, type Sink } from '../logs/sink.js';
+import { leadToOneFile, PlainSink, type Sink } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { StartGate } from '../pool/start-gate.js';
 import { ChildProcessEngine } from '../process/engines/child-process.js';
@@ -37,12 +37,11 @@ export async function createRuntime(): Promise<WorkerRuntime> {
   const ledger = new Ledger(settings.shared.ledgers, threadId);
   const { engines, sinkFor, fallbackReason } = await chooseEngines(settings, ledger);
   const shared = new Int32Array(settings.shared.logs);
-  const streamOf = (fd: number, index: number): LogStream =>
-    new LogStream(
-      sinkFor(fd),
-      shared.subarray(index * SHARED_FIELDS, (index + 1) * SHARED_FIELDS),
-      ledger.slot,
-    );
+  const oneFile = leadToOneFile(1, 2);
+  const streamOf = (fd: number, index: 0 | 1): LogStream => {
+    const at = oneFile ? 0 : index * SHARED_FIELDS;
+    return new LogStream(sinkFor(fd), shared.subarray(at, at + SHARED_FIELDS), ledger.slot, index);
+  };
   const shutdown = new Int32Array(settings.shared.shutdown);
   let serial = 0;
   return {

@@ -102,6 +102,31 @@ describe.each(ENGINES)('logs (%s)', (engine) => {
   });
 });
 
+describe('stdout and stderr that lead to one pipe', () => {
+  it('C-LOG-05: lines of both are whole, as after 2>&1', async () => {
+    const server = await RunServer.start({
+      engine: 'posix_spawn',
+      logs: 'pipes',
+      launcher: 'exec "$@" 2>&1',
+    });
+    try {
+      const stdout = new Collected(server.stdout);
+      const line = 'x'.repeat(9000);
+      await server.install(
+        `#!/bin/sh\nread -r id\nfor n in 1 2 3 4 5; do echo "$id ${line}"; echo "$id ${line}" >&2; done\necho "{}"\n`,
+      );
+      await Promise.all(Array.from({ length: 20 }, (_, id) => server.run({ id })));
+      await stdout.waitFor(SENTINEL_LINE, 40);
+      const lines = stdout.text.split('\n').slice(0, -1);
+      const expected = Array.from({ length: 200 }, (_, at) => `{"id":${Math.floor(at / 10)}} ${line}`);
+      const sentinels = Array.from({ length: 40 }, () => SENTINEL_LINE.trimEnd());
+      expect(sorted(lines)).toEqual(sorted([...expected, ...sentinels]));
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
 describe('a reader of the logs', () => {
   it('D-19: that is slow holds back the actions that log, not HTTP; nothing is lost', async () => {
     const server = await RunServer.start({ engine: 'posix_spawn', logs: 'pipes' });

@@ -7,7 +7,8 @@ import { childrenOf, Gate, until } from '../support/run-waiting.js';
 
 const ECHO = '#!/bin/sh\nread -r line\necho "$line"\n';
 
-const sentinelsIn = (log: Buffer): number => log.toString().match(new RegExp(`^${SENTINEL}$`, 'gm'))?.length ?? 0;
+const sentinelsIn = (log: Buffer): number =>
+  log.toString().match(new RegExp(`^${SENTINEL}$`, 'gm'))?.length ?? 0;
 
 describe.each(ENGINES)('runs at the same time (%s)', (engine) => {
   let server: RunServer;
@@ -53,7 +54,10 @@ describe.each(ENGINES)('runs at the same time (%s)', (engine) => {
     const wanted = Array.from({ length: 300 }, (_, at) => at);
     const next = async (): Promise<void> => {
       for (let at = wanted.pop(); at !== undefined; at = wanted.pop()) {
-        const { body } = await server.run({ at, filling: 'x'.repeat((at * 997) % 90_000) }, { activation_id: `id-${at}` });
+        const { body } = await server.run(
+          { at, filling: 'x'.repeat((at * 997) % 90_000) },
+          { activation_id: `id-${at}` },
+        );
         const seen = readProbe(body);
         expect(JSON.parse(seen.stdin.toString())).toMatchObject({ at });
         expect(seen.argv[1]?.equals(seen.stdin)).toBe(true);
@@ -132,17 +136,15 @@ describe.each(ENGINES)('runs at the same time (%s)', (engine) => {
       }
       connection.close();
     }
-    await until('every child has ended', () => childrenOf(server.pid).length === 0);
     expect((await server.run({ id: 'last' })).body.toString()).toBe('{"id":"last"}');
+    // At least the first of each connection has begun, though nobody may have got its answer.
     let log = Buffer.alloc(0);
+    const begun = (): string[] => log.toString().match(/^\{.*$/gm) ?? [];
     await until('every log has ended', () => {
       log = Buffer.concat([log, server.takeLogs().stderr]);
-      return log.toString().match(/^\{/gm)?.length === sentinelsIn(log);
+      return begun().length > 10 && begun().length === sentinelsIn(log);
     });
-    // Each once at most: nothing was run twice.
-    const ids = log.toString().match(/^\{.*$/gm) ?? [];
-    expect(new Set(ids).size).toBe(ids.length);
-    expect(ids.length).toBeGreaterThanOrEqual(11);
+    expect(new Set(begun()).size, 'none was run twice').toBe(begun().length);
   });
 });
 

@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { chmod, copyFile, rename, writeFile } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -48,6 +48,7 @@ export class RunServer {
   readonly folder: string;
   readonly actionRoot: string;
   readonly temporary: string;
+  readonly #pipes: { stdout?: Socket; stderr?: Socket } = {};
   #stdoutAt = 0;
   #stderrAt = 0;
 
@@ -179,11 +180,11 @@ export class RunServer {
   }
 
   get stdout(): Readable {
-    return this.process.stdout as Readable;
+    return this.#pipes.stdout as Readable;
   }
 
   get stderr(): Readable {
-    return this.process.stderr as Readable;
+    return this.#pipes.stderr as Readable;
   }
 
   /** Ends the server and removes what it had. */
@@ -194,13 +195,13 @@ export class RunServer {
       await exited;
     }
     for (const stream of this.process.stdio) stream?.destroy();
+    this.#pipes.stdout?.destroy();
+    this.#pipes.stderr?.destroy();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
   #spawn(options: ServerOptions): ChildProcess {
-    const files = options.logs !== 'pipes';
-    const stdout = files ? openSync(join(this.folder, 'stdout'), 'a') : 'pipe';
-    const stderr = files ? openSync(join(this.folder, 'stderr'), 'a') : 'pipe';
+    const [stdout, stderr] = [this.#logEnd('stdout', options.logs), this.#logEnd('stderr', options.logs)];
     const command = [
       ...[BINARY, 'serve', '--port', String(this.port), '--action-root', this.actionRoot],
       ...['--engine', options.engine, ...(options.flags ?? [])],
@@ -213,8 +214,18 @@ export class RunServer {
       env: { PATH: process.env.PATH ?? '', TMPDIR: this.temporary, ...options.env },
       stdio: ['ignore', stdout, stderr, ...further],
     });
-    for (const stream of [stdout, stderr]) if (typeof stream === 'number') closeSync(stream);
+    for (const fd of [stdout, stderr]) closeSync(fd);
     return child;
+  }
+
+  /** The end that the server writes to: of a file, or of a real pipe as a container has (child_process makes sockets). */
+  #logEnd(name: 'stdout' | 'stderr', logs: ServerOptions['logs']): number {
+    const path = join(this.folder, name);
+    if (logs !== 'pipes') return openSync(path, 'a');
+    execFileSync('mkfifo', [path]);
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    this.#pipes[name] = new Socket({ fd, readable: true, writable: false });
+    return openSync(path, 'w');
   }
 
   async #ready(): Promise<void> {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { elfFacts, readHead } from '../../action/elf.js';
+import { elfFacts, interpreterOf, readHead } from '../../action/executable.js';
 import { type Ledger, PID } from '../ledger.js';
 import {
   type ActionImage,
@@ -69,13 +69,20 @@ export class ChildProcessEngine implements ExecEngine {
   }
 }
 
-function hasKnownFormat(path: string): boolean {
+function hasKnownFormat(path: string, depth = 0): boolean {
   const head = readHead(path);
   // Whatever is wrong with a file that can't be read, the start itself names it.
-  if (head === undefined || head.toString('latin1', 0, 2) === '#!') return true;
+  if (head === undefined) return true;
+  if (head.toString('latin1', 0, 2) === '#!') {
+    const interpreter = interpreterOf(head);
+    return interpreter !== undefined && depth < DEEPEST_SCRIPT && hasKnownFormat(interpreter, depth + 1);
+  }
   const elf = elfFacts(head);
   return elf !== undefined && (elf.machine === elf.hostMachine || ALSO_RUNS[elf.hostMachine] === elf.machine);
 }
+
+/** Scripts whose interpreter is a script: the kernel follows that many (execve(2)). */
+const DEEPEST_SCRIPT = 4;
 
 /** The 32-bit programs that a 64-bit kernel takes. */
 const ALSO_RUNS: Readonly<Record<string, string>> = { x86_64: 'i386', aarch64: 'arm' };

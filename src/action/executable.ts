@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { machine } from 'node:os';
 
 /** What an executable's header says (elf(5)). */
@@ -64,9 +64,14 @@ function loaderOf(
 
 const HEAD_BYTES = 4096;
 
-/** The first bytes of a file, enough for an ELF file's headers or a script's first line; undefined if unreadable. */
+/**
+ * The first bytes of a file, enough for an ELF file's headers or a script's first line; undefined when it is
+ * no regular file, or unreadable.
+ */
 export function readHead(path: string): Buffer | undefined {
   try {
+    // Opening a FIFO would wait for whoever writes to it.
+    if (!statSync(path).isFile()) return undefined;
     const descriptor = openSync(path, 'r');
     try {
       const head = Buffer.alloc(HEAD_BYTES);
@@ -77,4 +82,10 @@ export function readHead(path: string): Buffer | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The interpreter that a script's first line names; undefined where it names none. */
+export function interpreterOf(head: Buffer): string | undefined {
+  const line = head.toString('utf8').split('\n', 1)[0] ?? '';
+  return /^#![ \t]*([^ \t]+)/.exec(line)?.[1];
 }
