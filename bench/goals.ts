@@ -32,6 +32,7 @@ usage: npm run bench:goals -- [options]
   --rounds N    rounds of load for rate and latency (default 5)
   --seconds S   how long a round lasts (default 3)
   --json FILE   writes all numbers to a file
+  --peer CMD    a runtime to compare the cold start with; it gets its port as FLASK_PROXY_PORT
 `;
 
 interface Options {
@@ -39,6 +40,7 @@ interface Options {
   readonly rounds: number;
   readonly seconds: number;
   readonly json: string | undefined;
+  readonly peer: string | undefined;
 }
 
 /** Reads the command line; undefined when the usage was asked for. */
@@ -50,6 +52,7 @@ function readOptions(argv: readonly string[]): Options | undefined {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
       json: { type: 'string' },
+      peer: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -62,6 +65,7 @@ function readOptions(argv: readonly string[]): Options | undefined {
     rounds: positive('--rounds', values.rounds, Number.isInteger),
     seconds: positive('--seconds', values.seconds, Number.isFinite),
     json: values.json,
+    peer: values.peer,
   };
 }
 
@@ -94,12 +98,13 @@ async function main(): Promise<number> {
   }
   endOnSignals();
   const folder = temporaryFolder();
-  const { goals, rounds, seconds, json } = options;
+  const { goals, rounds, seconds, json, peer } = options;
   const findings = await measureAll(goals, {
     programs: await buildPrograms(folder),
     folder,
     rounds,
     seconds,
+    peer,
   });
   const machine = machineFacts();
   const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);

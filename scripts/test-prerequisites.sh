@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes sure that what the tests and benchmarks call is here: gcc, zip, python3 and jq.
+# Makes sure that what the tests and benchmarks call is here: gcc, zip, python3, jq and curl.
 # As root on Debian they are installed; otherwise the missing packages are named.
 set -euo pipefail
 
-declare -A package_of=([gcc]=gcc [zip]=zip [python3]=python3 [jq]=jq)
+declare -A package_of=([gcc]=gcc [zip]=zip [python3]=python3 [jq]=jq [curl]=curl)
 missing=()
 for tool in "${!package_of[@]}"; do
   command -v "$tool" >/dev/null || missing+=("${package_of[$tool]}")

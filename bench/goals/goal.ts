@@ -9,6 +9,8 @@ export interface Setting {
   readonly rounds: number;
   /** How long one round of load lasts. */
   readonly seconds: number;
+  /** The command of a runtime to compare the cold start with. */
+  readonly peer: string | undefined;
 }
 
 /** One line of the table. */

@@ -56,7 +56,7 @@ describe.each(ENGINES)('result (%s)', (engine) => {
       ['a line separator inside (U+2028)', '{"a":"\u2028\u2029\u0085"}\n', '{"a":"\u2028\u2029\u0085"}', ''],
       ['a vertical tab that ends no line', 'x\v{}\n{"a":1}\n', '{"a":1}', 'x\v{}\n'],
       ['a NUL byte in the log', '\0\n{"a":1}\n', '{"a":1}', '\0\n'],
-    ])('C-RUN-16: %s', async (_what, output, result, log) => {
+    ])('C-RUN-16, C-RUN-21: %s', async (_what, output, result, log) => {
       await expectResult(output, result, log);
     });
 
@@ -237,11 +237,14 @@ describe.each(ENGINES)('the longest result (%s)', (engine) => {
   it.each([
     ['without a line break', ''],
     ['with one', '\n'],
-  ])('D-18: one byte more, %s, is none, and the whole line is in the log', async (_what, ending) => {
-    await server.write('output', ofBytes(LIMIT_BYTES + 1) + ending);
-    server.takeLogs();
-    const answer = await server.run();
-    expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([502, { error: M_RESULT }]);
-    expect(server.takeRunLogs().stdout).toBe(`${ofBytes(LIMIT_BYTES + 1)}\n`);
-  });
+  ])(
+    'D-18: one byte more, %s, is none (run_result_too_large), and the whole line is in the log',
+    async (_what, ending) => {
+      await server.write('output', ofBytes(LIMIT_BYTES + 1) + ending);
+      server.takeLogs();
+      const answer = await server.run();
+      expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([502, { error: M_RESULT }]);
+      expect(server.takeRunLogs().stdout).toBe(`${ofBytes(LIMIT_BYTES + 1)}\n`);
+    },
+  );
 });

