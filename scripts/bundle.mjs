@@ -1,6 +1,6 @@
-// Joins the compiled modules of the server into one file for the main thread and one for the workers: of the
-// time to the first answer, finding and reading some hundred small files was a third. Native libraries, and what is loaded on
-// demand, stay packages of their own.
+// Joins the compiled modules of the server into a few files for the main thread and for the workers: finding and
+// reading some hundred small ones is a good part of a cold start. Native libraries, and what is loaded on demand,
+// stay packages of their own.
 import { writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 

@@ -1,5 +1,14 @@
-import { accessSync, chmodSync, constants, lstatSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { InitCode } from '../contract/init-body.js';
 import type { Failure } from '../errors/table.js';
 import { type ArchiveLimits, planArchive } from './archive.js';
@@ -31,7 +40,8 @@ export async function install(
     staging = new Staging(actionRoot);
     if (code.kind === 'text') staging.writeText('exec', code.text, modeOf(exec) | 0o111);
     else await staging.writeArchive(entries, limits);
-    return replace(staging, actionRoot, exclusively);
+    const links = entries.filter(({ kind }) => kind === 'link').map(({ components }) => join(...components));
+    return replace(staging, actionRoot, links, exclusively);
   } catch (error) {
     return failureOf(error);
   } finally {
@@ -39,7 +49,12 @@ export async function install(
   }
 }
 
-function replace(staging: Staging, actionRoot: string, exclusively: Exclusively): Failure | undefined {
+function replace(
+  staging: Staging,
+  actionRoot: string,
+  links: readonly string[],
+  exclusively: Exclusively,
+): Failure | undefined {
   Replacement.refuseWayThroughLinks(staging.files, actionRoot);
   const bringsExec = lstatSync(join(staging.files, 'exec'), { throwIfNoEntry: false }) !== undefined;
   const replacement = new Replacement(staging.replaced);
@@ -48,7 +63,8 @@ function replace(staging: Staging, actionRoot: string, exclusively: Exclusively)
     try {
       if (bringsExec) makeExecutable(join(staging.files, 'exec'));
       replacement.apply(staging.files, actionRoot);
-      // A link's target can only be reached once everything lies in its place.
+      // Where a link leads can only be told once everything lies in its place.
+      for (const link of links) refuseLinkToOutside(actionRoot, link);
       if (bringsExec) makeExecutable(join(actionRoot, 'exec'));
       if (!isExecutable(join(actionRoot, 'exec'))) failure = { code: 'init_no_exec' };
     } catch (error) {
@@ -57,6 +73,24 @@ function replace(staging: Staging, actionRoot: string, exclusively: Exclusively)
     if (failure !== undefined) replacement.undo();
   });
   return failure;
+}
+
+/**
+ * Refuses a link that leads outside the action folder by way of another that lay there before (C-INIT-10).
+ *
+ * @throws UnsafeEntry
+ */
+function refuseLinkToOutside(actionRoot: string, link: string): void {
+  const root = realpathSync(actionRoot);
+  const path = join(actionRoot, link);
+  const parent = dirname(join(dirname(path), readlinkSync(path)));
+  for (const way of [parent, path]) {
+    // Nothing at the end of a link is no way out.
+    const end = existsSync(way) ? realpathSync(way) : root;
+    if (end !== root && !end.startsWith(`${root}/`)) {
+      throw new UnsafeEntry(`the link ${JSON.stringify(link)} leads outside the action folder`);
+    }
+  }
 }
 
 /** `exec` gets its x bits whatever the archive says (C-INIT-08, C-INIT-09). */
@@ -85,5 +119,12 @@ function failureOf(error: unknown): Failure {
   if (error instanceof BadArchive) return { code: 'init_bad_archive', detail: error.message };
   if (error instanceof UnsafeEntry) return { code: 'init_unsafe_archive', detail: error.message };
   if (error instanceof ArchiveTooLarge) return { code: 'init_archive_too_large', detail: error.message };
-  return { code: 'init_io_failed', detail: error instanceof Error ? error.message : String(error) };
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === 'ENAMETOOLONG')
+    return { code: 'init_bad_archive', detail: 'a name or path in it is too long' };
+  if (code === 'ELOOP') return { code: 'init_bad_archive', detail: 'its links lead in a circle' };
+  // The code and the call say what is wrong; paths of this machine are not the caller's business.
+  const reason =
+    code === undefined ? String(error) : `${code}${syscall === undefined ? '' : ` (${syscall})`}`;
+  return { code: 'init_io_failed', detail: reason };
 }

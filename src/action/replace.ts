@@ -1,4 +1,13 @@
-import { linkSync, lstatSync, readdirSync, renameSync, rmSync, type Stats } from 'node:fs';
+import {
+  linkSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  symlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { UnsafeEntry } from './refusals.js';
 
@@ -75,16 +84,18 @@ export class Replacement {
       return;
     }
     const kept = join(this.#keep, String(this.#kept++));
-    if (isFolder || !before.isFile() || !tryLink(target, kept)) renameSync(target, kept);
+    if (isFolder || !tryCopy(before, target, kept)) renameSync(target, kept);
     this.#steps.push({ target, kept });
     renameSync(source, target);
   }
 }
 
-/** A second name for a file, where the file system gives one. */
-function tryLink(from: string, to: string): boolean {
+/** Keeps a file or link without taking it away; false where that can't be done. */
+function tryCopy(before: Stats, from: string, to: string): boolean {
   try {
-    linkSync(from, to);
+    if (before.isSymbolicLink()) symlinkSync(readlinkSync(from), to);
+    else if (before.isFile()) linkSync(from, to);
+    else return false;
     return true;
   } catch {
     return false;

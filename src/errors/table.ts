@@ -222,6 +222,13 @@ export const ERRORS = {
     sentinels: false,
     meaning: 'A method other than the route has (C-SRV-04, C-SRV-05).',
   },
+  malformed_request: {
+    status: 400,
+    text: 'The request has more than one Content-Length header.',
+    fault: 'caller',
+    sentinels: false,
+    meaning: 'Nobody can tell where the body ends; the connection is closed (C-SRV-06).',
+  },
   body_too_large: {
     status: 413,
     text: 'The request body is larger than %s bytes.',

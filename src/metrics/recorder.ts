@@ -68,7 +68,7 @@ export class Recorder {
    * @param accept the scraper's Accept header: OpenMetrics where it asks for it
    */
   async scrape(accept: string | undefined): Promise<{ type: string; text: string }> {
-    // prom-client costs 50 ms and 12 MB: who never scrapes never pays.
+    // prom-client costs start-up time and memory: who never scrapes never pays.
     this.#exposition ??= import('./exposition.js').then(({ Exposition }) => new Exposition(this));
     return (await this.#exposition).text(accept);
   }

@@ -44,6 +44,8 @@ export function createSharedMemory(threads: number): SharedMemory {
 /** One thread: a piscina pool of its own, so that the dispatcher says which thread gets what. */
 interface Thread {
   readonly piscina: Piscina;
+  /** Resolves once it serves or can't. */
+  readonly started: Promise<unknown>;
   tasks: number;
 }
 
@@ -107,9 +109,10 @@ export class WorkerPool {
     for (const pid of pidsInFlight(ledgers)) killGroup(pid);
   }
 
-  /** Ends the threads. */
+  /** Ends the threads. One that is ended while it loads a native library takes the process with it. */
   async close(): Promise<void> {
     this.#closing = true;
+    await Promise.all(this.#threads.map(({ started }) => started));
     await Promise.all(this.#threads.map(({ piscina }) => piscina.destroy()));
   }
 
@@ -144,7 +147,8 @@ export class WorkerPool {
     piscina.on('error', () => {});
     piscina.on('workerCreate', () => this.#watch(piscina));
     this.#watch(piscina);
-    this.#threads.push({ piscina, tasks: 0 });
+    const started = piscina.run({ kind: 'hello' } satisfies WorkerTask).catch(() => {});
+    this.#threads.push({ piscina, started, tasks: 0 });
   }
 
   #watch(piscina: Piscina): void {

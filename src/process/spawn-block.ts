@@ -16,7 +16,7 @@ export interface PackedStrings {
  * native memory, at known addresses.
  *
  * What all runs of an action share is laid out once; a run adds its own strings behind it and lists the
- * pointers. That costs a run about 5 µs instead of 60 for building a `char **` from JavaScript strings.
+ * pointers, instead of converting the whole environment each time.
  */
 export class SpawnBlock {
   #memory = nativeMemory(FIRST_CAPACITY_BYTES);

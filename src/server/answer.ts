@@ -1,37 +1,86 @@
-import type { Response } from 'hyper-express';
-import { rowOf, textOfFailure } from '../errors/table.js';
+import { STATUS_CODES } from 'node:http';
+import type { Request, Response } from 'hyper-express';
+import { type ErrorCode, rowOf, textOfFailure } from '../errors/table.js';
 import type { AnswerFailure } from '../pool/messages.js';
 
 const JSON_TYPE = 'application/json';
 /** Seconds after which a refused caller may try again. */
 const RETRY_AFTER_SECONDS = '1';
+/** After these the connection is of no use: the server goes away, or what follows can't be told from the body. */
+const CLOSING: ReadonlySet<ErrorCode> = new Set(['draining', 'malformed_request']);
+
+/** One answer, whole. */
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: Uint8Array | string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly closes?: boolean;
+}
 
 /**
- * Sends a complete answer in one write, with Content-Length (C-SRV-07); nothing where the client has gone.
+ * Sends an answer in one write, with Content-Length (C-SRV-07); nothing where the client has gone.
+ *
+ * It goes to uWebSockets directly: the framework would hold the end of an answer back until the whole body
+ * of the request has come, and send a body with the answer to HEAD. What still comes of a body is ignored.
  */
-export function send(response: Response, status: number, type: string, body: Uint8Array | string): void {
+function send(
+  request: Request,
+  response: Response,
+  { status, type, body, headers = [], closes }: Answer,
+): void {
   if (response.completed) return;
-  response
-    .status(status)
-    .header('Content-Type', type)
-    .send(body as string);
+  response.completed = true;
+  const { raw } = response;
+  raw.cork(() => {
+    raw.writeStatus(`${status} ${STATUS_CODES[status]}`);
+    raw.writeHeader('Content-Type', type);
+    for (const [name, value] of headers) raw.writeHeader(name, value);
+    if (closes) raw.writeHeader('Connection', 'close');
+    if (request.method === 'HEAD') raw.endWithoutBody(Buffer.byteLength(body), closes);
+    else raw.end(body, closes);
+  });
+}
+
+/** Sends a text of the server's own. */
+export function sendText(
+  request: Request,
+  response: Response,
+  status: number,
+  type: string,
+  body: string,
+): void {
+  send(request, response, { status, type, body });
+}
+
+/** Answers OPTIONS (C-SRV-04). */
+export function sendAllow(request: Request, response: Response, allow: string): void {
+  send(request, response, { status: 200, type: 'text/plain', body: '', headers: [['Allow', allow]] });
 }
 
 /** Sends a result: its own bytes (C-RUN-22). */
-export function sendResult(response: Response, result: Uint8Array): void {
-  send(response, 200, JSON_TYPE, result);
+export function sendResult(request: Request, response: Response, result: Uint8Array): void {
+  send(request, response, { status: 200, type: JSON_TYPE, body: result });
 }
 
 /**
  * Sends a failure: `{"error": text}`, and headers that tell what is not the action's fault (D-10) and what
  * exactly was wrong with an `exec` that could not be started.
+ *
+ * @param allow the methods that the path takes, with a 405
  */
-export function sendFailure(response: Response, failure: AnswerFailure): void {
-  if (response.completed) return;
+export function sendFailure(
+  request: Request,
+  response: Response,
+  failure: AnswerFailure,
+  allow?: string,
+): void {
   const { status, fault } = rowOf(failure.code);
-  if (fault !== 'action') response.header('X-Hyperskeleton-Error', failure.code);
-  if (failure.reason !== undefined) response.header('X-Hyperskeleton-Reason', failure.reason);
-  if (failure.code === 'overloaded') response.header('Retry-After', RETRY_AFTER_SECONDS);
-  if (failure.code === 'draining') response.header('Connection', 'close');
-  send(response, status, JSON_TYPE, JSON.stringify({ error: textOfFailure(failure) }));
+  const headers: [string, string][] = [];
+  if (fault !== 'action') headers.push(['X-Hyperskeleton-Error', failure.code]);
+  if (failure.reason !== undefined) headers.push(['X-Hyperskeleton-Reason', failure.reason]);
+  if (failure.code === 'overloaded') headers.push(['Retry-After', RETRY_AFTER_SECONDS]);
+  if (allow !== undefined) headers.push(['Allow', allow]);
+  const body = JSON.stringify({ error: textOfFailure(failure) });
+  send(request, response, { status, type: JSON_TYPE, body, headers, closes: CLOSING.has(failure.code) });
 }

@@ -1,5 +1,5 @@
 import { type Request, type Response, Server } from 'hyper-express';
-import { send, sendFailure } from './answer.js';
+import { sendAllow, sendFailure, sendText } from './answer.js';
 import { handleInit } from './init-route.js';
 import { refuseBusyPort } from './port-probe.js';
 import { handleRun } from './run-route.js';
@@ -22,31 +22,32 @@ export class HttpServer {
   readonly #server = new Server({
     max_body_length: NO_LIMIT,
     auto_close: false,
-    fast_buffers: true,
   });
 
   constructor(service: Service) {
     this.#route('/init', 'post', (request, response) => handleInit(request, response, service));
     this.#route('/run', 'post', (request, response) => handleRun(request, response, service));
-    this.#route('/healthz', 'get', (_request, response) => send(response, 200, 'text/plain', 'ok\n'));
-    this.#route('/readyz', 'get', (_request, response) => {
-      if (service.draining) sendFailure(response, { code: 'draining' });
-      else if (service.ready) send(response, 200, 'text/plain', 'ready\n');
-      else send(response, 503, 'text/plain', 'starting\n');
+    this.#route('/healthz', 'get', (request, response) =>
+      sendText(request, response, 200, 'text/plain', 'ok\n'),
+    );
+    this.#route('/readyz', 'get', (request, response) => {
+      if (service.draining) sendFailure(request, response, { code: 'draining' });
+      else if (service.ready) sendText(request, response, 200, 'text/plain', 'ready\n');
+      else sendText(request, response, 503, 'text/plain', 'starting\n');
     });
     if (service.config.metrics) {
       this.#route('/metrics', 'get', async (request, response) => {
         const accept = request.headers.accept;
         const { type, text } = await service.metrics.scrape(accept);
-        send(response, 200, type, text);
+        sendText(request, response, 200, type, text);
       });
     }
-    this.#server.set_not_found_handler((_request: Request, response: Response) =>
-      sendFailure(response, { code: 'not_found' }),
+    this.#server.set_not_found_handler((request: Request, response: Response) =>
+      sendFailure(request, response, { code: 'not_found' }),
     );
-    this.#server.set_error_handler((_request: Request, response: Response, error: Error) => {
+    this.#server.set_error_handler((request: Request, response: Response, error: Error) => {
       service.log.fault('a request handler failed', error);
-      sendFailure(response, { code: 'internal', detail: error.message });
+      sendFailure(request, response, { code: 'internal', detail: error.message });
     });
   }
 
@@ -74,13 +75,9 @@ export class HttpServer {
   #route(path: string, method: 'get' | 'post', handler: Handler): void {
     const allow = `${method.toUpperCase()}, OPTIONS`;
     this.#server[method](path, ROUTE_OPTIONS, handler);
-    this.#server.options(path, (_request, response) => {
-      response.header('Allow', allow);
-      send(response, 200, 'text/plain', '');
-    });
-    this.#server.any(path, (_request, response) => {
-      response.header('Allow', allow);
-      sendFailure(response, { code: 'method_not_allowed' });
-    });
+    this.#server.options(path, (request, response) => sendAllow(request, response, allow));
+    this.#server.any(path, (request, response) =>
+      sendFailure(request, response, { code: 'method_not_allowed' }, allow),
+    );
   }
 }

@@ -4,8 +4,8 @@ import type { Request, Response } from 'hyper-express';
 /** Up to here a body that announces its length comes in one buffer from the framework. */
 const ONE_BUFFER_BYTES = 256 * 1024;
 
-/** The body, or that it is larger than the limit. */
-export type RequestBody = Uint8Array | 'too-large';
+/** The body, or that it is larger than the limit, or that nobody can tell where it ends. */
+export type RequestBody = Uint8Array | 'too-large' | 'malformed';
 
 /**
  * Receives a request's body, whatever its content type, chunked or with a length (C-SRV-06, C-SRV-09).
@@ -16,6 +16,7 @@ export type RequestBody = Uint8Array | 'too-large';
  * @returns the body in a buffer of its own, that may be transferred to another thread
  */
 export function receiveBody(request: Request, response: Response, maxBytes: number): Promise<RequestBody> {
+  if (lengthsOf(request) > 1) return Promise.resolve('malformed');
   const encoding = request.headers['transfer-encoding'];
   const length = Number(request.headers['content-length'] ?? 0);
   if (encoding === undefined) {
@@ -26,6 +27,15 @@ export function receiveBody(request: Request, response: Response, maxBytes: numb
   }
   if (encoding === 'chunked') return receiveStream(request, maxBytes, undefined);
   return receiveRaw(response, maxBytes);
+}
+
+/** How many Content-Length headers there are: with two the parts of the way disagree on where the body ends. */
+function lengthsOf(request: Request): number {
+  let lengths = 0;
+  request.raw.forEach((name) => {
+    if (name === 'content-length') lengths++;
+  });
+  return lengths;
 }
 
 /** A large body, written into its place as it comes; one of unknown length is joined at the end. */

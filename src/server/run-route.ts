@@ -7,20 +7,24 @@ import type { Service } from './service.js';
 
 /** POST /run (section 3): lets the activation in, hands it to a worker, answers what comes back. */
 export async function handleRun(request: Request, response: Response, service: Service): Promise<void> {
-  if (service.draining) return sendFailure(response, { code: 'draining' });
+  if (service.draining) return sendFailure(request, response, { code: 'draining' });
   const receivedMs = performance.now();
   const body = await receiveBody(request, response, service.config.maxBodyBytes);
+  if (body === 'malformed') return sendFailure(request, response, { code: 'malformed_request' });
   if (body === 'too-large') {
     service.metrics.countRefusal('body_too_large');
-    return sendFailure(response, { code: 'body_too_large', detail: String(service.config.maxBodyBytes) });
+    return sendFailure(request, response, {
+      code: 'body_too_large',
+      detail: String(service.config.maxBodyBytes),
+    });
   }
   // The shutdown may have begun, and ended its wait, while the body came.
-  if (service.draining) return sendFailure(response, { code: 'draining' });
+  if (service.draining) return sendFailure(request, response, { code: 'draining' });
   const bodyBytes = body.byteLength;
   const admitted = service.admission.enter();
   if (admitted === false) {
     service.metrics.countRefusal('overloaded');
-    return sendFailure(response, { code: 'overloaded' });
+    return sendFailure(request, response, { code: 'overloaded' });
   }
   if (admitted !== true) await admitted;
   try {
@@ -31,10 +35,10 @@ export async function handleRun(request: Request, response: Response, service: S
     service.metrics.observeRun(answer, queuedMs, performance.now() - receivedMs);
     service.log.run(answer);
     if (answer.result !== undefined) {
-      sendResult(response, answer.result);
+      sendResult(request, response, answer.result);
       buffersPassed(answer.result.byteLength);
     } else {
-      sendFailure(response, answer.failure ?? { code: 'internal' });
+      sendFailure(request, response, answer.failure ?? { code: 'internal' });
     }
   } finally {
     service.admission.leave();

@@ -92,6 +92,17 @@ describe.each(ENGINES)('runs at the same time (%s)', (engine) => {
     await Promise.all(runs);
   });
 
+  it('D-06: more runs than the limit on open files allows: they wait or are refused, none fails', async () => {
+    server = await RunServer.start({ engine, launcher: 'ulimit -n 512; exec "$@"' });
+    await server.install('#!/bin/sh\nread -r line\nsleep 0.1\necho "$line"\n');
+    const answers = await Promise.all(Array.from({ length: 400 }, (_, at) => server.run({ at })));
+    for (const [at, { status, body }] of answers.entries()) {
+      if (status === 429) continue;
+      expect([status, body.toString()]).toEqual([200, `{"at":${at}}`]);
+    }
+    expect((await server.run({ next: 1 })).body.toString()).toBe('{"next":1}');
+  });
+
   it('C-SRV-12: clients that leave during their runs: the runs end, their logs too, others are unharmed', async () => {
     server = await RunServer.start({ engine });
     const gate = new Gate(server.folder);

@@ -103,6 +103,18 @@ describe.each(ENGINES)('process of a run (%s)', (engine) => {
     for (const { descriptors } of all) expect(descriptors.map(({ fd }) => fd)).toEqual([0, 1, 2]);
   });
 
+  // Node's child_process makes sockets of the streams, and those can't be opened by name (D-23).
+  it.runIf(engine !== 'child_process')(
+    'C-RUN-14: the streams can be opened by their names in /dev',
+    async () => {
+      await server.install(
+        '#!/bin/sh\necho out > /dev/stdout\necho err > /dev/stderr\nread -r line < /dev/stdin\necho "$line" >> /dev/stdout\n',
+      );
+      expect((await server.run({ a: 1 })).body.toString()).toBe('{"a":1}');
+      expect(server.takeRunLogs()).toEqual({ stdout: 'out\n', stderr: 'err\n' });
+    },
+  );
+
   describe('the executable is looked for at each run', () => {
     async function expectNoBinary(): Promise<void> {
       const answer = await server.run();

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { childrenOf } from './run-waiting.js';
 
 const BINARY = fileURLToPath(new URL('../../bin/hyperskeleton', import.meta.url));
 const START_TIMEOUT_MS = 20_000;
@@ -190,6 +191,8 @@ export class RunServer {
   /** Ends the server and removes what it had. */
   async stop(): Promise<void> {
     if (this.process.exitCode === null && this.process.signalCode === null) {
+      // What still runs would outlive a server that is killed.
+      for (const pid of childrenOf(this.pid)) endGroup(pid);
       const exited = once(this.process, 'exit');
       this.process.kill('SIGKILL');
       await exited;
@@ -258,4 +261,12 @@ async function freePort(): Promise<number> {
   probe.close();
   await once(probe, 'close');
   return port;
+}
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended, or leads no group.
+  }
 }

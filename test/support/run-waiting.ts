@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { constants, mkdtempSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const PATIENCE_MS = 20_000;
+const MOST_WAITING = 4096;
 
 /** Waits for a condition that nobody announces: a file, a process's end. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -54,7 +55,8 @@ export function end(pid: number): void {
 export class Gate {
   readonly wait: string;
   readonly #folder: string;
-  #fd: number;
+  // Stays open: without it, an action that comes late would wait for somebody who opens the other end.
+  readonly #fd: number;
 
   constructor(parent: string) {
     this.#folder = mkdtempSync(join(parent, 'gate-'));
@@ -74,10 +76,9 @@ export class Gate {
     await until(`${count} actions stand at the gate`, () => this.arrived >= count);
   }
 
-  /** Lets all go that stand there. */
+  /** Lets all go that stand there, and whoever comes later: a line is there for each. */
   open(): void {
-    if (this.#fd >= 0) closeSync(this.#fd);
-    this.#fd = -1;
+    writeSync(this.#fd, '\n'.repeat(MOST_WAITING));
   }
 }
 

@@ -17,8 +17,8 @@ const ATTRIBUTES_BYTES = 1024;
 const SIGNAL_SET_BYTES = 128;
 
 /**
- * Executes the action with posix_spawn(3), called from this thread: about a third of the cost of Node's
- * child_process, and the reference for how every other engine's processes must look (C-RUN-14).
+ * Executes the action with posix_spawn(3), called from this thread: the reference for how every other engine's
+ * processes must look (C-RUN-14).
  */
 export class PosixSpawnEngine implements ExecEngine {
   readonly name = 'posix_spawn';
