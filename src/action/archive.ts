@@ -41,14 +41,17 @@ export async function planArchive(zip: Buffer, limits: ArchiveLimits): Promise<P
     const plan = await planEntry(entry);
     if (plan.components.length > 0) planned.push(plan);
   }
-  refuseConflicts(planned);
-  return planned;
+  return withoutConflicts(planned);
 }
 
 async function readEntries(zip: Buffer): Promise<AdmZip.IZipEntry[]> {
   const { default: Zip } = await import('adm-zip');
+  let names = 0;
+  // adm-zip refuses an archive in which a name comes twice; names are taken from the raw bytes, and what twice
+  // means is decided below.
+  const decoder = { efs: true, encode: (text: string) => Buffer.from(text), decode: () => String(names++) };
   try {
-    return new Zip(zip).getEntries();
+    return new Zip(zip, { decoder } as object).getEntries();
   } catch (error) {
     throw new BadArchive(reasonOf(error));
   }
@@ -89,24 +92,28 @@ async function planEntry(entry: AdmZip.IZipEntry): Promise<PlannedEntry> {
   return { components, kind: 'file', mode: permissions === 0 ? 0o644 : permissions, entry };
 }
 
-/** Two entries for one path, or an entry below a file or link, mean different things to different readers. */
-function refuseConflicts(planned: readonly PlannedEntry[]): void {
-  const kinds = new Map<string, PlannedEntry['kind']>();
-  for (const { components, kind } of planned) {
-    const path = components.join('/');
-    const before = kinds.get(path);
-    if (before !== undefined && (before !== kind || kind !== 'folder')) {
+/**
+ * Two entries of different kinds for one path, or one below a file or link, mean different things to different
+ * readers and are refused; of two of a kind the last counts.
+ */
+function withoutConflicts(planned: readonly PlannedEntry[]): PlannedEntry[] {
+  const byPath = new Map<string, PlannedEntry>();
+  for (const plan of planned) {
+    const path = plan.components.join('/');
+    const before = byPath.get(path);
+    if (before !== undefined && before.kind !== plan.kind) {
       throw new UnsafeEntry(`there are two entries for ${JSON.stringify(path)}`);
     }
-    kinds.set(path, kind);
+    byPath.set(path, plan);
   }
   for (const { components } of planned) {
     for (let depth = 1; depth < components.length; depth++) {
       const parent = components.slice(0, depth).join('/');
-      const kind = kinds.get(parent);
+      const kind = byPath.get(parent)?.kind;
       if (kind !== undefined && kind !== 'folder') {
         throw new UnsafeEntry(`the entry ${JSON.stringify(components.join('/'))} lies below a ${kind}`);
       }
     }
   }
+  return [...byPath.values()];
 }

@@ -31,7 +31,7 @@ export async function inflateEntry(
   budget: InflateBudget,
   write: (chunk: Buffer) => void,
 ): Promise<void> {
-  const name = JSON.stringify(entry.entryName);
+  const name = JSON.stringify(entry.rawEntryName.toString('utf8'));
   const { method, size, crc } = entry.header;
   const packed = packedBytes(entry, name);
   const seen = { bytes: 0, crc: 0 };

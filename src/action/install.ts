@@ -95,7 +95,8 @@ function refuseLinkToOutside(actionRoot: string, link: string): void {
 
 /** `exec` gets its x bits whatever the archive says (C-INIT-08, C-INIT-09). */
 function makeExecutable(path: string): void {
-  const stats = statSync(path, { throwIfNoEntry: false });
+  // existsSync, for a link may lead nowhere or in a circle.
+  const stats = existsSync(path) ? statSync(path) : undefined;
   if (stats?.isFile() && (stats.mode & 0o111) !== 0o111) chmodSync(path, (stats.mode & 0o777) | 0o111);
 }
 

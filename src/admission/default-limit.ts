@@ -10,19 +10,28 @@ const OWN_PROCESSES = 32;
 /** One worker's ledger holds that many; beyond it memory, not descriptors, is the limit. */
 const LARGEST = 4096;
 
+/** How many activations may run and how many may wait, where nothing is set. */
+export interface DefaultLimits {
+  readonly inFlight: number;
+  readonly queued: number;
+}
+
 /**
- * How many activations may be in flight where nothing is set (D-06): what the limits on open files and
- * processes allow.
+ * What the limits on open files and processes allow (D-06). Half of the files are for what runs, half for the
+ * connections of what waits.
  *
  * @param limits text of `/proc/self/limits` (proc(5)); Node has raised the soft limit of files to the hard
  * @param pidsMax text of the cgroup's `pids.max`, undefined where there is none
  */
-export function defaultInFlight(limits: string, pidsMax: string | undefined): number {
-  const files = softLimit(limits, 'Max open files');
+export function defaultLimits(limits: string, pidsMax: string | undefined): DefaultLimits {
+  const files = Math.max(0, softLimit(limits, 'Max open files') - OWN_DESCRIPTORS) / 2;
   const processes = Math.min(softLimit(limits, 'Max processes'), Number(pidsMax?.trim()) || Infinity);
-  const byFiles = Math.floor((files - OWN_DESCRIPTORS) / DESCRIPTORS_PER_RUN);
+  const byFiles = Math.floor(files / DESCRIPTORS_PER_RUN);
   const byProcesses = Math.floor((processes - OWN_PROCESSES) / PROCESSES_PER_RUN);
-  return Math.max(1, Math.min(byFiles, byProcesses, LARGEST));
+  return {
+    inFlight: Math.max(1, Math.min(byFiles, byProcesses, LARGEST)),
+    queued: Math.max(1, Math.min(Math.floor(files), LARGEST)),
+  };
 }
 
 function softLimit(limits: string, name: string): number {
@@ -32,9 +41,9 @@ function softLimit(limits: string, name: string): number {
 }
 
 /** Reads the limits of this process and its cgroup (v2, then v1). */
-export function systemInFlight(): number {
+export function systemLimits(): DefaultLimits {
   const pidsMax = read('/sys/fs/cgroup/pids.max') ?? read('/sys/fs/cgroup/pids/pids.max');
-  return defaultInFlight(read('/proc/self/limits') ?? '', pidsMax);
+  return defaultLimits(read('/proc/self/limits') ?? '', pidsMax);
 }
 
 function read(path: string): string | undefined {

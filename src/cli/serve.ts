@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isatty } from 'node:tty';
 import { ensureAction } from '../action/stub.js';
 import { Admission } from '../admission/admission.js';
-import { systemInFlight } from '../admission/default-limit.js';
+import { systemLimits } from '../admission/default-limit.js';
 import type { Config } from '../config/load.js';
 import { ServerLog } from '../logs/server-log.js';
 import { Recorder } from '../metrics/recorder.js';
@@ -31,7 +31,8 @@ export async function serve(config: Config): Promise<void> {
     recorder.workersLost++;
     log.warn('worker thread lost', { threadId, killed });
   });
-  const admission = new Admission(config.maxInFlight ?? systemInFlight(), config.maxQueued);
+  const limits = systemLimits();
+  const admission = new Admission(config.maxInFlight ?? limits.inFlight, config.maxQueued ?? limits.queued);
   const recorder = new Recorder({
     inFlight: () => admission.inFlight,
     queued: () => admission.queued,

@@ -11,7 +11,8 @@ export interface Config {
   readonly threads: number;
   /** Undefined: derived from the system's limits. */
   readonly maxInFlight: number | undefined;
-  readonly maxQueued: number;
+  /** Undefined: derived from the system's limits. */
+  readonly maxQueued: number | undefined;
   readonly maxBodyBytes: number;
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
@@ -56,7 +57,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     engine: text('engine') as EngineChoice,
     threads: optionalNumber(text('threads')) ?? defaultThreads(),
     maxInFlight: optionalNumber(text('maxInFlight')),
-    maxQueued: number('maxQueued'),
+    maxQueued: optionalNumber(text('maxQueued')),
     maxBodyBytes: number('maxBodyBytes'),
     maxResultBytes: number('maxResultBytes'),
     maxUnzippedBytes: number('maxUnzippedBytes'),

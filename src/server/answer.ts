@@ -37,8 +37,8 @@ function send(
     raw.writeHeader('Content-Type', type);
     for (const [name, value] of headers) raw.writeHeader(name, value);
     if (closes) raw.writeHeader('Connection', 'close');
-    if (request.method === 'HEAD') raw.endWithoutBody(Buffer.byteLength(body), closes);
-    else raw.end(body, closes);
+    // A body with the answer to HEAD would be taken for the next answer.
+    raw.end(request.method === 'HEAD' ? '' : body, closes);
   });
 }
 

@@ -6,9 +6,12 @@ import type { StartOutcome, StartRequest } from '../process/engines/engine.js';
 import { Activation } from './activation.js';
 import type { WorkerRuntime } from './runtime.js';
 
-/** A file just written may be held open for a moment by a process on its way to exec, in any thread. */
-const BUSY_RETRIES = 20;
-const BUSY_RETRY_MS = 5;
+/**
+ * What passes by itself, and how long it is waited for: a file just written may be held open for a moment by a
+ * process on its way to exec, in any thread; descriptors come back as other runs end.
+ */
+const PASSING_MS: Readonly<Record<string, number>> = { ETXTBSY: 200, EMFILE: 3000, ENFILE: 3000 };
+const RETRY_MS = 5;
 
 /** The machine's limits, not the action's fault. */
 const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
@@ -37,24 +40,35 @@ export function run(task: RunTask, runtime: WorkerRuntime): Promise<RunAnswer> {
 }
 
 async function begin(request: StartRequest, activation: Activation, runtime: WorkerRuntime): Promise<void> {
-  let errno = '';
-  for (let attempt = 0; attempt <= BUSY_RETRIES; attempt++) {
-    for (const engine of runtime.engines) {
-      const started = runtime.gate.starting(() => engine.start(request, activation));
-      // Awaited only where the engine needs it: a turn of the queue costs, and output may be there already.
-      const outcome: StartOutcome = 'kind' in started ? started : await started;
-      if (outcome.kind === 'refused') continue;
-      if (outcome.kind === 'started') {
-        activation.started(outcome.process, engine.name);
-        return;
-      }
-      errno = outcome.errno;
-      break;
+  const begunMs = performance.now();
+  for (;;) {
+    const errno = await tryEngines(request, activation, runtime);
+    if (errno === undefined) return;
+    if (performance.now() - begunMs >= (PASSING_MS[errno] ?? 0)) {
+      refuseStart(request.action.exec, errno, activation);
+      return;
     }
-    if (errno !== 'ETXTBSY') break;
-    await delay(BUSY_RETRY_MS);
+    await delay(RETRY_MS);
   }
-  refuseStart(request.action.exec, errno, activation);
+}
+
+/** @returns what the system said, as `ENOENT`; undefined once the process runs */
+async function tryEngines(
+  request: StartRequest,
+  activation: Activation,
+  runtime: WorkerRuntime,
+): Promise<string | undefined> {
+  for (const engine of runtime.engines) {
+    const started = runtime.gate.starting(() => engine.start(request, activation));
+    // Awaited only where the engine needs it: a turn of the queue costs, and output may be there already.
+    const outcome: StartOutcome = 'kind' in started ? started : await started;
+    if (outcome.kind === 'failed') return outcome.errno;
+    if (outcome.kind === 'started') {
+      activation.started(outcome.process, engine.name);
+      return undefined;
+    }
+  }
+  return 'ENOSYS';
 }
 
 function refuseStart(exec: string, errno: string, activation: Activation): void {

@@ -1,6 +1,6 @@
-import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { archiveBody, script, textBody, zipOf } from '../support/archives.js';
+import { script, textBody, zipOf } from '../support/archives.js';
 import { type Answer, RunServer } from '../support/run-server.js';
 import { treeOf } from '../support/trees.js';
 
@@ -193,12 +193,6 @@ describe('POST /init', () => {
   it('D-17: a UTF-8 byte order mark is accepted', async () => {
     expect((await init(`\ufeff${textBody(OK_ACTION)}`)).status).toBe(200);
     await expectServes({ from: 'init' });
-  });
-
-  it('an action folder that can not be written to is a fault of the runtime (init_io_failed)', async () => {
-    writeFileSync(`${server.actionRoot}/blocked`, '');
-    const entries = [script('exec', 'echo "{}"'), { name: `${'x'.repeat(255)}y`, data: 'too long a name' }];
-    await expectRefused(archiveBody(zipOf(entries)), 500, 'init_io_failed');
   });
 });
 

@@ -160,6 +160,7 @@ describe.each(ENGINES)('arguments (%s)', (engine) => {
     it.each([
       ['line feeds', '{"value":\n{\n "a" :\n1\n}\n}', '{ "a" :1}'],
       ['carriage returns', '{"value":{\r\n"a":1,\r\n"b":[\r\n]}}', '{"a":1,"b":[]}'],
+      ['carriage returns alone', '{"value":{"a":\r1,\r"b":[]}}', '{"a":1,"b":[]}'],
     ])('C-RUN-06: %s between tokens are removed, and nothing else', async (_what, body, argument) => {
       await expectArgument(body, argument);
     });

@@ -143,15 +143,17 @@ describe('bytes on the wire', () => {
     ['17', '2'],
     ['17', '290000'],
     ['17', '0'],
-  ])('C-SRV-06: two lengths, %s and %s, are malformed: 400, and nothing is run', (first, second) =>
-    connected(async (connection) => {
-      const body = '{"value":{"a":1}}'.slice(0, Number(first));
-      connection.send(
-        `POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: ${first}\r\nContent-Length: ${second}\r\n\r\n${body}`,
-      );
-      const answer = await Promise.race([connection.answer(), silence(server.port)]);
-      expect(answer?.status).toBe(400);
-    }),
+  ])(
+    'C-SRV-06: two lengths, %s and %s, are malformed (malformed_request): 400, and nothing is run',
+    (first, second) =>
+      connected(async (connection) => {
+        const body = '{"value":{"a":1}}'.slice(0, Number(first));
+        connection.send(
+          `POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: ${first}\r\nContent-Length: ${second}\r\n\r\n${body}`,
+        );
+        const answer = await Promise.race([connection.answer(), silence(server.port)]);
+        expect(answer?.status).toBe(400);
+      }),
   );
 
   it('C-SRV-04: the answer to HEAD has no body that could be taken for the next answer', () =>
