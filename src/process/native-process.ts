@@ -1,14 +1,14 @@
 import { constants } from 'node:os';
 import type { ProcessExit, ProcessObserver, RunningProcess } from './engines/engine.js';
 import { type Ledger, PID, PIDFD, STDERR, STDIN, STDOUT } from './ledger.js';
-import { close, errno, kill, read, wait4 } from './libc.js';
+import { close, errno, fcntl, kill, read, wait4 } from './libc.js';
 import { READABLE, type Reactor, type Watch } from './reactor.js';
 import { StdinFeed } from './stdin-feed.js';
 
 /** One pipe's capacity as the kernel makes it (pipe(7)). */
 const CHUNK_BYTES = 64 * 1024;
-/** What exec can have left in a pipe it has not enlarged beyond the unprivileged limit (pipe-max-size). */
-const LEFT_IN_PIPE_BYTES = 1024 * 1024;
+/** fcntl(2): how much a pipe holds; exec may have enlarged it. */
+const F_GETPIPE_SZ = 1032;
 
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 const status = new Int32Array(1);
@@ -144,7 +144,8 @@ export class NativeProcess implements RunningProcess {
 
   #finish(): void {
     for (const output of this.#outputs) {
-      let left = LEFT_IN_PIPE_BYTES;
+      // No more than the pipe held when exec exited: another process may go on writing for ever.
+      let left = output.fd < 0 ? 0 : fcntl(output.fd, F_GETPIPE_SZ, 0);
       while (output.fd >= 0 && left > 0) {
         const count = this.#readOnce(output);
         if (count === 0) break;
