@@ -12,6 +12,7 @@ import { createSharedMemory, WorkerPool } from '../pool/worker-pool.js';
 import { openFilesOfActions } from '../process/open-files.js';
 import { reapOrphans } from '../process/orphans.js';
 import type { HttpServer } from '../server/http-server.js';
+import { refuseBusyPort } from '../server/port-probe.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
 
@@ -26,6 +27,8 @@ export async function serve(config: Config): Promise<void> {
   const actionRoot = config.actionRoot ?? (temporary as string);
   if (temporary !== undefined) process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
   ensureAction(actionRoot);
+  // Before a thread or a native library is loaded: ending the process in the middle of that can crash it.
+  await refuseBusyPort(config.port);
   let engine = 'starting';
   const pool = startPool(config, actionRoot, (threadId, killed) => {
     recorder.workersLost++;

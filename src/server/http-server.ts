@@ -1,7 +1,6 @@
 import { type Request, type Response, Server } from 'hyper-express';
 import { sendAllow, sendFailure, sendText } from './answer.js';
 import { handleInit } from './init-route.js';
-import { refuseBusyPort } from './port-probe.js';
 import { handleRun } from './run-route.js';
 import type { Service } from './service.js';
 
@@ -58,7 +57,6 @@ export class HttpServer {
    * @throws Error when the port can't be had
    */
   async listen(port: number): Promise<number> {
-    await refuseBusyPort(port);
     try {
       await this.#server.listen(port, HOST);
     } catch (error) {
