@@ -27,13 +27,6 @@ export const write = libc.func('int write(int fd, void *buffer, size_t count)') 
   buffer: Uint8Array,
   count: number,
 ) => number;
-/** send(2). */
-export const send = libc.func('int send(int fd, void *buffer, size_t count, int flags)') as (
-  fd: number,
-  buffer: Uint8Array,
-  count: number,
-  flags: number,
-) => number;
 /** fcntl(2) with an int argument. */
 export const fcntl = libc.func('int fcntl(int fd, int command, int argument)') as (
   fd: number,
@@ -167,6 +160,5 @@ export const pollReadable = (fd: number, callback: () => void): { close(): void 
   koffi.node.poll(fd, { readable: true }, callback);
 
 export const O_CLOEXEC = 0o2000000;
-export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const O_NONBLOCK = 0o4000;

@@ -2,8 +2,6 @@ import { close, epollControl, epollCreate, epollWait, O_CLOEXEC, pollReadable } 
 
 export const READABLE = 0x1;
 export const WRITABLE = 0x4;
-/** EPOLLERR | EPOLLHUP: reported whether asked for or not. */
-export const HUNG_UP = 0x18;
 
 /** Gets a watched descriptor's events, a mask of the constants above. */
 export type EventHandler = (events: number) => void;
