@@ -1,57 +1,43 @@
-import { parseArgs } from 'node:util';
-import { helpText } from './cli/help.js';
-import { type Flags, loadConfig } from './config/load.js';
-import { SETTINGS } from './config/settings.js';
+import { complain } from './cli/flags.js';
+import { asOurFlags } from './cli/peer-flags.js';
 import { version } from './config/version.js';
 
-const USAGE_STATUS = 2;
+/** Runs a command and answers the exit status, or nothing while a server runs. */
+type Command = (argv: readonly string[]) => Promise<number | undefined>;
 
-/** Runs the command line and answers the exit status, or nothing while a server runs. */
-async function main(argv: string[]): Promise<number | undefined> {
-  const options = Object.fromEntries(
-    Object.values(SETTINGS).map(({ flag }) => [flag, { type: 'string' as const }]),
-  );
-  let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
-  try {
-    parsed = parseArgs({
-      args: argv,
-      options: { ...options, help: { type: 'boolean' }, version: { type: 'boolean' } },
-      allowPositionals: true,
-    });
-  } catch (error) {
-    return complain([error instanceof Error ? error.message : String(error)]);
-  }
-  const { values, positionals } = parsed;
-  if (values.help === true) {
+/** Each is imported only when it is called: a server's cold start pays for none but its own. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./cli/serve.js')).serveCommand,
+  invoke: async () => (await import('./cli/invoke.js')).invokeCommand,
+  pack: async () => (await import('./cli/pack.js')).packCommand,
+  compile: async () => (await import('./cli/compile.js')).compileCommand,
+};
+
+async function main(given: readonly string[]): Promise<number | undefined> {
+  const argv = asOurFlags(given, process.env);
+  if (argv.includes('--help')) {
+    const { helpText } = await import('./cli/help.js');
     process.stdout.write(helpText());
     return 0;
   }
-  if (values.version === true) {
+  if (argv[0] === '--version') {
     process.stdout.write(`${version()}\n`);
     return 0;
   }
-  const [command = 'serve', ...rest] = positionals;
-  if (command !== 'serve' || rest.length > 0)
-    return complain([`there is no command ${positionals.join(' ')}`]);
-  const config = loadConfig(values as Flags, process.env);
-  if ('problems' in config) return complain(config.problems);
-  const { serve } = await import('./cli/serve.js');
-  await serve(config);
-  return undefined;
-}
-
-function complain(problems: readonly string[]): number {
-  for (const problem of problems) process.stderr.write(`hyperskeleton: ${problem}\n`);
-  process.stderr.write('hyperskeleton --help tells what can be set.\n');
-  return USAGE_STATUS;
+  const named = argv[0] !== undefined && !argv[0].startsWith('-');
+  const [name, rest] = named ? [argv[0] as string, argv.slice(1)] : ['serve', argv];
+  const command = COMMANDS[name];
+  return command === undefined ? complain([`there is no command ${name}`]) : (await command())(rest);
 }
 
 main(process.argv.slice(2)).then(
   (status) => {
     if (status !== undefined) process.exitCode = status;
   },
-  (error: unknown) => {
+  async (error: unknown) => {
     process.stderr.write(`hyperskeleton: ${error instanceof Error ? error.message : String(error)}\n`);
+    const { holdNativeLibrary } = await import('./process/native-library.js');
+    await holdNativeLibrary();
     process.exit(1);
   },
 );

@@ -16,7 +16,7 @@ export async function createLoopRunner(
   clock: AwakeClock,
 ): Promise<LoopRunner> {
   const { engine } = await pool.hello();
-  const { launch, sinkFor } = engine === 'child_process' ? plain(settings) : await native(pool);
+  const { launch, sinkFor, close } = engine === 'child_process' ? plain(settings) : await native(pool);
   const [out, err] = settings.logs;
   const shared = new Int32Array(settings.shared.logs);
   const oneFile = leadToOneFile(out, err);
@@ -28,6 +28,7 @@ export async function createLoopRunner(
   return new LoopRunner({
     pool,
     launch,
+    close,
     clock,
     logs: { stdout: streamOf(out, 0), stderr: streamOf(err, 1), sentinels: settings.sentinels },
     config: config.actionloop,
@@ -41,10 +42,12 @@ export async function createLoopRunner(
 interface Means {
   readonly launch: LoopLauncher;
   readonly sinkFor: (fd: number) => Sink;
+  /** Gives back what was set up on this thread. */
+  readonly close: () => void;
 }
 
 function plain({ logs }: WorkerSettings): Means {
-  return { launch: plainLauncher(logs), sinkFor: (fd) => new PlainSink(fd) };
+  return { launch: plainLauncher(logs), sinkFor: (fd) => new PlainSink(fd), close: () => {} };
 }
 
 /** Imported here only: where the library can't be loaded, this thread goes without it. */
@@ -55,5 +58,9 @@ async function native(pool: WorkerPool): Promise<Means> {
     import('./native-channel.js'),
   ]);
   const reactor = new Reactor();
-  return { launch: nativeLauncher(pool, reactor), sinkFor: (fd) => new NativeSink(fd, reactor) };
+  return {
+    launch: nativeLauncher(pool, reactor),
+    sinkFor: (fd) => new NativeSink(fd, reactor),
+    close: () => reactor.close(),
+  };
 }

@@ -20,6 +20,8 @@ import { lineOf } from './run-line.js';
 export interface LoopRunnerParts {
   readonly pool: WorkerPool;
   readonly launch: LoopLauncher;
+  /** Called when no process is left. */
+  readonly close: () => void;
   readonly logs: { readonly stdout: LogStream; readonly stderr: LogStream; readonly sentinels: boolean };
   readonly clock: AwakeClock;
   readonly config: ActionLoopConfig;
@@ -115,6 +117,7 @@ export class LoopRunner implements Runner {
 
   async stop(): Promise<void> {
     await this.#members.stop();
+    this.#parts.close();
   }
 
   /** An activation's way through a process, or out of the queue when its time is up. */

@@ -8,10 +8,16 @@ export function helpText(): string {
 
 Usage:
   hyperskeleton serve [flags]   serve /init and /run until SIGTERM
+  hyperskeleton invoke PATH [--param name=value]... [--params JSON|@FILE|-] [--env NAME=value]... [flags]
+                                run an action once: a folder, a zip or an executable
+  hyperskeleton pack PATH -o FILE.zip|FILE.json
+                                make an action's zip, or the body of the /init that uploads it
+  hyperskeleton compile MAIN [--env JSON]
+                                ActionLoop: source on stdin, the zip that OW_COMPILER makes on stdout
   hyperskeleton --version       print the version
   hyperskeleton --help          print this text
 
-Flags of serve; each can be set by an environment variable, the flag wins:
+Flags of serve and invoke; each can be set by an environment variable, the flag wins:
 ${settings}
 `;
 }

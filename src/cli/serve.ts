@@ -7,28 +7,37 @@ import { systemLimits } from '../admission/default-limit.js';
 import type { Config } from '../config/load.js';
 import { ServerLog } from '../logs/server-log.js';
 import { Recorder } from '../metrics/recorder.js';
-import type { WorkerSettings } from '../pool/messages.js';
 import { WorkerPool } from '../pool/worker-pool.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { survivors } from '../process/leftovers.js';
 import { reapOrphans } from '../process/orphans.js';
+import { createRunner } from '../server/create-runner.js';
 import type { HttpServer } from '../server/http-server.js';
 import { refuseBusyPort } from '../server/port-probe.js';
-import { ClassicRunner, type Runner } from '../server/runner.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
 import { actionRootFor } from './action-root.js';
+import { complain, readCommandLine } from './flags.js';
 import { type LogTargets, workerSettings } from './worker-settings.js';
+
+/** `hyperskeleton serve`, by its command line. @returns the exit status, where no server runs */
+export async function serveCommand(argv: readonly string[]): Promise<number | undefined> {
+  const line = readCommandLine(argv, {});
+  if (typeof line === 'number') return line;
+  if (line.positionals.length > 0) return complain([`there is no command ${line.positionals.join(' ')}`]);
+  await serve(line.config);
+  return undefined;
+}
 
 /** In a container the streams belong to the action. */
 const CONTAINER_LOGS: LogTargets = { logs: [1, 2], sentinels: true };
 
 /**
- * `hyperskeleton serve`: runs the server until a signal ends it.
+ * Runs the server until a signal ends it.
  *
  * @throws Error with a message for the operator when it can't start
  */
-export async function serve(config: Config): Promise<void> {
+async function serve(config: Config): Promise<void> {
   if (config.unknownPlatform !== undefined) {
     process.stderr.write(
       `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
@@ -82,19 +91,6 @@ export async function serve(config: Config): Promise<void> {
     process.stderr.write(
       `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
     );
-}
-
-async function createRunner(
-  config: Config,
-  settings: WorkerSettings,
-  pool: WorkerPool,
-  action: ActionState,
-  clock: AwakeClock,
-): Promise<Runner> {
-  if (config.protocol === 'classic') return new ClassicRunner(pool, action);
-  // Imported only where that protocol is in use.
-  const { createLoopRunner } = await import('../actionloop/create.js');
-  return createLoopRunner(config, settings, pool, clock);
 }
 
 async function loadFrontEnd(): Promise<typeof import('../server/http-server.js')> {

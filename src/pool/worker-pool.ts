@@ -5,6 +5,7 @@ import type { Failure } from '../errors/table.js';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import { createLedgers, pidsInFlight, takeEstate, takeOver } from '../process/ledger.js';
+import { holdNativeLibrary } from '../process/native-library.js';
 import { createLimitMemory, forgetLimitOf } from '../process/open-files.js';
 import type {
   HelloAnswer,
@@ -152,6 +153,7 @@ export class WorkerPool {
   /** Ends the threads. One that is ended while it loads a native library takes the process with it. */
   async close(): Promise<void> {
     this.#closing = true;
+    await holdNativeLibrary();
     await Promise.all(this.#threads.map(({ started }) => started));
     await Promise.all(this.#threads.map(({ piscina }) => piscina.destroy()));
   }

@@ -1,0 +1,65 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { loopEnvironment } from '../actionloop/environment.js';
+import { installLoop } from '../actionloop/install.js';
+import { version } from '../config/version.js';
+import { inheritedEntries, type Variable } from '../contract/environment.js';
+import { textOfFailure } from '../errors/table.js';
+import { zipOf } from '../pack/zip-of.js';
+import { complain, readCommandLine } from './flags.js';
+
+/**
+ * `hyperskeleton compile MAIN`, as the ActionLoop proxy's `-compile` (C-AL-22): source on stdin, the zip of what
+ * OW_COMPILER makes of it on stdout.
+ *
+ * @returns the exit status: 0, 1 where it can't be compiled, 2 for a command line that can't be understood
+ */
+export async function compileCommand(argv: readonly string[]): Promise<number> {
+  let main: string;
+  let variables: Variable[];
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      options: { env: { type: 'string', default: '{}' } },
+      allowPositionals: true,
+    });
+    if (positionals.length !== 1) return complain(['compile takes one name: the main function']);
+    main = positionals[0] as string;
+    variables = variablesIn(values.env);
+  } catch (error) {
+    return complain([error instanceof Error ? error.message : String(error)]);
+  }
+  const line = readCommandLine([], {});
+  if (typeof line === 'number') return line;
+  const inherited = inheritedEntries(readFileSync('/proc/self/environ'));
+  const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-compile-'));
+  try {
+    const outcome = await installLoop({
+      code: readFileSync(0),
+      main,
+      actionRoot: folder,
+      limits: line.config,
+      compiler: process.env.OW_COMPILER || undefined,
+      executionEnvironment: undefined,
+      environment: loopEnvironment(inherited, version(), variables),
+      timeoutMs: line.config.actionloop.initTimeoutMs,
+    });
+    if ('failure' in outcome) {
+      process.stderr.write(`${textOfFailure(outcome.failure)}\n`);
+      return 1;
+    }
+    process.stdout.write(await zipOf(dirname(outcome.exec)));
+    return 0;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function variablesIn(text: string): Variable[] {
+  const values = JSON.parse(text) as Record<string, unknown>;
+  return Object.entries(values).map(
+    ([name, value]): Variable => [name, typeof value === 'string' ? value : JSON.stringify(value)],
+  );
+}

@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { ActionState } from '../action/state.js';
+import { ensureAction } from '../action/stub.js';
+import type { Config } from '../config/load.js';
+import { textOfFailure } from '../errors/table.js';
+import { initBodyOf } from '../pack/init-body-of.js';
+import { nameOf, zipOf } from '../pack/zip-of.js';
+import type { AnswerFailure, RunAnswer } from '../pool/messages.js';
+import { WorkerPool } from '../pool/worker-pool.js';
+import { AwakeClock } from '../process/awake-clock.js';
+import { createRunner } from '../server/create-runner.js';
+import type { Runner } from '../server/runner.js';
+import { TimeLimit } from '../server/time-limit.js';
+import { actionRootFor } from './action-root.js';
+import { complain, readCommandLine } from './flags.js';
+import { type LogTargets, workerSettings } from './worker-settings.js';
+
+/** The result has stdout to itself. */
+const TERMINAL_LOGS: LogTargets = { logs: [2, 2], sentinels: false };
+
+const OPTIONS = {
+  param: { type: 'string', multiple: true, short: 'p' },
+  params: { type: 'string' },
+  env: { type: 'string', multiple: true },
+  main: { type: 'string' },
+} as const;
+
+/**
+ * `hyperskeleton invoke PATH --param name=value`: initialises an action and runs it once, through the code that
+ * the server has, without a server. The result goes to stdout, the logs to stderr.
+ *
+ * @returns the exit status: 0; 1 for a failure, or a result with an `error`; 2 for a command line that can't be
+ *   understood
+ */
+export async function invokeCommand(argv: readonly string[]): Promise<number> {
+  const line = readCommandLine(argv, OPTIONS);
+  if (typeof line === 'number') return line;
+  const { config, positionals, values } = line;
+  const [path, ...more] = positionals;
+  if (path === undefined || more.length > 0)
+    return complain(['invoke takes one path: a folder, a zip or an executable']);
+  let body: string;
+  let init: string;
+  try {
+    const environment = Object.fromEntries(pairsIn(values.env as string[] | undefined));
+    init = initBodyOf(
+      await zipOf(path),
+      nameOf(path),
+      (values.main as string | undefined) ?? 'main',
+      environment,
+    );
+    body = runBodyOf(
+      path,
+      parametersOf(values.params as string | undefined, values.param as string[] | undefined),
+    );
+  } catch (error) {
+    return complain([error instanceof Error ? error.message : String(error)]);
+  }
+  const answer = await invoke(config, init, body);
+  if (answer.result === undefined) {
+    process.stdout.write(
+      `${JSON.stringify({ error: textOfFailure(answer.failure ?? { code: 'internal' }) })}\n`,
+    );
+    return 1;
+  }
+  const text = Buffer.from(answer.result).toString('utf8').trimEnd();
+  process.stdout.write(`${text}\n`);
+  return hasError(text) ? 1 : 0;
+}
+
+async function invoke(config: Config, init: string, body: string): Promise<RunAnswer> {
+  const actionRoot = actionRootFor(config.actionRoot);
+  if (config.protocol === 'classic') ensureAction(actionRoot);
+  const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS);
+  const pool = new WorkerPool(settings, { workerLost: () => {} });
+  const clock = new AwakeClock();
+  const action = new ActionState(false);
+  const runner = await createRunner(config, settings, pool, action, clock);
+  const onSignal = (): void => runner.killAll();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
+  try {
+    const { failure } = await action.init(
+      () => runner.init(Buffer.from(init)),
+      () => runner.refuseInit(),
+    );
+    if (failure !== undefined) return failed(failure);
+    return await run(runner, config, clock, Buffer.from(body));
+  } catch (error) {
+    return failed({ code: 'internal', detail: error instanceof Error ? error.message : String(error) });
+  } finally {
+    await runner.stop();
+    await pool.close();
+  }
+}
+
+async function run(runner: Runner, config: Config, clock: AwakeClock, body: Buffer): Promise<RunAnswer> {
+  // Its own memory: it may be moved to the worker.
+  const own = Uint8Array.from(body);
+  const time = TimeLimit.of(own, config, clock);
+  const request = { body: own, receivedMs: performance.now(), traceparent: undefined, requestId: undefined };
+  const answer = await runner.run(request, time);
+  if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;
+  return failed({ ...answer.failure, detail: time.describe() });
+}
+
+function failed(failure: AnswerFailure): RunAnswer {
+  return { failure, facts: { logBytes: 0, argumentBytes: 0 } };
+}
+
+/** What the platform would send with it (C-PLAT-05). */
+function runBodyOf(path: string, parameters: Record<string, unknown>): string {
+  const context = {
+    namespace: 'local',
+    action_name: `/local/${nameOf(path)}`,
+    action_version: '0.0.1',
+    activation_id: randomBytes(16).toString('hex'),
+    transaction_id: randomBytes(16).toString('hex'),
+  };
+  return JSON.stringify({ value: parameters, ...context });
+}
+
+/** `--params` is JSON text, `@file` or `-` for stdin; each `--param` wins over it. */
+function parametersOf(
+  text: string | undefined,
+  single: readonly string[] | undefined,
+): Record<string, unknown> {
+  const all = text === undefined ? {} : (JSON.parse(textOf(text)) as Record<string, unknown>);
+  if (typeof all !== 'object' || all === null || Array.isArray(all))
+    throw new Error('--params must be a JSON object');
+  for (const [name, value] of pairsIn(single)) all[name] = parameterOf(value);
+  return all;
+}
+
+function textOf(source: string): string {
+  if (source === '-') return readFileSync(0, 'utf8');
+  return source.startsWith('@') ? readFileSync(source.slice(1), 'utf8') : source;
+}
+
+function pairsIn(texts: readonly string[] | undefined): [name: string, value: string][] {
+  return (texts ?? []).map((text) => {
+    const equals = text.indexOf('=');
+    if (equals <= 0) throw new Error(`${JSON.stringify(text)} is not of the form name=value`);
+    return [text.slice(0, equals), text.slice(equals + 1)];
+  });
+}
+
+/** JSON where it is JSON, else the text itself. */
+function parameterOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function hasError(result: string): boolean {
+  const value = JSON.parse(result) as unknown;
+  return typeof value === 'object' && value !== null && 'error' in value;
+}
