@@ -6,6 +6,8 @@ export interface LoopChannel {
   readonly pid: number;
   /** Resolves once it has ended, and everything it wrote before has been handed on. */
   readonly exited: Promise<ProcessExit>;
+  /** Of what it was given, how many bytes it had not read when it ended; 0 where nobody knows. */
+  readonly unreadBytes: number;
   /** Hands bytes to its stdin, now or when it reads. They stay the channel's. */
   write(bytes: Buffer): void;
   /** Hands on at once what it has written until now. */

@@ -9,6 +9,10 @@ export interface Turn {
   readonly line: Buffer;
   /** When a process got it; undefined while it waits for one. */
   givenMs?: number;
+  /** Whether its time is up: nobody shall have it any more. */
+  expired?: boolean;
+  /** How many processes ended without having read it. */
+  returned?: number;
   /** Gets how it ended, once. */
   settle: (end: TurnEnd) => void;
 }
@@ -31,6 +35,8 @@ export interface MemberObserver {
   available(): void;
   /** It wrote a line that answers nothing. */
   extraLine(line: Buffer): void;
+  /** It has ended without having read these: another process may have them. */
+  unread(turns: readonly Turn[]): void;
   /**
    * It has ended; its activations have been settled.
    * @param expected whether it was told to
@@ -224,10 +230,28 @@ export class LoopMember {
     this.#leaving = true;
     this.#resting?.cancel();
     this.#killing?.cancel();
+    const unread = this.#takeUnread();
     const [oldest, ...others] = this.#turns.splice(0);
     oldest?.settle(this.#talksTooLong ? { kind: 'too-long' } : { kind: 'exited', exit });
     for (const turn of others) turn.settle({ kind: 'exited', exit });
+    if (unread.length > 0) this.#observer.unread(unread);
     this.#observer.ended(expected, this.#answers > 0);
     this.#tellGone();
+  }
+
+  /** The activations, from the last one on, of which not a byte had been read. */
+  #takeUnread(): Turn[] {
+    let left = this.#talksTooLong ? 0 : (this.#channel?.unreadBytes ?? 0);
+    const unread: Turn[] = [];
+    for (
+      let last = this.#turns.at(-1);
+      last !== undefined && last.line.length <= left;
+      last = this.#turns.at(-1)
+    ) {
+      left -= last.line.length;
+      unread.unshift(last);
+      this.#turns.pop();
+    }
+    return unread;
   }
 }

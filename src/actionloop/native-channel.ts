@@ -4,7 +4,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:wor
 import type { LoopCommand, LoopStarted } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { ProcessExit } from '../process/engines/engine.js';
-import { close, errno, read, write } from '../process/libc.js';
+import { close, errno, read, unreadIn, write } from '../process/libc.js';
 import { READABLE, type Reactor, type Watch, WRITABLE } from '../process/reactor.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
 
@@ -40,6 +40,7 @@ export function nativeLauncher(pool: WorkerPool, reactor: Reactor): LoopLauncher
 class NativeChannel implements LoopChannel {
   readonly pid: number;
   readonly exited: Promise<ProcessExit>;
+  unreadBytes = 0;
   readonly #reactor: Reactor;
   readonly #port: MessagePort;
   readonly #answered: (chunk: Buffer) => void;
@@ -101,8 +102,7 @@ class NativeChannel implements LoopChannel {
           this.#writable ??= this.#reactor.add(this.#stdin, WRITABLE, () => this.#flush());
           return;
         }
-        // Nobody reads any more: the exit tells what became of it.
-        this.#waiting.length = 0;
+        // Nobody reads any more: the exit tells what becomes of what waits.
         break;
       }
       if (written < bytes.length) this.#waiting[0] = bytes.subarray(written);
@@ -128,7 +128,8 @@ class NativeChannel implements LoopChannel {
   #finish(): void {
     this.readNow();
     this.#closeAnswers();
-    this.#waiting.length = 0;
+    const unsent = this.#waiting.splice(0).reduce((sum, { length }) => sum + length, 0);
+    this.unreadBytes = unsent + (this.#stdin < 0 ? 0 : unreadIn(this.#stdin));
     this.#closeInput();
     this.#port.close();
   }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import type { LoopImage } from '../pool/messages.js';
+import { hasKnownFormat } from '../process/engines/child-process.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
 
@@ -15,6 +16,8 @@ import type { LoopChannel, LoopLauncher } from './channel.js';
  */
 export function plainLauncher(logs: readonly [stdout: number, stderr: number]): LoopLauncher {
   return async ({ exec, environment }: LoopImage, answered) => {
+    // libuv starts a file of unknown format through the shell, which the contract forbids (C-AL-09).
+    if (!hasKnownFormat(exec)) return { errno: 'ENOEXEC' };
     let child: ChildProcess;
     try {
       child = spawn(exec, [], {
@@ -36,6 +39,7 @@ export function plainLauncher(logs: readonly [stdout: number, stderr: number]): 
 class PlainChannel implements LoopChannel {
   readonly pid: number;
   readonly exited: Promise<ProcessExit>;
+  readonly unreadBytes = 0;
   readonly #child: ChildProcess;
   readonly #input: Writable;
   readonly #answers: Readable;

@@ -10,6 +10,8 @@ export interface LoopPoolLimits extends MemberLimits, StartLimits {
   readonly idleMs: number;
 }
 
+/** So many processes may end on an activation without having read it. */
+const TRIES = 3;
 /** After a start that failed while other processes serve, so long no further one is tried. */
 const RETRY_MS = 1000;
 
@@ -29,6 +31,7 @@ export class LoopPool {
   #starting = 0;
   #triedInVainMs = Number.NEGATIVE_INFINITY;
   #shrinking = false;
+  #killed = false;
   #started = 0;
   #lost = 0;
   #extraLines = 0;
@@ -63,6 +66,7 @@ export class LoopPool {
 
   /** Takes an activation back whose time is up: out of the queue, or with the process that has it. */
   takeBack(turn: Turn): void {
+    turn.expired = true;
     if (this.#queue.delete(turn)) {
       turn.settle({ kind: 'taken-back' });
       return;
@@ -94,8 +98,10 @@ export class LoopPool {
     await Promise.all(theirs.map(({ gone }) => gone));
   }
 
-  /** Kills every process with what it has; those are told so. */
+  /** Kills every process with what it has; those are told so, and nothing is started any more. */
   killAll(): void {
+    this.#killed = true;
+    this.#giveUpQueue();
     for (const member of this.#living) member.kill();
   }
 
@@ -124,7 +130,7 @@ export class LoopPool {
 
   #grow(): void {
     const { image } = this;
-    if (this.#queue.size === 0 || image === undefined) return;
+    if (this.#queue.size === 0 || image === undefined || this.#killed) return;
     const { processes } = this.#limits;
     const now = performance.now();
     const none = this.#members.size + this.#starting === 0;
@@ -158,6 +164,7 @@ export class LoopPool {
         this.#extraLines++;
         this.#extraLine(line);
       },
+      unread: (turns) => this.#queueAgain(turns),
       ended: (expected, proven) => this.#onEnded(member, expected, proven),
     });
     this.#living.add(member);
@@ -176,9 +183,22 @@ export class LoopPool {
     if (!expected && served) this.#lost++;
     // The next activation shall find a warm process; one that never answered anything is not tried for nothing.
     const { image } = this;
-    if (served && proven && image !== undefined && this.#members.size + this.#starting === 0)
+    if (served && proven && image !== undefined && !this.#killed && this.#members.size + this.#starting === 0)
       void this.#add(image);
     else this.#serveQueue();
+  }
+
+  /** First in the queue, as they were before; whoever has had too many processes end on it is told so. */
+  #queueAgain(turns: readonly Turn[]): void {
+    const waiting = [...this.#queue];
+    this.#queue.clear();
+    for (const turn of turns) {
+      turn.returned = (turn.returned ?? 0) + 1;
+      const again = turn.returned < TRIES && !turn.expired && !this.#killed;
+      if (again) this.#queue.add(turn);
+      else turn.settle({ kind: 'exited', exit: {} });
+    }
+    for (const turn of waiting) this.#queue.add(turn);
   }
 
   #giveUpQueue(): void {

@@ -150,7 +150,9 @@ export class LoopRunner implements Runner {
         return { failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_exited' } };
       case 'not-started':
       case 'taken-back':
-        return { failure: { code: 'loop_not_restarted' } };
+        return {
+          failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_not_restarted' },
+        };
     }
   }
 

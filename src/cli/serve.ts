@@ -37,7 +37,7 @@ const CONTAINER_LOGS: LogTargets = { logs: [1, 2], sentinels: true };
  *
  * @throws Error with a message for the operator when it can't start
  */
-async function serve(config: Config): Promise<void> {
+export async function serve(config: Config): Promise<void> {
   if (config.unknownPlatform !== undefined) {
     process.stderr.write(
       `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,

@@ -39,6 +39,19 @@ export const poll = libc.func('int poll(void *fds, unsigned long count, int time
   count: number,
   timeoutMs: number,
 ) => number;
+const ioctl = libc.func('int ioctl(int fd, unsigned long request, void *argument)') as (
+  fd: number,
+  request: number,
+  argument: Int32Array,
+) => number;
+const FIONREAD = 0x541b;
+const count = new Int32Array(1);
+
+/** How many bytes a pipe holds that nobody has read (ioctl_tty(2), FIONREAD; either end may ask). */
+export function unreadIn(fd: number): number {
+  return ioctl(fd, FIONREAD, count) === 0 ? (count[0] as number) : 0;
+}
+
 /** kill(2). */
 export const kill = libc.func('int kill(int pid, int signal)') as (pid: number, signal: number) => number;
 /** wait4(2). */

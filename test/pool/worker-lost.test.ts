@@ -77,3 +77,37 @@ describe.each(['posix_spawn', 'child_process'])('a worker thread that dies (%s)'
     gate.open();
   });
 });
+
+it('D-24: an ActionLoop process of a dead worker thread is killed, and another takes its place', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-pool-'));
+  const arguments_ = [HARNESS, folder, 'posix_spawn', 'actionloop'];
+  const child = spawn(process.execPath, arguments_, { stdio: ['pipe', 'ignore', 'ignore', 'ipc'] });
+  try {
+    const port = await new Promise<number>((resolve, reject) => {
+      child.once('message', (message) => resolve((message as { port: number }).port));
+      child.once('exit', (code) => reject(new Error(`the harness ended: ${code}`)));
+    });
+    const post = (path: string, body: unknown): Promise<Response> =>
+      fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', body: JSON.stringify(body) });
+    const gate = new Gate(folder);
+    const code = `#!/bin/sh\nwhile read -r line; do case $line in *wait*) ${gate.wait};; esac; echo "[$$]" >&3; done\n`;
+    expect((await post('/init', { value: { code } })).status).toBe(200);
+    const [pid] = (await (await post('/run', {})).json()) as [number];
+    const fds = (): number => readdirSync(`/proc/${child.pid}/fd`).length;
+    const before = fds();
+    const waiting = post('/run', { value: { wait: 1 } });
+    await gate.arrivals(1);
+    child.send('kill-worker');
+    const answer = await waiting;
+    expect([answer.status, await answer.json()]).toEqual([400, { error: 'command exited' }]);
+    await until('its process is gone', () => !isAlive(pid));
+    const after = await post('/run', {});
+    expect(after.status).toBe(200);
+    expect(await after.json()).not.toEqual([pid]);
+    await until('its descriptors are closed', () => fds() <= before + 6);
+    gate.open();
+  } finally {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

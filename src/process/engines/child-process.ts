@@ -70,7 +70,8 @@ export class ChildProcessEngine implements ExecEngine {
   }
 }
 
-function hasKnownFormat(path: string, depth = 0): boolean {
+/** Whether the kernel itself can execute a file: a program for this machine, or a script with an interpreter. */
+export function hasKnownFormat(path: string, depth = 0): boolean {
   const head = readHead(path);
   // Whatever is wrong with a file that can't be read, the start itself names it.
   if (head === undefined) return true;
