@@ -37,6 +37,8 @@ export interface ServerOptions {
   readonly logs?: 'files' | 'pipes';
   /** Shell text that ends in `exec "$@"`, to start the server under special circumstances. */
   readonly launcher?: string;
+  /** The page that tells whether it is ready; /readyz by default. */
+  readonly readiness?: string;
   /** Further descriptors that the server inherits, without close-on-exec. */
   readonly inherited?: readonly number[];
 }
@@ -68,7 +70,7 @@ export class RunServer {
     const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-test-'));
     const server = new RunServer(folder, await freePort(), options);
     try {
-      await server.#ready();
+      await server.#ready(options.readiness ?? '/readyz');
     } catch (error) {
       await server.stop();
       throw error;
@@ -231,11 +233,11 @@ export class RunServer {
     return openSync(path, 'w');
   }
 
-  async #ready(): Promise<void> {
+  async #ready(page: string): Promise<void> {
     const deadline = Date.now() + START_TIMEOUT_MS;
     for (;;) {
       if (this.process.exitCode !== null) throw new Error(`the server ended: ${this.process.exitCode}`);
-      const status = await this.get('/readyz').catch(() => 0);
+      const status = await this.get(page).catch(() => 0);
       if (status === 200) return;
       if (Date.now() > deadline) throw new Error('the server does not become ready');
       await delay(20);
