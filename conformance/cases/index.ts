@@ -1,0 +1,31 @@
+import type { ConformanceCase } from '../case.js';
+import { actionloopCases } from './actionloop.js';
+import { initCases } from './init.js';
+import { initArchiveCases } from './init-archives.js';
+import { initEnvironmentCases } from './init-environment.js';
+import { knativeCases } from './knative.js';
+import { logCases } from './logs.js';
+import { platformCases } from './platform.js';
+import { runArgumentCases } from './run-arguments.js';
+import { runEnvironmentCases } from './run-environment.js';
+import { runFailureCases } from './run-failures.js';
+import { runResultCases } from './run-result.js';
+import { serverCases } from './server.js';
+import { serverLifeCases } from './server-life.js';
+
+/** In the order of the contract: of its sections, within one of the rules' numbers. */
+const SECTIONS = [
+  [...serverCases, ...serverLifeCases],
+  [...initCases, ...initArchiveCases, ...initEnvironmentCases],
+  [...runArgumentCases, ...runEnvironmentCases, ...runResultCases, ...runFailureCases],
+  logCases,
+  knativeCases,
+  actionloopCases,
+  platformCases,
+];
+
+/** Every case of the suite. */
+export const ALL_CASES: readonly ConformanceCase[] = SECTIONS.flatMap((cases) =>
+  // The sort is stable: cases of one rule stay as they are written.
+  [...cases].sort((one, other) => one.rule.localeCompare(other.rule)),
+);
