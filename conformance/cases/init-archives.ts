@@ -257,7 +257,7 @@ export const initArchiveCases: readonly ConformanceCase[] = [
     equal('the run', resultOf('the run', await server.run()), { zip: true });
   }),
 
-  fresh('C-INIT-23', 'better', 'no run fails during re-inits', async (context) => {
+  fresh('C-INIT-23', 'peer', 'no run fails during re-inits', async (context) => {
     const server = await context.start({ env: { PROXY_ALLOW_REINIT: '1' } });
     const zip = archive(zipOf([exec(), { name: 'noise', data: randomBytes(500_000) }]));
     equal('init', (await server.init(zip)).status, 200);

@@ -83,7 +83,7 @@ export const logCases: readonly ConformanceCase[] = [
     equal('its log', server.takeRunLogs(), { stdout: 'first\nsecond\n', stderr: 'problem\n' });
   }),
 
-  logged('C-LOG-04', 'better', 'the last line is held back: no part of it is in the log', async (server) => {
+  logged('C-LOG-04', 'peer', 'the last line is held back: no part of it is in the log', async (server) => {
     server.takeLogs();
     const result = { text: 'x'.repeat(300_000) };
     const script = `echo log; printf '{"text":"'; head -c 300000 /dev/zero | tr '\\0' x; sleep 0.3; echo '"}'`;

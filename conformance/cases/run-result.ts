@@ -1,4 +1,4 @@
-import { type ConformanceCase, casesOf } from '../case.js';
+import { type ConformanceCase, casesOf, type Kind } from '../case.js';
 import { equal, holds } from '../check.js';
 import { M_RESULT } from '../messages.js';
 import { isError, jsonOf, resultOf } from '../verdicts.js';
@@ -35,11 +35,11 @@ const VERBATIM = [
   '{"b" : "\\u00fc\\/", "a":"ü","d":1,"d":2}',
 ];
 
-const NOT_JSON: readonly (readonly [string, string])[] = [
-  ['NaN', 'echo \'{"a":NaN}\''],
-  ['Infinity', "echo '[Infinity]'"],
-  ['a leading byte order mark', "printf '\\357\\273\\277{}\\n'"],
-  ['a control character in a string', 'printf \'{"a":"x\\ty"}\\n\''],
+const NOT_JSON: readonly (readonly [Kind, string, string])[] = [
+  ['better', 'NaN', 'echo \'{"a":NaN}\''],
+  ['better', 'Infinity', "echo '[Infinity]'"],
+  ['peer', 'a leading byte order mark', "printf '\\357\\273\\277{}\\n'"],
+  ['peer', 'a control character in a string', 'printf \'{"a":"x\\ty"}\\n\''],
 ];
 
 /** Section 3: which output is a result, and how it is answered. */
@@ -87,8 +87,8 @@ export const runResultCases: readonly ConformanceCase[] = [
     }),
   ),
 
-  ...NOT_JSON.map(([what, script]) =>
-    action('C-RUN-22', 'better', `${what} is no JSON: 502`, async (server) => {
+  ...NOT_JSON.map(([kind, what, script]) =>
+    action('C-RUN-22', kind, `${what} is no JSON: 502`, async (server) => {
       isError('the run', await server.sh(script), 502, M_RESULT);
     }),
   ),

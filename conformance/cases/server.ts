@@ -5,6 +5,7 @@ import { type ConformanceCase, casesOf } from '../case.js';
 import { equal, holds, matches } from '../check.js';
 import { M_STUB } from '../messages.js';
 import { RawConnection } from '../target/raw-connection.js';
+import type { Server } from '../target/server.js';
 import { errorText } from '../verdicts.js';
 
 const { wire, action, logged, fresh } = casesOf('classic');
@@ -199,15 +200,17 @@ export const serverCases: readonly ConformanceCase[] = [
     },
   ),
 
-  logged('C-SRV-12', 'peer', 'an upload that is cut off harms nothing and logs nothing', async (server) => {
+  action('C-SRV-12', 'peer', 'an upload that is cut off harms nothing', async (server) => {
+    await cutOff(server);
+    equal('the next run', (await within(server.run()))?.status, 200);
+  }),
+
+  // dockerskeleton keeps it with the Flask of its image; the Flask 2.2 of Debian 12 logs a traceback.
+  logged('C-SRV-12', 'peer', 'an upload that is cut off logs nothing', async (server) => {
     server.takeLogs();
-    const connection = await server.connect();
-    connection.send('POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"value":');
-    connection.socket.end();
-    connection.close();
-    const next = await within(server.run());
-    equal('the next run', next?.status, 200);
-    equal('its log', server.takeRunLogs(), { stdout: '', stderr: '' });
+    await cutOff(server);
+    await within(server.run());
+    equal('log of the next run', server.takeRunLogs(), { stdout: '', stderr: '' });
   }),
 
   action('C-SRV-12', 'peer', 'a client that leaves during a run harms nothing', async (server) => {
@@ -221,6 +224,13 @@ export const serverCases: readonly ConformanceCase[] = [
     equal('the next run', (await within(server.run()))?.status, 200);
   }),
 ];
+
+async function cutOff(server: Server): Promise<void> {
+  const connection = await server.connect();
+  connection.send('POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"value":');
+  connection.socket.end();
+  connection.close();
+}
 
 function methods(allow: string | undefined): string[] {
   return (allow ?? '')
