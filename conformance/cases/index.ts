@@ -3,7 +3,8 @@ import { actionloopCases } from './actionloop.js';
 import { initCases } from './init.js';
 import { initArchiveCases } from './init-archives.js';
 import { initEnvironmentCases } from './init-environment.js';
-import { knativeCases } from './knative.js';
+import { knativeRequestCases } from './knative.js';
+import { knativeAnswerCases } from './knative-answers.js';
 import { logCases } from './logs.js';
 import { platformCases } from './platform.js';
 import { runArgumentCases } from './run-arguments.js';
@@ -19,7 +20,7 @@ const SECTIONS = [
   [...initCases, ...initArchiveCases, ...initEnvironmentCases],
   [...runArgumentCases, ...runEnvironmentCases, ...runResultCases, ...runFailureCases],
   logCases,
-  knativeCases,
+  [...knativeRequestCases, ...knativeAnswerCases],
   actionloopCases,
   platformCases,
 ];
