@@ -1,5 +1,7 @@
 import type { ConformanceCase } from '../case.js';
-import { actionloopCases } from './actionloop.js';
+import { actionloopInitCases } from './actionloop.js';
+import { actionloopChildCases } from './actionloop-child.js';
+import { actionloopRunCases } from './actionloop-runs.js';
 import { initCases } from './init.js';
 import { initArchiveCases } from './init-archives.js';
 import { initEnvironmentCases } from './init-environment.js';
@@ -21,7 +23,7 @@ const SECTIONS = [
   [...runArgumentCases, ...runEnvironmentCases, ...runResultCases, ...runFailureCases],
   logCases,
   [...knativeRequestCases, ...knativeAnswerCases],
-  actionloopCases,
+  [...actionloopInitCases, ...actionloopChildCases, ...actionloopRunCases],
   platformCases,
 ];
 
