@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ConformanceCase, casesOf } from '../case.js';
 import { equal, eventually, holds } from '../check.js';
@@ -89,7 +89,7 @@ export const serverLifeCases: readonly ConformanceCase[] = [
 
   fresh('C-SRV-08', 'better', 'a request after SIGTERM is a 503', async (context) => {
     const server = await context.start();
-    await server.install('#!/bin/sh\n: > started\nsleep 1\necho "{}"\n');
+    await server.install('#!/bin/sh\n: > started\nwhile [ ! -e go ]; do sleep 0.05; done\necho "{}"\n');
     const run = server.run();
     await eventually('the action starts', SOON_MS, () => existsSync(join(server.actionRoot, 'started')));
     server.signal('SIGTERM');
@@ -97,6 +97,7 @@ export const serverLifeCases: readonly ConformanceCase[] = [
     const answer = await server.run();
     errorText('a late request', answer, 503);
     equal('Connection', answer.headers.connection, 'close');
+    writeFileSync(join(server.actionRoot, 'go'), '');
     equal('the run', (await run).status, 200);
   }),
 

@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import { type ConformanceCase, casesOf } from '../case.js';
 import { equal, holds, matches } from '../check.js';
 import { M_STUB } from '../messages.js';
-import { RawConnection } from '../target/raw-connection.js';
+import { type RawAnswer, RawConnection } from '../target/raw-connection.js';
 import type { Server } from '../target/server.js';
+import { reportOf } from '../target/toolbox.js';
 import { errorText } from '../verdicts.js';
 
 const { wire, action, logged, fresh } = casesOf('classic');
 
 const OTHER_PATHS = ['/', '/run/', '/init/', '/runs', '/favicon.ico'];
 const REACHABLE_MS = 5000;
+const BODY = '{"value":{"conformance":[1]}}';
 
 /** Section 1: where it listens, the stub, routes, and what HTTP it speaks. */
 export const serverCases: readonly ConformanceCase[] = [
@@ -81,8 +83,7 @@ export const serverCases: readonly ConformanceCase[] = [
   }),
 
   action('C-SRV-04', 'peer', 'query strings are ignored', async (server) => {
-    const answer = await server.post('/run?value=5&a=b', '{"value":{"q":1}}');
-    equal('status', answer.status, 200);
+    ran(await server.post('/run?value=5&a=b', BODY));
   }),
 
   wire('C-SRV-05', 'better', '404 and 405 have JSON bodies', async (server) => {
@@ -93,30 +94,30 @@ export const serverCases: readonly ConformanceCase[] = [
   action('C-SRV-06', 'peer', 'any content type, or none', async (server) => {
     const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'x'];
     for (const type of types) {
-      const answer = await server.post('/run', '{"value":{}}', { 'Content-Type': type });
-      equal(`Content-Type: ${type}`, answer.status, 200);
+      ran(await server.post('/run', BODY, { 'Content-Type': type }), `Content-Type: ${type}`);
     }
     const connection = await server.connect();
-    connection.send('POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n{"value":{}}');
-    equal('without Content-Type', (await connection.answer())?.status, 200);
+    connection.send(`POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`);
+    ran(await connection.answer(), 'without Content-Type');
     connection.close();
   }),
 
   action('C-SRV-06', 'peer', 'bodies in chunks', async (server) => {
     const connection = await server.connect();
     connection.send('POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
-    connection.send('6\r\n{"valu\r\n');
-    connection.send('6\r\ne":{}}\r\n0\r\n\r\n');
-    equal('status', (await connection.answer())?.status, 200);
+    connection.send(`6\r\n${BODY.slice(0, 6)}\r\n`);
+    connection.send(`${(BODY.length - 6).toString(16)}\r\n${BODY.slice(6)}\r\n0\r\n\r\n`);
+    ran(await connection.answer());
     connection.close();
   }),
 
   action('C-SRV-06', 'peer', 'Expect: 100-continue gets an interim 100', async (server) => {
     const connection = await server.connect();
-    connection.send('POST /run HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 12\r\n\r\n');
+    const head = `POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: ${BODY.length}\r\n`;
+    connection.send(`${head}Expect: 100-continue\r\n\r\n`);
     matches('the interim answer', (await connection.head()) ?? '', /^HTTP\/1\.1 100 /);
-    connection.send('{"value":{}}');
-    equal('status', (await connection.answer())?.status, 200);
+    connection.send(BODY);
+    ran(await connection.answer());
     connection.close();
   }),
 
@@ -224,6 +225,13 @@ export const serverCases: readonly ConformanceCase[] = [
     equal('the next run', (await within(server.run()))?.status, 200);
   }),
 ];
+
+/** Throws unless the toolbox ran with the arguments of {@link BODY}. */
+function ran(answer: Pick<RawAnswer, 'status' | 'body'> | undefined, what = 'the run'): void {
+  equal(`status of ${what}`, answer?.status, 200);
+  const { stdin } = reportOf(answer?.body.toString() ?? '');
+  equal(`arguments of ${what}`, { value: JSON.parse(stdin) }, JSON.parse(BODY));
+}
 
 async function cutOff(server: Server): Promise<void> {
   const connection = await server.connect();

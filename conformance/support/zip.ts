@@ -7,6 +7,8 @@ export interface Entry {
   /** The unix mode with its type; 0 as a zip made on Windows has it. */
   readonly mode?: number;
   readonly stored?: boolean;
+  /** The data deflated already, for what takes long. */
+  readonly deflated?: Buffer;
   /** What the headers claim instead of the truth. */
   readonly claimedBytes?: number;
   readonly claimedCrc?: number;
@@ -28,7 +30,7 @@ export function zipOf(entries: readonly Entry[]): Buffer {
   for (const entry of entries) {
     const name = Buffer.from(entry.name as string);
     const data = Buffer.from((entry.data ?? '') as string);
-    const packed = entry.stored ? data : deflateRawSync(data);
+    const packed = entry.stored ? data : (entry.deflated ?? deflateRawSync(data));
     const common = Buffer.alloc(26);
     common.writeUInt16LE(20, 0);
     common.writeUInt16LE(entry.flags ?? 0, 2);

@@ -1,4 +1,5 @@
 import type { Protocol } from '../case.js';
+import { show, Violation } from '../check.js';
 import type { Server } from './server.js';
 
 // What runs the script of `{"sh": base64}`; any other line is what `otherwise` answers.
@@ -37,9 +38,19 @@ export interface Report {
 
 /** Reads the toolbox's report. */
 export function reportOf(body: string): Report {
-  const { stdin, argc, argument } = JSON.parse(body) as Report;
+  const { stdin, argc, argument } = parsed(body);
   const text = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
   return { stdin: text(stdin), argc, argument: text(argument) };
+}
+
+function parsed(body: string): Report {
+  try {
+    const report = JSON.parse(body) as Partial<Report>;
+    if (typeof report.stdin === 'string' && typeof report.argument === 'string') return report as Report;
+  } catch {
+    // Told below.
+  }
+  throw new Violation(`the run: expected the report of the suite's action, got ${show(body)}`);
 }
 
 /**
