@@ -22,7 +22,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const report = await run(options, options.target);
   process.stdout.write(tableOf(report));
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   if (options.markdown !== undefined) writeFileSync(options.markdown, markdownOf([report]));
   return report.cases.some(({ result }) => result === 'failed') ? 1 : 0;
 }
@@ -43,7 +43,7 @@ async function run(options: Options, target: Target): Promise<RunReport> {
     target: options.name,
     protocol,
     startedAt,
-    versions: { suite: suiteVersion(), node: process.versions.node, linux: release() },
+    versions: { ...options.versions, suite: suiteVersion(), node: process.versions.node, linux: release() },
     cases: results,
   };
 }

@@ -19,6 +19,8 @@ export interface Options {
   readonly json?: string;
   readonly markdown?: string;
   readonly from: readonly string[];
+  /** Versions of what is tested, as the caller knows them. */
+  readonly versions: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
 }
 
@@ -32,6 +34,7 @@ export const USAGE = `usage: npm run conformance -- (--start COMMAND | --target 
   --env NAME=value    a variable for the servers that are started; may be repeated
   --timeout-ms N      how long one case may take; default ${DEFAULT_TIMEOUT_MS}
   --name TEXT         what the target is called in reports
+  --version NAME=text a version to go with the name; may be repeated
   --json FILE         write the results as JSON
   --markdown FILE     write the results as Markdown
 
@@ -53,7 +56,7 @@ export function readOptions(args: readonly string[]): Options {
     throw new UsageError('one of --start, --target and --from is needed');
   if (from.length > 0 && values.markdown === undefined) throw new UsageError('--from needs --markdown');
 
-  const env = variables(values.env ?? []);
+  const env = pairs('--env', values.env ?? []);
   if (values.start === undefined && (values.env ?? []).length > 0)
     throw new UsageError('--env needs --start: the variables are for servers that are started');
   return {
@@ -62,6 +65,7 @@ export function readOptions(args: readonly string[]): Options {
     timeoutMs,
     from,
     name: values.name ?? values.start ?? values.target ?? '',
+    versions: pairs('--version', values.version ?? []),
     only: (values.only ?? '').split(',').filter((rule) => rule !== ''),
     ...(values.json === undefined ? {} : { json: values.json }),
     ...(values.markdown === undefined ? {} : { markdown: values.markdown }),
@@ -85,6 +89,7 @@ function parse(args: readonly string[]) {
         env: { type: 'string', multiple: true },
         'timeout-ms': { type: 'string' },
         name: { type: 'string' },
+        version: { type: 'string', multiple: true },
         json: { type: 'string' },
         markdown: { type: 'string' },
         help: { type: 'boolean' },
@@ -100,11 +105,11 @@ function template(text: string): string {
   return text;
 }
 
-function variables(entries: readonly string[]): Record<string, string> {
+function pairs(option: string, entries: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     entries.map((entry) => {
       const equals = entry.indexOf('=');
-      if (equals < 1) throw new UsageError(`--env takes NAME=value, not ${entry}`);
+      if (equals < 1) throw new UsageError(`${option} takes NAME=value, not ${entry}`);
       return [entry.slice(0, equals), entry.slice(equals + 1)];
     }),
   );

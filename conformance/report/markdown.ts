@@ -1,8 +1,10 @@
 import { type CaseResult, countsOf, type RunReport, wordFor } from './result.js';
 
+const REASON_CHARACTERS = 240;
+
 const HEAD = `# Conformance
 
-Made by \`npm run conformance -- --from … --markdown docs/conformance.md\` from the results of runs.
+Made from the results of runs (\`--json\`): \`npm run conformance -- --from … --markdown docs/conformance.md\`.
 
 The suite tests any runtime of the contract ([contract.md](contract.md)) from outside, as a platform sees it:
 
@@ -21,6 +23,7 @@ already; it may not have had its init, and what needs a fresh server, its logs o
 | \`--only\` | rules or their beginnings, separated by commas: \`C-RUN-16,C-LOG\` |
 | \`--env NAME=value\` | a variable for every server that is started; may be repeated |
 | \`--timeout-ms\` | how long one case may take, 30000 by default |
+| \`--version NAME=text\` | a version that the reports show beside the target's name; may be repeated |
 | \`--name\` | what the target is called in the reports |
 | \`--json file\`, \`--markdown file\` | write the result there |
 | \`--from file\` | report on results of \`--json\` instead of running; may be repeated |
@@ -47,6 +50,7 @@ export function markdownOf(reports: readonly RunReport[]): string {
       rule(2 + runs.length),
       ...caseRows(runs),
       '',
+      ...runs.flatMap(failures),
     ].join('\n');
   });
   return [HEAD, ...sections].join('\n');
@@ -70,6 +74,18 @@ function caseRows(runs: readonly RunReport[]): string[] {
   return [...all.values()].map((one) =>
     row([one.rule, one.title, ...columns.map((column) => cell(column.get(key(one))))]),
   );
+}
+
+/** What was expected and what came, for what no runtime should do. */
+function failures({ target, cases }: RunReport): string[] {
+  const failed = cases.filter((one) => wordFor(one) === 'failed');
+  const lines = failed.map(({ rule, title, reason = '' }) => `- ${rule}, ${title}: \`${plain(reason)}\``);
+  return failed.length === 0 ? [] : [`Failures of ${target}:`, '', ...lines, ''];
+}
+
+function plain(reason: string): string {
+  const text = reason.replaceAll('`', "'").replaceAll('\n', ' ');
+  return text.length > REASON_CHARACTERS ? `${text.slice(0, REASON_CHARACTERS)}…` : text;
 }
 
 function cell(one: CaseResult | undefined): string {

@@ -13,6 +13,7 @@ describe('the command line', () => {
     [['--target', 'http://127.0.0.1:1', '--timeout-ms', 'soon']],
     [['--target', 'http://127.0.0.1:1', '--env', 'A=b']],
     [['--start', 'x {port}', '--env', 'A']],
+    [['--start', 'x {port}', '--version', '=1']],
     [['--from', 'x.json']],
     [['--nonsense']],
     [['word', '--start', 'x {port}']],

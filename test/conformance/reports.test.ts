@@ -58,6 +58,9 @@ describe('reports', () => {
     expect(page).toContain('| rule | case | a runtime | another |\n|---|---|---|---|\n');
     expect(page).toContain('| C-RUN-01 | one \\| two | passed | passed |');
     expect(page).toContain('| C-RUN-02 | a rule of all | failed | – |');
+    expect(page).toContain(
+      'Failures of a runtime:\n\n- C-RUN-02, a rule of all: `status: expected 404, got 200`\n',
+    );
     expect(page).toContain('| C-RUN-03 | a better rule | differs | – |');
   });
 
