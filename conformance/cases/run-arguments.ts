@@ -20,6 +20,26 @@ int main(int argc, char **argv) {
 }
 `;
 
+const NO_ARGUMENTS = [
+  '{"value":null}',
+  '{"value":"x"}',
+  '{"value":5}',
+  '{"value":true}',
+  '[1]',
+  '"text"',
+  '5',
+];
+
+const NO_JSON: readonly (readonly [string, string | Buffer])[] = [
+  ['text', 'no JSON'],
+  ['NaN', '{"value":{"a":NaN}}'],
+  ['Infinity', '{"value":{"a":Infinity}}'],
+  ['text after the object', '{"value":{}} more'],
+  ['a raw line break in a string', '{"value":{"a":"x\ny"}}'],
+  ['invalid UTF-8', Buffer.from([...Buffer.from('{"value":{"a":"'), 0xff, ...Buffer.from('"}}')])],
+  ['UTF-16', Buffer.from('\ufeff{"value":{}}', 'utf16le')],
+];
+
 async function seen(server: Server, body: string | Uint8Array): Promise<Report> {
   const answer = await server.post('/run', body);
   resultOf('the run', answer);
@@ -38,13 +58,19 @@ export const runArgumentCases: readonly ConformanceCase[] = [
     equal('stdin', JSON.parse((await seen(server, '{"value":[1,{"a":[]}]}')).stdin), [1, { a: [] }]);
   }),
 
-  ...['{"value":null}', '{"value":"x"}', '{"value":5}', '{"value":true}', '[1]', '"text"', '5'].map((body) =>
-    logged('C-RUN-02', 'peer', `${body} is a 404 M-ARGS with sentinels and nothing else`, async (server) => {
-      server.takeLogs();
+  ...NO_ARGUMENTS.map((body) =>
+    action('C-RUN-02', 'peer', `${body} is a 404 M-ARGS`, async (server) => {
       isError('the run', await server.post('/run', body), 404, M_ARGS);
-      equal('its log', server.takeRunLogs(), { stdout: '', stderr: '' });
     }),
   ),
+
+  logged('C-RUN-02', 'peer', 'such a 404 has sentinels, and logs nothing else', async (server) => {
+    for (const body of NO_ARGUMENTS) {
+      server.takeLogs();
+      equal('status', (await server.post('/run', body)).status, 404);
+      equal(`log of ${body}`, server.takeRunLogs(), { stdout: '', stderr: '' });
+    }
+  }),
 
   fresh('C-RUN-02', 'peer', 'nothing is started', async (context) => {
     const server = await context.start();
@@ -54,23 +80,19 @@ export const runArgumentCases: readonly ConformanceCase[] = [
     equal('the action’s trace', names.includes('started'), false);
   }),
 
-  ...(
-    [
-      ['text', 'no JSON'],
-      ['NaN', '{"value":{"a":NaN}}'],
-      ['Infinity', '{"value":{"a":Infinity}}'],
-      ['text after the object', '{"value":{}} more'],
-      ['a raw line break in a string', '{"value":{"a":"x\ny"}}'],
-      ['invalid UTF-8', Buffer.from([...Buffer.from('{"value":{"a":"'), 0xff, ...Buffer.from('"}}')])],
-      ['UTF-16', Buffer.from('\ufeff{"value":{}}', 'utf16le')],
-    ] as const
-  ).map(([what, body]) =>
-    logged('C-RUN-03', 'better', `${what} is a 400 with sentinels and nothing else`, async (server) => {
-      server.takeLogs();
+  ...NO_JSON.map(([what, body]) =>
+    action('C-RUN-03', 'better', `${what} is a 400`, async (server) => {
       errorText('the run', await server.post('/run', body), 400);
-      equal('its log', server.takeRunLogs(), { stdout: '', stderr: '' });
     }),
   ),
+
+  logged('C-RUN-03', 'better', 'such a 400 has sentinels, and logs nothing else', async (server) => {
+    for (const [what, body] of NO_JSON) {
+      server.takeLogs();
+      equal('status', (await server.post('/run', body)).status, 400);
+      equal(`log of ${what}`, server.takeRunLogs(), { stdout: '', stderr: '' });
+    }
+  }),
 
   action('C-RUN-03', 'peer', 'a UTF-8 byte order mark is accepted', async (server) => {
     equal('stdin', JSON.parse((await seen(server, '\ufeff{"value":{"a":1}}')).stdin), { a: 1 });
