@@ -142,6 +142,20 @@ export const initCases: readonly ConformanceCase[] = [
     isError('the second init', await server.init({ code: TWO }), 403, M_TWICE);
   }),
 
+  // D-05.
+  fresh(
+    'C-INIT-20',
+    'peer',
+    'of inits at the same time one succeeds, the others are a 403',
+    async (context) => {
+      const server = await context.start();
+      const answers = await Promise.all(Array.from({ length: 5 }, () => server.init({ code: ONE })));
+      const statuses = answers.map(({ status }) => status).sort((one, other) => one - other);
+      equal('statuses', statuses, [200, 403, 403, 403, 403]);
+      equal('the run', resultOf('the run', await server.run()), { action: 1 });
+    },
+  ),
+
   fresh('C-INIT-21', 'peer', 'a failed init does not count', async (context) => {
     const server = await context.start();
     rmSync(server.exec);

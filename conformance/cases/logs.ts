@@ -91,6 +91,21 @@ export const logCases: readonly ConformanceCase[] = [
     equal('its log', server.takeRunLogs(), { stdout: 'log\n', stderr: '' });
   }),
 
+  // D-18.
+  fresh(
+    'C-LOG-04',
+    'better',
+    'a last line beyond the limit goes to the log, and is no result',
+    async (context) => {
+      const server = await context.start({ env: { HYPERSKELETON_MAX_RESULT_BYTES: '1000' } });
+      await server.install(
+        '#!/bin/sh\nprintf \'{"text":"\'\nhead -c 5000 /dev/zero | tr "\\\\0" x\necho \'"}\'\n',
+      );
+      isError('the run', await server.run(), 502, M_RESULT);
+      equal('its log', server.takeRunLogs().stdout, `{"text":"${'x'.repeat(5000)}"}\n`);
+    },
+  ),
+
   logged('C-LOG-05', 'better', 'lines of runs at the same time are neither torn nor lost', async (server) => {
     server.takeLogs();
     const script = (n: number): string =>

@@ -1,10 +1,11 @@
+import { PROTOCOLS } from '../case.js';
 import { type CaseResult, countsOf, type RunReport, wordFor } from './result.js';
 
 const REASON_CHARACTERS = 240;
 
 const HEAD = `# Conformance
 
-Made from the results of runs (\`--json\`): \`npm run conformance -- --from … --markdown docs/conformance.md\`.
+Made from results of runs (\`--json\`), of this project in [conformance/](conformance), by \`npm run docs:conformance\`.
 
 The suite tests any runtime of the contract ([contract.md](contract.md)) from outside, as a platform sees it:
 
@@ -36,7 +37,7 @@ to break it. \`failed\` is one that fails where they are kept to. \`–\` was sk
 
 /** A page on one or more runs: who was tested, then for each protocol a table of rules with a column a run. */
 export function markdownOf(reports: readonly RunReport[]): string {
-  const protocols = [...new Set(reports.map(({ protocol }) => protocol))];
+  const protocols = PROTOCOLS.filter((name) => reports.some(({ protocol }) => protocol === name));
   const sections = protocols.map((protocol) => {
     const runs = reports.filter((report) => report.protocol === protocol);
     return [
