@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { ALL_CASES } from '../../conformance/cases/index.js';
 import { markdownOf } from '../../conformance/report/markdown.js';
 import type { RunReport } from '../../conformance/report/result.js';
 
@@ -10,6 +11,14 @@ const REPORTS = NAMES.map((name) => JSON.parse(readFileSync(new URL(name, RESULT
 it('docs/conformance.md is what the results say; `npm run docs:conformance` makes it anew', () => {
   const page = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8');
   expect(page).toBe(markdownOf(REPORTS));
+});
+
+it('the results are of the cases that there are', () => {
+  for (const { target, protocol, cases } of REPORTS) {
+    const names = cases.map(({ rule, title }) => `${rule} ${title}`);
+    const all = ALL_CASES.filter((one) => one.protocol === protocol);
+    expect([target, names]).toEqual([target, all.map(({ rule, title }) => `${rule} ${title}`)]);
+  }
 });
 
 it('the server has not failed a case', () => {
