@@ -38,7 +38,7 @@ export async function install(
   try {
     const entries = code.kind === 'archive' ? await planArchive(code.zip, limits) : [];
     staging = new Staging(actionRoot);
-    if (code.kind === 'text') staging.writeText('exec', code.text, modeOf(exec) | 0o111);
+    if (code.kind === 'text') staging.writeText('exec', code.text, executableMode(modeOf(exec)));
     else await staging.writeArchive(entries, limits);
     const links = entries.filter(({ kind }) => kind === 'link').map(({ components }) => join(...components));
     return replace(staging, actionRoot, links, exclusively);
@@ -97,7 +97,14 @@ function refuseLinkToOutside(actionRoot: string, link: string): void {
 function makeExecutable(path: string): void {
   // existsSync, for a link may lead nowhere or in a circle.
   const stats = existsSync(path) ? statSync(path) : undefined;
-  if (stats?.isFile() && (stats.mode & 0o111) !== 0o111) chmodSync(path, (stats.mode & 0o777) | 0o111);
+  if (!stats?.isFile()) return;
+  const mode = stats.mode & 0o777;
+  if (mode !== executableMode(mode)) chmodSync(path, executableMode(mode));
+}
+
+/** The mode with an x bit for the owner and for all who may read: 750 stays as it is (C-INIT-04), 644 is 755. */
+function executableMode(mode: number): number {
+  return mode | ((mode & 0o444) >> 2) | 0o100;
 }
 
 /** The mode a rewritten `exec` keeps (C-INIT-04); that of the stub where there was none. */

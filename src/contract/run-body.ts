@@ -48,14 +48,14 @@ function readRunObject(text: Buffer, members: readonly Member[]): RunRequest | F
   return { argument, variables };
 }
 
-/** The members that make the environment: those of `activation` where it is given (C-RUN-09). */
+/** The members that make the environment: those of `activation` where it is given, of null none (C-RUN-09). */
 function contextOf(text: Buffer, members: readonly Member[]): readonly Member[] | undefined {
   const activation = lastMember(members, 'activation');
   if (activation === undefined) return members;
   const { start, end } = activation.value;
   switch (kindAt(text, start)) {
     case 'null':
-      return members.filter((member) => member.name !== 'activation');
+      return [];
     case 'object':
       return readMembers(text, start, end, 1).members;
     default:

@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { ALL_CASES } from '../../conformance/cases/index.js';
+import { markdownOf } from '../../conformance/report/markdown.js';
+import type { RunReport } from '../../conformance/report/result.js';
+
+const RESULTS = new URL('../../docs/conformance/', import.meta.url);
+const NAMES = readdirSync(RESULTS).sort();
+const REPORTS = NAMES.map((name) => JSON.parse(readFileSync(new URL(name, RESULTS), 'utf8')) as RunReport);
+
+it('docs/conformance.md is what the results say; `npm run docs:conformance` makes it anew', () => {
+  const page = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8');
+  expect(page).toBe(markdownOf(REPORTS));
+});
+
+it('the results are of the cases that there are', () => {
+  for (const { target, protocol, cases } of REPORTS) {
+    const names = cases.map(({ rule, title }) => `${rule} ${title}`);
+    const all = ALL_CASES.filter((one) => one.protocol === protocol);
+    expect([target, names]).toEqual([target, all.map(({ rule, title }) => `${rule} ${title}`)]);
+  }
+});
+
+it('the server has not failed a case', () => {
+  const own = REPORTS.filter(({ target }) => target === 'Hyperskeleton');
+  expect(own.map(({ protocol }) => protocol)).toContain('classic');
+  expect(own.flatMap(({ cases }) => cases).filter(({ result }) => result !== 'passed')).toEqual([]);
+});
