@@ -7,6 +7,8 @@ const SUITE_TIMEOUT_MS = 300_000;
 /** Each protocol that the server has, with what makes it speak it. */
 const PROTOCOLS: readonly { readonly protocol: string; readonly more: readonly string[] }[] = [
   { protocol: 'classic', more: [] },
+  { protocol: 'knative', more: [] },
+  { protocol: 'actionloop', more: ['--env', 'HYPERSKELETON_PROTOCOL=actionloop'] },
 ];
 
 describe.each(PROTOCOLS)('the server by the conformance suite ($protocol)', ({ protocol, more }) => {
