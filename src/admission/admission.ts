@@ -1,3 +1,5 @@
+import type { LoadShedder } from './load-shedder.js';
+
 /** A place in the queue. */
 export interface Ticket {
   /** Resolves when the activation is let in. */
@@ -14,13 +16,16 @@ export class Admission {
   inFlight = 0;
   readonly #maxInFlight: number;
   readonly #maxQueued: number;
+  readonly #shedder: LoadShedder | undefined;
   /** In order of arrival, as a set keeps it. */
   readonly #queue = new Set<() => void>();
   #idle: (() => void) | undefined;
 
-  constructor(maxInFlight: number, maxQueued: number) {
+  /** @param shedder refuses what is too much for the CPUs; undefined: only the limits count */
+  constructor(maxInFlight: number, maxQueued: number, shedder?: LoadShedder) {
     this.#maxInFlight = maxInFlight;
     this.#maxQueued = maxQueued;
+    this.#shedder = shedder;
   }
 
   /** How many wait. */
@@ -33,6 +38,8 @@ export class Admission {
    * once.
    */
   enter(): 'in' | 'full' | Ticket {
+    const underWay = this.inFlight + this.#queue.size;
+    if (this.#shedder?.admits(underWay, performance.now()) === false) return 'full';
     if (this.inFlight < this.#maxInFlight) {
       this.inFlight++;
       return 'in';
@@ -46,8 +53,13 @@ export class Admission {
     return { granted, abandon: () => this.#queue.delete(letIn) };
   }
 
-  /** Ends what {@link enter} began; the place goes to whoever has waited longest. */
-  leave(): void {
+  /**
+   * Ends what {@link enter} began; the place goes to whoever has waited longest.
+   *
+   * @param tookMs how long it was since then
+   */
+  leave(tookMs: number): void {
+    this.#shedder?.ended(tookMs);
     const next = this.#queue.size === 0 ? undefined : this.#queue.values().next().value;
     if (next !== undefined) {
       this.#queue.delete(next);

@@ -1,9 +1,12 @@
 import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { isatty } from 'node:tty';
 import { ActionState } from '../action/state.js';
 import { ensureAction } from '../action/stub.js';
 import { Admission } from '../admission/admission.js';
+import { cpuSaturation } from '../admission/cpu-saturation.js';
 import { systemLimits } from '../admission/default-limit.js';
+import { LoadShedder } from '../admission/load-shedder.js';
 import type { Config } from '../config/load.js';
 import { ServerLog } from '../logs/server-log.js';
 import { Recorder } from '../metrics/recorder.js';
@@ -60,7 +63,14 @@ export async function serve(config: Config): Promise<void> {
   const clock = new AwakeClock();
   const action = new ActionState(config.allowReinit);
   const limits = systemLimits();
-  const admission = new Admission(config.maxInFlight ?? limits.inFlight, config.maxQueued ?? limits.queued);
+  const shedder = config.loadShedding
+    ? new LoadShedder(availableParallelism(), cpuSaturation(), performance.now())
+    : undefined;
+  const admission = new Admission(
+    config.maxInFlight ?? limits.inFlight,
+    config.maxQueued ?? limits.queued,
+    shedder,
+  );
   const recorder = new Recorder({
     inFlight: () => admission.inFlight,
     queued: () => admission.queued,

@@ -24,6 +24,7 @@ export interface Config {
   readonly maxInFlight: number | undefined;
   /** Undefined: derived from the system's limits. */
   readonly maxQueued: number | undefined;
+  readonly loadShedding: boolean;
   readonly maxBodyBytes: number;
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
@@ -92,6 +93,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     threads: optionalNumber(text('threads')) ?? defaultThreads(),
     maxInFlight: optionalNumber(text('maxInFlight')),
     maxQueued: optionalNumber(text('maxQueued')),
+    loadShedding: text('loadShedding') === 'on',
     maxBodyBytes: number('maxBodyBytes'),
     maxResultBytes: number('maxResultBytes'),
     maxUnzippedBytes: number('maxUnzippedBytes'),

@@ -97,6 +97,14 @@ export const SETTINGS = {
     unit: 'activations',
     sentence: 'Activations that may wait; one more is answered 429.',
   },
+  loadShedding: {
+    flag: 'load-shedding',
+    env: ['HYPERSKELETON_LOAD_SHEDDING'],
+    kind: { type: 'choice', of: ['on', 'off'] },
+    default: 'on',
+    sentence:
+      'Whether activations are answered 429 while for some time more of them come than the CPUs can do, so that those let in keep their latency. Bursts, actions that only wait, and callers who wait for their answers are not affected.',
+  },
   maxBodyBytes: {
     flag: 'max-body-bytes',
     env: ['HYPERSKELETON_MAX_BODY_BYTES'],

@@ -377,7 +377,8 @@ export const ERRORS = {
     fault: 'runtime',
     outcome: 'refused',
     sentinels: false,
-    meaning: 'HYPERSKELETON_MAX_IN_FLIGHT activations run and HYPERSKELETON_MAX_QUEUED wait (C-SRV-08).',
+    meaning:
+      'HYPERSKELETON_MAX_IN_FLIGHT activations run and HYPERSKELETON_MAX_QUEUED wait, or more comes than the CPUs can do (C-SRV-08).',
   },
   draining: {
     status: 503,

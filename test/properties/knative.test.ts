@@ -131,8 +131,8 @@ describe('answers in Knative mode', () => {
         const asked = [...new Set(list.map((one) => one.trim().toLowerCase()))].filter((one) =>
           known.includes(one),
         );
-        expect([...readMethods(`[${list.join(',')}]`).methods].sort()).toEqual(
-          asked.length === 0 ? ['post'] : asked.sort(),
+        expect(new Set(readMethods(`[${list.join(',')}]`).methods)).toEqual(
+          new Set(asked.length === 0 ? ['post'] : asked),
         );
         expect(readMethods(list.join(',')).methods).toEqual(['post']);
       }),
