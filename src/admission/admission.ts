@@ -53,13 +53,9 @@ export class Admission {
     return { granted, abandon: () => this.#queue.delete(letIn) };
   }
 
-  /**
-   * Ends what {@link enter} began; the place goes to whoever has waited longest.
-   *
-   * @param tookMs how long it was since then
-   */
-  leave(tookMs: number): void {
-    this.#shedder?.ended(tookMs);
+  /** Ends what {@link enter} began; the place goes to whoever has waited longest. */
+  leave(): void {
+    this.#shedder?.ended();
     const next = this.#queue.size === 0 ? undefined : this.#queue.values().next().value;
     if (next !== undefined) {
       this.#queue.delete(next);

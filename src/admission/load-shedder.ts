@@ -7,11 +7,9 @@ const BEGINS_RATIO = 1.25;
 const ENDS_RATIO = 1.1;
 /** Fewer under way for each CPU are never too many. */
 const LEAST_PER_CPU = 4;
-/** How long an activation may take then: so long, or so many times the quickest one. */
-const PATIENCE_MS = 25;
-const PATIENCE_RATIO = 2;
-/** After so long the quickest one is forgotten: actions change their ways. */
-const MEMORY_MS = 30_000;
+/** What becomes of the limit in each window: while the CPUs have nothing left, and when they have. */
+const SHRINKS_BY = 0.7;
+const GROWS_BY = 1.5;
 
 /**
  * Tells when more comes than the machine can do, and how many may be under way then: those that are let in keep
@@ -19,7 +17,11 @@ const MEMORY_MS = 30_000;
  *
  * Too much is: for a while more has come than has ended, and the CPUs had nothing left. So a burst is taken in,
  * actions that only wait may be as many as the limits allow, and callers who wait for their answers before they
- * send again are never refused. Then as many are let in as end within the patience (Little's law).
+ * send again are never refused.
+ *
+ * Then the limit is made smaller as long as the CPUs stay busy, and larger when they do not: what is under way
+ * beyond that does nothing but wait for a CPU. So it finds its size for actions that compute and for such that
+ * mostly wait.
  */
 export class LoadShedder {
   readonly #isSaturated: () => boolean;
@@ -30,9 +32,6 @@ export class LoadShedder {
   /** Windows in a row that spoke for the other state. */
   #streak = 0;
   #limit = Number.POSITIVE_INFINITY;
-  #quickestMs = Number.POSITIVE_INFINITY;
-  #quickestBeforeMs = Number.POSITIVE_INFINITY;
-  #rememberedMs: number;
 
   /**
    * @param isSaturated whether the CPUs have had nothing left since it was asked last
@@ -42,7 +41,6 @@ export class LoadShedder {
     this.#least = LEAST_PER_CPU * cpus;
     this.#isSaturated = isSaturated;
     this.#windowMs = nowMs;
-    this.#rememberedMs = nowMs;
   }
 
   /** Whether activations are being refused. */
@@ -57,42 +55,47 @@ export class LoadShedder {
     return underWay < this.#limit;
   }
 
-  /** An activation that was let in has ended, after so long. */
-  ended(tookMs: number): void {
+  /** An activation that was let in has ended. */
+  ended(): void {
     this.#ended++;
-    if (tookMs < this.#quickestMs) this.#quickestMs = tookMs;
   }
 
   #compare(underWay: number, nowMs: number): void {
     const elapsedMs = nowMs - this.#windowMs;
-    const [offered, ended] = [this.#offered, this.#ended];
+    const ratio = this.#offered / Math.max(1, this.#ended);
     this.#offered = 0;
     this.#ended = 0;
     this.#windowMs = nowMs;
-    const ratio = this.isShedding ? ENDS_RATIO : BEGINS_RATIO;
-    const isMany = this.isShedding || underWay >= this.#least;
-    // Asked last, and not without need: it reads files.
-    const isTooMuch = isMany && offered > ratio * ended && this.#isSaturated();
-    this.#streak = isTooMuch === this.isShedding ? 0 : this.#streak + 1;
     // Nobody came for a while: whatever was, is over.
-    const wasQuiet = elapsedMs > 2 * WINDOWS * WINDOW_MS;
-    if (this.isShedding && (this.#streak >= WINDOWS || wasQuiet)) {
+    if (elapsedMs > 2 * WINDOWS * WINDOW_MS) {
       this.#limit = Number.POSITIVE_INFINITY;
       this.#streak = 0;
-    } else if (isTooMuch && (this.isShedding || this.#streak >= WINDOWS)) {
-      const patienceMs = Math.max(PATIENCE_MS, PATIENCE_RATIO * this.#quickest(nowMs));
-      this.#limit = Math.max(this.#least, (ended / elapsedMs) * patienceMs);
-      this.#streak = 0;
+    } else if (this.isShedding) {
+      this.#adjust(ratio, underWay);
+    } else {
+      this.#begin(ratio, underWay);
     }
   }
 
-  #quickest(nowMs: number): number {
-    if (nowMs - this.#rememberedMs > MEMORY_MS) {
-      this.#quickestBeforeMs = this.#quickestMs;
-      this.#quickestMs = Number.POSITIVE_INFINITY;
-      this.#rememberedMs = nowMs;
+  #begin(ratio: number, underWay: number): void {
+    // The CPUs are asked last, and not without need: that reads files.
+    const isTooMuch = underWay >= this.#least && ratio > BEGINS_RATIO && this.#isSaturated();
+    this.#streak = isTooMuch ? this.#streak + 1 : 0;
+    if (this.#streak < WINDOWS) return;
+    this.#limit = Math.max(this.#least, underWay * SHRINKS_BY);
+    this.#streak = 0;
+  }
+
+  #adjust(ratio: number, underWay: number): void {
+    this.#streak = ratio > ENDS_RATIO ? 0 : this.#streak + 1;
+    if (this.#streak >= WINDOWS) {
+      this.#limit = Number.POSITIVE_INFINITY;
+      this.#streak = 0;
+    } else {
+      const next = this.#isSaturated()
+        ? Math.min(this.#limit, underWay) * SHRINKS_BY
+        : this.#limit * GROWS_BY;
+      this.#limit = Math.max(this.#least, next);
     }
-    const quickest = Math.min(this.#quickestMs, this.#quickestBeforeMs);
-    return Number.isFinite(quickest) ? quickest : 0;
   }
 }

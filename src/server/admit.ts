@@ -6,13 +6,12 @@ import type { TimeLimit } from './time-limit.js';
  * Lets an activation in, in its turn: when there is a place, and when no init is under way whose action it
  * waits for (D-05). Its time runs meanwhile.
  *
- * @returns undefined once it is in, and then the caller ends it by `service.admission.leave(…)`; else why not
+ * @returns undefined once it is in, and then the caller ends it by `service.admission.leave()`; else why not
  */
 export async function admit(
   service: Service,
   time: TimeLimit | undefined,
 ): Promise<AnswerFailure | undefined> {
-  const enteredMs = performance.now();
   const entered = service.admission.enter();
   if (entered === 'full') return { code: 'overloaded' };
   if (entered !== 'in') {
@@ -25,6 +24,6 @@ export async function admit(
   if (blocking === undefined) return undefined;
   const inTime = time === undefined ? await blocking.then(() => true) : await time.waitFor(blocking);
   if (inTime) return undefined;
-  service.admission.leave(performance.now() - enteredMs);
+  service.admission.leave();
   return { code: 'run_timeout' };
 }

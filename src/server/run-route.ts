@@ -43,7 +43,7 @@ export async function activate(
     return told(answer, queuedMs, received, service);
   } finally {
     sweep?.();
-    service.admission.leave(performance.now() - receivedMs);
+    service.admission.leave();
     buffersPassed(bodyBytes);
   }
 }
