@@ -1,17 +1,17 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const KIB = 1024;
+/** Of /proc/<pid>/stat and /proc/stat; Linux shows every program 100. */
+export const TICKS_PER_SECOND = 100;
 
-/** A process and all its descendants. */
+/** A process and all its descendants, whichever of its threads started them. */
 export function processTree(pid: number): number[] {
-  const children = attempt(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1'), '');
-  return [
-    pid,
-    ...children
-      .split(' ')
-      .filter(Boolean)
-      .flatMap((child) => processTree(Number(child))),
-  ];
+  const tree = [pid];
+  for (const thread of attempt(() => readdirSync(`/proc/${pid}/task`), [])) {
+    const children = attempt(() => readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1'), '');
+    for (const child of children.split(' ')) if (child !== '') tree.push(...processTree(Number(child)));
+  }
+  return tree;
 }
 
 /** Memory of one process in bytes: its proportional share (PSS) of what it has resident. */
@@ -36,6 +36,11 @@ export function cpuTicks(pid: number): number {
   // The command's name may hold blanks: fields are counted from the parenthesis that ends it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+}
+
+/** CPU time of a process, its living descendants, and all children that any of them has waited for, in ticks. */
+export function treeTicks(pid: number): number {
+  return processTree(pid).reduce((sum, one) => sum + attempt(() => cpuTicks(one), 0), 0);
 }
 
 /** A process may end while it is looked at. */
