@@ -5,9 +5,16 @@ import { type Flags, loadConfig } from './config/load.js';
 import { SETTINGS } from './config/settings.js';
 
 const USAGE_STATUS = 2;
+/** The package's folder, seen from dist/src and from dist/server. */
+const HOME = new URL('../../', import.meta.url);
+
+/** Commands with flags of their own, loaded when they are asked for; each answers the exit status. */
+const COMMANDS = new Map([['bench', async () => (await import('./cli/bench.js')).bench]]);
 
 /** Runs the command line and answers the exit status, or nothing while a server runs. */
 async function main(argv: string[]): Promise<number | undefined> {
+  const command = await COMMANDS.get(argv[0] ?? '')?.();
+  if (command !== undefined) return command(argv.slice(1), HOME);
   const options = Object.fromEntries(
     Object.values(SETTINGS).map(({ flag }) => [flag, { type: 'string' as const }]),
   );
@@ -30,9 +37,8 @@ async function main(argv: string[]): Promise<number | undefined> {
     process.stdout.write(`${version()}\n`);
     return 0;
   }
-  const [command = 'serve', ...rest] = positionals;
-  if (command !== 'serve' || rest.length > 0)
-    return complain([`there is no command ${positionals.join(' ')}`]);
+  const [asked = 'serve', ...rest] = positionals;
+  if (asked !== 'serve' || rest.length > 0) return complain([`there is no command ${positionals.join(' ')}`]);
   const config = loadConfig(values as Flags, process.env);
   if ('problems' in config) return complain(config.problems);
   const { serve } = await import('./cli/serve.js');
@@ -47,7 +53,7 @@ function complain(problems: readonly string[]): number {
 }
 
 function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('package.json', HOME), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 

@@ -30,6 +30,7 @@ export function commandTarget(
     find: () =>
       Promise.resolve({
         present: true,
+        command: [command],
         start: ({ port, actionRoot }) => {
           const text = command.replaceAll('{port}', String(port)).replaceAll('{actionRoot}', actionRoot);
           return {

@@ -24,6 +24,8 @@ export type Presence =
   | {
       readonly present: true;
       readonly version?: string;
+      /** For the report: how it is started, with {port}, {actionRoot} and {program} in place of what varies. */
+      readonly command?: readonly string[];
       /** Absent for a target that runs already and for the C loop. */
       readonly start?: (place: StartPlace) => StartCommand;
     }

@@ -46,6 +46,7 @@ export const dockerskeleton: TargetDefinition = {
     }
     return {
       present: true,
+      command: ['unshare', '-m', `mount --bind {actionRoot} ${ACTION}`, python, '-u', 'actionproxy.py'],
       start({ port, folder, actionRoot }) {
         provideMountPoint();
         // An executable stub is part of its image, and lends its mode to what init writes.

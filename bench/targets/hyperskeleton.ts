@@ -30,6 +30,10 @@ function start(
   };
 }
 
+function shown(...flags: string[]): string[] {
+  return ['bin/hyperskeleton', 'serve', '--port', '{port}', '--action-root', '{actionRoot}', ...flags];
+}
+
 function classic(engine: string, quick: boolean, how: string): TargetDefinition {
   return {
     id: `hyperskeleton-${engine.replace('_', '-')}`,
@@ -49,6 +53,7 @@ function classic(engine: string, quick: boolean, how: string): TargetDefinition 
       return {
         present: true,
         version: await version(),
+        command: shown('--engine', engine),
         start: (place) => start(place, ['--engine', engine], {}),
       };
     },
@@ -95,6 +100,7 @@ export const hyperskeletonActionloop: TargetDefinition = {
     return {
       present: true,
       version: await version(),
+      command: ['HYPERSKELETON_PROTOCOL=actionloop', ...shown(...flags)],
       start: (place) => start(place, flags, { HYPERSKELETON_PROTOCOL: 'actionloop' }),
     };
   },

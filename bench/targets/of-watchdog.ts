@@ -21,6 +21,7 @@ export const ofWatchdog: TargetDefinition = {
     const version = /\bVersion: (\d[\w.-]*)/.exec(stderr)?.[1];
     return Promise.resolve({
       present: true,
+      command: ['mode=streaming', 'fprocess={program}', 'port={port}', 'of-watchdog'],
       ...(version === undefined ? {} : { version }),
       start: ({ port, folder, actionRoot, program: action }) => ({
         command: [program.path],

@@ -28,6 +28,7 @@ export const openwhiskRuntimeGo: TargetDefinition = {
     const version = /\bv(\d[\d.]*)/.exec(said)?.[1];
     return {
       present: true,
+      command: ['openwhisk-runtime-go'],
       ...(version === undefined ? {} : { version }),
       // It unpacks into ./action.
       start: ({ folder }) => ({

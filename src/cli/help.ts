@@ -8,6 +8,7 @@ export function helpText(): string {
 
 Usage:
   hyperskeleton serve [flags]   serve /init and /run until SIGTERM
+  hyperskeleton bench [flags]   measure runtimes side by side; bench --help tells how
   hyperskeleton --version       print the version
   hyperskeleton --help          print this text
 
