@@ -10,7 +10,7 @@ import {
 } from './exchange.js';
 
 /** Left out at a round's begin: connections are being made. */
-const RAMP_MS = 300;
+const RAMP_MS = 250;
 const TIMEOUT_SECONDS = 120;
 /** How often autocannon looks whether it should end. */
 const LOOK_MS = 50;

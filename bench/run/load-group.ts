@@ -2,7 +2,7 @@ import type { BenchLoad } from '../report/schema.js';
 import { CellBuilder } from './cells.js';
 import { LoopMember } from './loop-member.js';
 import { Member, reasonOf, wrongAnswers } from './member.js';
-import { type Group, OPEN_CONNECTIONS, roundSeconds, roundsOf } from './plan.js';
+import { type Group, OPEN_CONNECTIONS, roundSeconds, roundsOf, warmUpSeconds } from './plan.js';
 import { measureRound, type Outcome } from './round.js';
 import { searchRate } from './search.js';
 import type { Session } from './session.js';
@@ -103,13 +103,12 @@ async function prepare(session: Session, { scenario }: Group, { member, cell }: 
         cell.load = { kind: 'open', connections: connectionsOf(cell.load), ratePerSecond };
       }
     }
+    session.view.end('ready', warmUpSeconds(session.plan));
   } catch (error) {
     cell.fail(reasonOf(error));
-    session.view.note(
-      `${scenario.id} · ${member.id} · ${describeLoad(cell.load)}: failed: ${cell.build().reason}`,
-    );
+    session.view.end(describeCell(cell), warmUpSeconds(session.plan));
+    await member.stop();
   }
-  session.view.end('ready', session.plan.warmUpSeconds);
 }
 
 async function measure(session: Session, { scenario }: Group, { member, cell }: Entry): Promise<void> {

@@ -41,15 +41,15 @@ export interface Plan {
 }
 
 /** How long the profiles may take by estimate; what disturbs comes on top. */
-const BUDGET_SECONDS = { quick: 44, default: 480, full: Number.POSITIVE_INFINITY } as const;
+const BUDGET_SECONDS = { quick: 50, default: 480, full: Number.POSITIVE_INFINITY } as const;
 const REPEAT_SECONDS = { quick: 4, default: 75, full: 1800 } as const;
 /** [rounds, seconds], the best first. */
 const EFFORTS = {
   quick: [
     [3, 1],
-    [3, 0.7],
-    [3, 0.5],
-    [3, 0.3],
+    [3, 0.8],
+    [3, 0.6],
+    [3, 0.4],
   ],
   default: [
     [7, 3],
@@ -91,26 +91,42 @@ function complete(
     seconds,
     warmUpSeconds: profile === 'quick' ? 0.3 : 1,
     generatorConnections: connections,
-    proofSeconds: profile === 'quick' ? 2 : 4,
+    proofSeconds: profile === 'quick' ? 1.4 : 4,
     repeatSeconds: REPEAT_SECONDS[profile],
   };
-  const once = plan.proofSeconds * 2 + plan.generatorConnections.length * generatorSeconds(plan) * 2 + 3;
+  const once = generatorSeconds(plan) + proofSeconds(plan);
   const estimateSeconds = groups.reduce((sum, group) => sum + groupSeconds(group, plan), once);
   return { ...plan, estimateSeconds };
 }
 
-/** How long the generator's ceiling is measured at each number of connections; wrk as long again. */
-export function generatorSeconds({ seconds }: Pick<Plan, 'seconds'>): number {
-  return Math.min(2, seconds * 2);
+/** Rounds and seconds of the generator's ceiling; wrk takes whole seconds. */
+export function generatorEffort({ seconds }: Pick<Plan, 'seconds'>): { rounds: number; seconds: number } {
+  return { rounds: seconds < 1 ? 1 : 2, seconds: Math.min(1, seconds) };
+}
+
+/** How long the generator's ceiling takes, wrk's turns included. */
+export function generatorSeconds(plan: Pick<Plan, 'seconds' | 'generatorConnections'>): number {
+  const { rounds, seconds } = generatorEffort(plan);
+  return 0.5 + plan.generatorConnections.length * rounds * (seconds + 0.4 + 1.1);
+}
+
+/** How long the proof on omission takes. */
+export function proofSeconds({ proofSeconds: each }: Pick<Plan, 'proofSeconds'>): number {
+  return 2 * each + 0.7;
+}
+
+/** How long a member is warmed up before a load, and looked at whether it is right. */
+export function warmUpSeconds({ warmUpSeconds: seconds }: Pick<Plan, 'warmUpSeconds'>): number {
+  return seconds + 0.4;
 }
 
 /** Of a round beside its load: connections, samplers, a look at whether all is quiet. */
-const ROUND_OVERHEAD_SECONDS = 0.55;
-const START_SECONDS = 0.8;
+const ROUND_OVERHEAD_SECONDS = 0.5;
+const START_SECONDS = 0.3;
 
 /** How long one round of one member takes. */
 export function roundSeconds(load: BenchLoad, { seconds }: Pick<Plan, 'seconds'>): number {
-  if (load.kind === 'cold') return 1.2;
+  if (load.kind === 'cold') return 0.8;
   if (load.kind === 'init') return 2;
   if (load.kind === 'capacity') return SEARCH_STEPS * (trialSeconds({ seconds }) + 0.5);
   return seconds + ROUND_OVERHEAD_SECONDS;
@@ -128,10 +144,13 @@ export function roundsOf(load: BenchLoad, { rounds }: Pick<Plan, 'rounds'>): num
 
 function groupSeconds(group: Group, plan: Omit<Plan, 'estimateSeconds'>): number {
   const each = group.loads.reduce((sum, load) => {
-    const warm = load.kind === 'closed' || load.kind === 'open' ? plan.warmUpSeconds + 0.3 : 1;
+    const warm =
+      load.kind === 'cold' ? roundSeconds(load, plan) : load.kind === 'init' ? 0 : warmUpSeconds(plan);
     return sum + warm + roundsOf(load, plan) * roundSeconds(load, plan);
-  }, START_SECONDS);
-  return each * group.members.length;
+  }, 0);
+  // The start of a server is part of its first warm-up.
+  const starts = group.loads.some(({ kind }) => kind === 'cold' || kind === 'init') ? 0 : START_SECONDS;
+  return (each + starts) * group.members.length;
 }
 
 function groupOf(

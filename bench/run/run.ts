@@ -11,7 +11,7 @@ import { runLoadGroup } from './load-group.js';
 import { describeMachine } from './machine.js';
 import { proveOmission } from './omission.js';
 import type { RunOptions } from './options.js';
-import { type Group, makePlan, type Plan } from './plan.js';
+import { type Group, generatorSeconds, makePlan, type Plan, proofSeconds } from './plan.js';
 import { Interrupted, Session } from './session.js';
 import { runStartGroup } from './start-group.js';
 import { duration, View } from './view.js';
@@ -110,24 +110,24 @@ async function measureExtras(
   session: Session,
   extras: Pick<BenchReport, 'generator' | 'omissionProof'>,
 ): Promise<void> {
-  const attempt = async (name: string, work: () => Promise<string>): Promise<void> => {
+  const attempt = async (name: string, seconds: number, work: () => Promise<string>): Promise<void> => {
     session.check();
     session.view.begin({ scenario: name, target: '', load: '', round: '' });
     try {
-      session.view.end(await work(), 0);
+      session.view.end(await work(), seconds);
     } catch (error) {
       if (error instanceof Interrupted) throw error;
       session.check();
       session.view.note(`${name}: ${error instanceof Error ? error.message : String(error)}`);
     }
   };
-  await attempt("the load generator's ceiling", async () => {
+  await attempt("the load generator's ceiling", generatorSeconds(session.plan), async () => {
     extras.generator = await measureGenerator(session);
     return extras.generator.ceilings
       .map(({ connections, ratePerSecond }) => `${ratePerSecond.median.toFixed(0)}/s at ${connections}`)
       .join(', ');
   });
-  await attempt('the proof on omission', async () => {
+  await attempt('the proof on omission', proofSeconds(session.plan), async () => {
     const proof = await proveOmission(session.plan.proofSeconds, session.signal);
     session.check();
     extras.omissionProof = proof;

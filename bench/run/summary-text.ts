@@ -2,6 +2,8 @@ import type { BenchCell, BenchReport, BenchSummary } from '../report/schema.js';
 import { table } from '../support/table.js';
 import { describeLoad } from './load-group.js';
 
+const MOST_CHARS = 120;
+
 /** The numbers of a run as text: a table for each scenario and load. */
 export function summaryText(report: BenchReport): string {
   const groups = new Map<string, BenchCell[]>();
@@ -68,11 +70,11 @@ function ratio(report: BenchReport, cell: BenchCell): string {
 
 function note(cell: BenchCell): string {
   if (cell.status !== 'ok')
-    return `${cell.status}${cell.reason === undefined ? '' : `: ${firstLine(cell.reason)}`}`;
+    return `${cell.status}${cell.reason === undefined ? '' : `: ${onOneLine(cell.reason)}`}`;
   return cell.boundBy === 'generator' ? 'bound by the generator' : '';
 }
 
-function firstLine(text: string): string {
-  const line = text.split('\n')[0] ?? '';
-  return line.length > 100 ? `${line.slice(0, 100)}…` : line;
+function onOneLine(text: string): string {
+  const line = text.replaceAll(/\s*\n\s*/g, ' ');
+  return line.length > MOST_CHARS ? `${line.slice(0, MOST_CHARS)}…` : line;
 }

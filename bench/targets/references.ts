@@ -34,7 +34,7 @@ export const bareAnswer: TargetDefinition = {
   reference: true,
   peer: false,
   init: 'fixed',
-  quick: true,
+  quick: false,
   find: () =>
     Promise.resolve({
       present: true,

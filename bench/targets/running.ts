@@ -14,7 +14,9 @@ import type { Presence, TargetDefinition } from './definition.js';
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 3000;
 const POLL_MS = 1;
-const TAIL_BYTES = 2000;
+const READ_BYTES = 65_536;
+const TAIL_CHARS = 1500;
+const SENTINEL = 'THE_END_OF_A_WHISK_ACTIVATION';
 
 /** A target of this run that is on this machine. */
 export interface FoundTarget {
@@ -22,36 +24,37 @@ export interface FoundTarget {
   readonly presence: Extract<Presence, { present: true }>;
 }
 
+interface Facts {
+  readonly endpoint: Endpoint;
+  readonly launchedMs: number;
+  readonly isPeer: boolean;
+  readonly process?: ChildProcess;
+  readonly folder?: string;
+  readonly log?: string;
+}
+
 /** A server that was started for a measurement, or one that runs anyway. */
 export class RunningTarget {
   readonly endpoint: Endpoint;
   /** When its process was started, on the clock of `performance`. */
   readonly launchedMs: number;
-  /** How it was started. */
-  readonly command: readonly string[];
   /** Aborted when its process ends. */
   readonly died = new AbortController();
   readonly #process: ChildProcess | undefined;
   readonly #folder: string | undefined;
   readonly #log: string | undefined;
+  readonly #isPeer: boolean;
   #undo: () => void = () => undefined;
   #stopping = false;
 
-  private constructor(
-    endpoint: Endpoint,
-    command: readonly string[],
-    launchedMs: number,
-    child?: ChildProcess,
-    folder?: string,
-    log?: string,
-  ) {
-    this.endpoint = endpoint;
-    this.command = command;
-    this.launchedMs = launchedMs;
-    this.#process = child;
-    this.#folder = folder;
-    this.#log = log;
-    child?.once('exit', () => this.died.abort());
+  private constructor(facts: Facts) {
+    this.endpoint = facts.endpoint;
+    this.launchedMs = facts.launchedMs;
+    this.#isPeer = facts.isPeer;
+    this.#process = facts.process;
+    this.#folder = facts.folder;
+    this.#log = facts.log;
+    facts.process?.once('exit', () => this.died.abort());
   }
 
   /**
@@ -69,7 +72,8 @@ export class RunningTarget {
     if (definition.url !== undefined) {
       const { hostname, port, pathname } = new URL(definition.url);
       const path = `${pathname.replace(/\/$/, '')}/run`;
-      return new RunningTarget({ host: hostname, port: Number(port || 80), path }, [], performance.now());
+      const endpoint = { host: hostname, port: Number(port || 80), path };
+      return new RunningTarget({ endpoint, launchedMs: performance.now(), isPeer: definition.peer });
     }
     if (presence.start === undefined) throw new Error(`${definition.id} is no server`);
     const port = definition.fixedPort ?? (await freePort());
@@ -96,7 +100,8 @@ export class RunningTarget {
     closeSync(output);
     await once(child, 'spawn');
     const endpoint = { host: '127.0.0.1', port, path: '/run' };
-    const running = new RunningTarget(endpoint, command, launchedMs, child, own, log);
+    const isPeer = definition.peer;
+    const running = new RunningTarget({ endpoint, launchedMs, isPeer, process: child, folder: own, log });
     running.#undo = onEnd(() => running.#kill('SIGKILL'));
     return running;
   }
@@ -140,7 +145,10 @@ export class RunningTarget {
   logTail(): string {
     if (this.#log === undefined) return '';
     try {
-      const tail = readFileSync(this.#log).subarray(-TAIL_BYTES).toString('utf8').trim();
+      const lines = readFileSync(this.#log).subarray(-READ_BYTES).toString('utf8').split('\n');
+      // What ends each activation's log says nothing, and there is much of it.
+      const telling = lines.filter((line) => line.trim() !== '' && !line.includes(SENTINEL));
+      const tail = telling.join('\n').slice(-TAIL_CHARS);
       return tail === '' ? ' (its log is empty)' : `; its log ends:\n${tail}`;
     } catch {
       return '';
@@ -159,7 +167,8 @@ export class RunningTarget {
     if (this.#process !== undefined && this.isAlive) {
       const exited = once(this.#process, 'exit');
       const force = setTimeout(() => this.#kill('SIGKILL'), STOP_TIMEOUT_MS);
-      this.#process.kill('SIGTERM');
+      // A peer's own way to end is no part of this, and one waits for half a minute.
+      this.#process.kill(this.#isPeer ? 'SIGKILL' : 'SIGTERM');
       await exited;
       clearTimeout(force);
     }
