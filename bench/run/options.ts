@@ -39,7 +39,7 @@ usage: hyperskeleton bench [run] [flags]
 
   --quick              under a minute
   --full               everything; about an hour and a half (the default: under ten minutes)
-  --targets IDS        only these, separated by commas:
+  --targets IDS        only these, separated by commas (none: only --url and --command):
                        ${names(TARGETS)}
   --scenarios IDS      only these:
                        ${names(SCENARIOS)}
@@ -56,7 +56,6 @@ usage: hyperskeleton bench [run] [flags]
   --list               names targets, whether they are here, and scenarios
   --help               this text
 
-With --url or --command and no --targets, those are measured beside the peers that are here.
 Exit status: 0; 1 when a target that is no peer failed; 2 for a wrong command line; 130 when interrupted.
 `;
 }
@@ -99,7 +98,9 @@ export function readOptions(argv: readonly string[], now = new Date()): Request 
   const named =
     values.targets === undefined
       ? TARGETS.filter((target) => profile !== 'quick' || target.quick)
-      : pick('--targets', values.targets, TARGETS);
+      : values.targets === 'none'
+        ? []
+        : pick('--targets', values.targets, TARGETS);
   const targets = [...custom, ...named];
   if (values.baseline !== undefined && !targets.some(({ id }) => id === values.baseline)) {
     throw new RangeError(`--baseline: ${values.baseline} is not among the targets of this run`);

@@ -64,9 +64,11 @@ export async function measureRound(
     return first;
   }
   session.repeatedRounds++;
+  const againMs = performance.now();
   await untilQuiet(session.pids, QUIET_PATIENCE_MS);
   session.check();
   const second = await measureOnce(session, watch, load, 1);
+  session.view.extra((performance.now() - againMs) / 1000);
   if (!isQuiet(second)) session.disturbedRounds++;
   const quieter = second.round.noise.othersShare <= first.round.noise.othersShare;
   const kept = quieter || totalErrors(second.outcome.errors) > 0 ? second : first;

@@ -18,6 +18,7 @@ export class View {
   readonly #write: (text: string) => void;
   readonly #beganMs = performance.now();
   #doneSeconds = 0;
+  #extraSeconds = 0;
   #step: Step | undefined;
   #stepBeganMs = 0;
   #answers = 0;
@@ -64,6 +65,11 @@ export class View {
     this.#doneSeconds += seconds;
   }
 
+  /** Time that went into what no estimate had: it says nothing about how long the rest takes. */
+  extra(seconds: number): void {
+    this.#extraSeconds += seconds;
+  }
+
   close(): void {
     clearInterval(this.#timer);
     this.#clear();
@@ -81,7 +87,7 @@ export class View {
 
   #progress(): string {
     const share = Math.min(1, this.#doneSeconds / this.#estimateSeconds);
-    const spent = (performance.now() - this.#beganMs) / 1000;
+    const spent = (performance.now() - this.#beganMs) / 1000 - this.#extraSeconds;
     // The estimate is corrected by how it has held so far.
     const pace = this.#doneSeconds > 5 ? Math.max(0.5, spent / this.#doneSeconds) : 1;
     const left = Math.max(0, this.#estimateSeconds - this.#doneSeconds) * pace;
