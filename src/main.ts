@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { helpText } from './cli/help.js';
 import { type Flags, loadConfig } from './config/load.js';
 import { SETTINGS } from './config/settings.js';
+import { version } from './config/version.js';
 
 const USAGE_STATUS = 2;
 /** The package's folder, seen from dist/src and from dist/server. */
@@ -50,11 +50,6 @@ function complain(problems: readonly string[]): number {
   for (const problem of problems) process.stderr.write(`hyperskeleton: ${problem}\n`);
   process.stderr.write('hyperskeleton --help tells what can be set.\n');
   return USAGE_STATUS;
-}
-
-function version(): string {
-  const text = readFileSync(new URL('package.json', HOME), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 main(process.argv.slice(2)).then(

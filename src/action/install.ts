@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import type { InitCode } from '../contract/init-body.js';
 import type { Failure } from '../errors/table.js';
 import { type ArchiveLimits, planArchive } from './archive.js';
-import { ArchiveTooLarge, BadArchive, UnsafeEntry } from './refusals.js';
+import { failureOf, UnsafeEntry } from './refusals.js';
 import { Replacement } from './replace.js';
 import { Staging } from './staging.js';
 
@@ -114,18 +114,4 @@ export function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function failureOf(error: unknown): Failure {
-  if (error instanceof BadArchive) return { code: 'init_bad_archive', detail: error.message };
-  if (error instanceof UnsafeEntry) return { code: 'init_unsafe_archive', detail: error.message };
-  if (error instanceof ArchiveTooLarge) return { code: 'init_archive_too_large', detail: error.message };
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (code === 'ENAMETOOLONG')
-    return { code: 'init_bad_archive', detail: 'a name or path in it is too long' };
-  if (code === 'ELOOP') return { code: 'init_bad_archive', detail: 'its links lead in a circle' };
-  // The code and the call say what is wrong; paths of this machine are not the caller's business.
-  const reason =
-    code === undefined ? String(error) : `${code}${syscall === undefined ? '' : ` (${syscall})`}`;
-  return { code: 'init_io_failed', detail: reason };
 }

@@ -46,6 +46,11 @@ export class ActionState {
     return turn;
   }
 
+  /** Whether an init has succeeded. */
+  get isInitialised(): boolean {
+    return this.#initialised;
+  }
+
   /** What a run has to wait for: the init under way, unless an older action can serve (D-05). */
   get blocking(): Promise<unknown> | undefined {
     return this.#pending > 0 && !this.#initialised ? this.#last : undefined;

@@ -1,3 +1,11 @@
+/** A place in the queue. */
+export interface Ticket {
+  /** Resolves when the activation is let in. */
+  readonly granted: Promise<void>;
+  /** Gives the place up. @returns false where the activation has been let in already */
+  abandon(): boolean;
+}
+
 /**
  * How many requests may be under way, and who is next: a limit, a bounded queue in order of arrival behind
  * it, and the count that a shutdown waits for.
@@ -6,7 +14,8 @@ export class Admission {
   inFlight = 0;
   readonly #maxInFlight: number;
   readonly #maxQueued: number;
-  readonly #queue: (() => void)[] = [];
+  /** In order of arrival, as a set keeps it. */
+  readonly #queue = new Set<() => void>();
   #idle: (() => void) | undefined;
 
   constructor(maxInFlight: number, maxQueued: number) {
@@ -16,27 +25,36 @@ export class Admission {
 
   /** How many wait. */
   get queued(): number {
-    return this.#queue.length;
+    return this.#queue.size;
   }
 
   /**
-   * Lets an activation in: true at once, a promise that it will be, or false when the queue is full. Who was
-   * let in calls {@link leave} once.
+   * Lets an activation in: `in` at once, a place in the queue, or `full`. Who was let in calls {@link leave}
+   * once.
    */
-  enter(): boolean | Promise<boolean> {
+  enter(): 'in' | 'full' | Ticket {
     if (this.inFlight < this.#maxInFlight) {
       this.inFlight++;
-      return true;
+      return 'in';
     }
-    if (this.#queue.length >= this.#maxQueued) return false;
-    return new Promise((resolve) => this.#queue.push(() => resolve(true)));
+    if (this.#queue.size >= this.#maxQueued) return 'full';
+    let letIn = (): void => {};
+    const granted = new Promise<void>((resolve) => {
+      letIn = resolve;
+    });
+    this.#queue.add(letIn);
+    return { granted, abandon: () => this.#queue.delete(letIn) };
   }
 
   /** Ends what {@link enter} began; the place goes to whoever has waited longest. */
   leave(): void {
-    const next = this.#queue.shift();
-    if (next !== undefined) next();
-    else if (--this.inFlight === 0) this.#idle?.();
+    const next = this.#queue.size === 0 ? undefined : this.#queue.values().next().value;
+    if (next !== undefined) {
+      this.#queue.delete(next);
+      next();
+    } else if (--this.inFlight === 0) {
+      this.#idle?.();
+    }
   }
 
   /** Resolves when nothing is under way. */

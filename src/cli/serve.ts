@@ -1,20 +1,27 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { ActionState } from '../action/state.js';
 import { ensureAction } from '../action/stub.js';
 import { Admission } from '../admission/admission.js';
 import { systemLimits } from '../admission/default-limit.js';
 import type { Config } from '../config/load.js';
 import { ServerLog } from '../logs/server-log.js';
 import { Recorder } from '../metrics/recorder.js';
-import { createSharedMemory, WorkerPool } from '../pool/worker-pool.js';
-import { openFilesOfActions } from '../process/open-files.js';
+import type { WorkerSettings } from '../pool/messages.js';
+import { WorkerPool } from '../pool/worker-pool.js';
+import { AwakeClock } from '../process/awake-clock.js';
+import { survivors } from '../process/leftovers.js';
 import { reapOrphans } from '../process/orphans.js';
 import type { HttpServer } from '../server/http-server.js';
 import { refuseBusyPort } from '../server/port-probe.js';
+import { ClassicRunner, type Runner } from '../server/runner.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
+import { actionRootFor } from './action-root.js';
+import { type LogTargets, workerSettings } from './worker-settings.js';
+
+/** In a container the streams belong to the action. */
+const CONTAINER_LOGS: LogTargets = { logs: [1, 2], sentinels: true };
 
 /**
  * `hyperskeleton serve`: runs the server until a signal ends it.
@@ -22,18 +29,27 @@ import { shutDown } from '../server/shutdown.js';
  * @throws Error with a message for the operator when it can't start
  */
 export async function serve(config: Config): Promise<void> {
-  const temporary =
-    config.actionRoot === undefined ? mkdtempSync(join(tmpdir(), 'hyperskeleton-')) : undefined;
-  const actionRoot = config.actionRoot ?? (temporary as string);
-  if (temporary !== undefined) process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
-  ensureAction(actionRoot);
+  if (config.unknownPlatform !== undefined) {
+    process.stderr.write(
+      `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
+    );
+  }
+  const actionRoot = actionRootFor(config.actionRoot);
+  if (config.protocol === 'classic') ensureAction(actionRoot);
+  else mkdirSync(actionRoot, { recursive: true });
   // Before a thread or a native library is loaded: ending the process in the middle of that can crash it.
   await refuseBusyPort(config.port);
+  if (config.metricsPort !== undefined) await refuseBusyPort(config.metricsPort);
   let engine = 'starting';
-  const pool = startPool(config, actionRoot, (threadId, killed) => {
-    recorder.workersLost++;
-    log.warn('worker thread lost', { threadId, killed });
+  const settings = workerSettings(config, actionRoot, CONTAINER_LOGS);
+  const pool = new WorkerPool(settings, {
+    workerLost: (threadId, killed) => {
+      recorder.workersLost++;
+      log.warn('worker thread lost', { threadId, killed });
+    },
   });
+  const clock = new AwakeClock();
+  const action = new ActionState(config.allowReinit);
   const limits = systemLimits();
   const admission = new Admission(config.maxInFlight ?? limits.inFlight, config.maxQueued ?? limits.queued);
   const recorder = new Recorder({
@@ -41,13 +57,18 @@ export async function serve(config: Config): Promise<void> {
     queued: () => admission.queued,
     workerThreads: () => pool.threads,
     engine: () => engine,
+    survivors: () => survivors()?.length,
+    loop: () => runner.gauges,
   });
   const log = await ServerLog.open(config.logFile, config.logLevel);
-  const service = new Service(config, admission, pool, recorder, log);
   // Loaded while the first worker starts on another core: the two take about as long.
-  const { HttpServer } = await loadFrontEnd();
+  const [{ HttpServer }, runner] = await Promise.all([
+    loadFrontEnd(),
+    createRunner(config, settings, pool, action, clock),
+  ]);
+  const service = new Service({ config, action, admission, pool, runner, metrics: recorder, log, clock });
   const http = new HttpServer(service);
-  const port = await http.listen(config.port);
+  const port = await http.listen(config.port, config.metricsPort);
   endOnSignals(service, http);
   survive(log);
   const hello = await pool.hello();
@@ -56,11 +77,24 @@ export async function serve(config: Config): Promise<void> {
   pool.growTo(config.threads);
   await reapOrphans();
   if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
-  log.info('serving', { port, engine, actionRoot, threads: config.threads });
+  log.info('serving', { port, engine, actionRoot, threads: config.threads, protocol: config.protocol });
   if (isatty(2))
     process.stderr.write(
       `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
     );
+}
+
+async function createRunner(
+  config: Config,
+  settings: WorkerSettings,
+  pool: WorkerPool,
+  action: ActionState,
+  clock: AwakeClock,
+): Promise<Runner> {
+  if (config.protocol === 'classic') return new ClassicRunner(pool, action);
+  // Imported only where that protocol is in use.
+  const { createLoopRunner } = await import('../actionloop/create.js');
+  return createLoopRunner(config, settings, pool, clock);
 }
 
 async function loadFrontEnd(): Promise<typeof import('../server/http-server.js')> {
@@ -74,24 +108,6 @@ async function loadFrontEnd(): Promise<typeof import('../server/http-server.js')
       { cause },
     );
   }
-}
-
-function startPool(
-  config: Config,
-  actionRoot: string,
-  workerLost: (threadId: number, killed: number) => void,
-): WorkerPool {
-  const settings = {
-    actionRoot,
-    engine: config.engine,
-    maxResultBytes: config.maxResultBytes,
-    maxUnzippedBytes: config.maxUnzippedBytes,
-    maxEntries: config.maxEntries,
-    drainMs: config.drainMs,
-    openFiles: openFilesOfActions(process.env.HYPERSKELETON_SOFT_OPEN_FILES),
-    shared: createSharedMemory(config.threads),
-  };
-  return new WorkerPool(settings, { workerLost });
 }
 
 /** What nobody caught is logged, and the server goes on: other activations are in flight. */

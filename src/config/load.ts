@@ -2,9 +2,20 @@ import { resolve } from 'node:path';
 import type { EngineChoice } from '../pool/messages.js';
 import { defaultThreads, SETTINGS, type Setting, type SettingKey } from './settings.js';
 
+/** How actions are run. */
+export type Protocol = 'classic' | 'actionloop';
+
+/** What becomes of the processes that an activation leaves behind (D-02). */
+export type LeftoversChoice = 'keep' | 'group' | 'all';
+
 /** The settings as the server uses them. */
 export interface Config {
   readonly port: number;
+  /** Whether everything is served at `/` (section 4). */
+  readonly knative: boolean;
+  /** What __OW_RUNTIME_PLATFORM said where it named no platform; lower case. */
+  readonly unknownPlatform: string | undefined;
+  readonly protocol: Protocol;
   /** Absolute; undefined: a private temporary folder. */
   readonly actionRoot: string | undefined;
   readonly engine: EngineChoice;
@@ -17,13 +28,29 @@ export interface Config {
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
   readonly maxEntries: number;
+  /** 0: no limit. */
+  readonly activationTimeoutMs: number;
+  readonly honorDeadline: boolean;
+  readonly timeoutGraceMs: number;
+  readonly leftovers: LeftoversChoice;
   readonly graceMs: number;
   readonly drainMs: number;
   readonly allowReinit: boolean;
   readonly metrics: boolean;
+  /** Undefined: the main port. */
+  readonly metricsPort: number | undefined;
+  readonly actionloop: ActionLoopConfig;
   readonly logLevel: string;
   /** Absolute; undefined: no file. */
   readonly logFile: string | undefined;
+}
+
+/** The settings of the ActionLoop protocol (section 5). */
+export interface ActionLoopConfig {
+  readonly processes: number;
+  readonly pipeline: number;
+  readonly idleMs: number;
+  readonly initTimeoutMs: number;
 }
 
 /** Flags as parsed: the text after `--flag`. */
@@ -42,8 +69,12 @@ interface Source {
  */
 export function loadConfig(flags: Flags, environment: Environment): Config | { readonly problems: string[] } {
   const problems: string[] = [];
+  const platform = (
+    sourceOf(SETTINGS.platform, flags, environment, false)?.text ?? SETTINGS.platform.default
+  ).toLowerCase();
+  const knative = platform === 'knative';
   const text = (key: SettingKey): string => {
-    const source = sourceOf(SETTINGS[key], flags, environment);
+    const source = sourceOf(SETTINGS[key], flags, environment, knative);
     const problem = problemOf(SETTINGS[key], source);
     if (problem !== undefined) problems.push(problem);
     return source?.text ?? SETTINGS[key].default ?? '';
@@ -53,6 +84,9 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
   const optionalNumber = (value: string): number | undefined => (value === '' ? undefined : Number(value));
   const config: Config = {
     port: number('port'),
+    knative,
+    unknownPlatform: knative || platform === 'openwhisk' ? undefined : platform,
+    protocol: text('protocol') as Protocol,
     actionRoot: optionalPath(text('actionRoot')),
     engine: text('engine') as EngineChoice,
     threads: optionalNumber(text('threads')) ?? defaultThreads(),
@@ -62,21 +96,45 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     maxResultBytes: number('maxResultBytes'),
     maxUnzippedBytes: number('maxUnzippedBytes'),
     maxEntries: number('maxEntries'),
+    activationTimeoutMs: number('activationTimeoutMs'),
+    honorDeadline: text('honorDeadline') === '1',
+    timeoutGraceMs: number('timeoutGraceMs'),
+    leftovers: text('leftovers') as LeftoversChoice,
     graceMs: number('graceMs'),
     drainMs: number('drainMs'),
     allowReinit: text('allowReinit') === '1',
     metrics: text('metrics') === 'on',
+    metricsPort: optionalNumber(text('metricsPort')),
+    actionloop: {
+      processes: number('actionloopProcesses'),
+      pipeline: number('actionloopPipeline'),
+      idleMs: number('actionloopIdleMs'),
+      initTimeoutMs: number('initTimeoutMs'),
+    },
     logLevel: text('logLevel'),
     logFile: optionalPath(text('logFile')),
   };
+  if (knative && config.protocol === 'actionloop') {
+    problems.push(
+      'Knative mode goes with the classic protocol only: __OW_RUNTIME_PLATFORM and HYPERSKELETON_PROTOCOL contradict each other',
+    );
+  }
+  if (config.metricsPort !== undefined && config.metricsPort === config.port) {
+    problems.push(`the metrics can't have the port of the actions, ${config.port}`);
+  }
   return problems.length > 0 ? { problems } : Object.freeze(config);
 }
 
 /** Where a setting's text comes from; a variable that is empty counts as not set. */
-function sourceOf(setting: Setting, flags: Flags, environment: Environment): Source | undefined {
+function sourceOf(
+  setting: Setting,
+  flags: Flags,
+  environment: Environment,
+  knative: boolean,
+): Source | undefined {
   const flag = flags[setting.flag];
   if (flag !== undefined) return { name: `--${setting.flag}`, text: flag };
-  for (const name of setting.env) {
+  for (const name of (knative ? setting.knativeEnv : undefined) ?? setting.env) {
     const text = environment[name];
     if (text !== undefined && text !== '') return { name, text };
   }

@@ -11,6 +11,8 @@ export interface Setting {
   readonly flag: string;
   /** Environment variables, the first that is set counts. */
   readonly env: readonly string[];
+  /** Those of Knative mode, where they differ (D-15). */
+  readonly knativeEnv?: readonly string[];
   readonly kind: SettingKind;
   /** The default as text; undefined where it is derived when the server starts. */
   readonly default: string | undefined;
@@ -32,10 +34,27 @@ export const SETTINGS = {
   port: {
     flag: 'port',
     env: ['FLASK_PROXY_PORT', 'PORT'],
+    knativeEnv: ['PORT', 'FLASK_PROXY_PORT'],
     kind: { type: 'integer', min: 0, max: 65_535 },
     default: '8080',
     sentence:
-      'TCP port to listen on; 0 takes a free one. FLASK_PROXY_PORT is the name that dockerskeleton knows.',
+      'TCP port to listen on; 0 takes a free one. FLASK_PROXY_PORT is the name that dockerskeleton knows; in Knative mode PORT goes first.',
+  },
+  platform: {
+    flag: 'platform',
+    env: ['__OW_RUNTIME_PLATFORM'],
+    kind: { type: 'path' },
+    default: 'openwhisk',
+    sentence:
+      'The platform whose requests are understood: openwhisk (POST /init and /run) or knative (everything at /), in any case of letters. Anything else counts as openwhisk, with a warning.',
+  },
+  protocol: {
+    flag: 'protocol',
+    env: ['HYPERSKELETON_PROTOCOL'],
+    kind: { type: 'choice', of: ['classic', 'actionloop'] },
+    default: 'classic',
+    sentence:
+      'How an action is run: classic starts `exec` for each activation, actionloop keeps it and sends it a line for each. Knative mode goes with classic only.',
   },
   actionRoot: {
     flag: 'action-root',
@@ -111,6 +130,39 @@ export const SETTINGS = {
     unit: 'entries',
     sentence: 'Entries of an archive.',
   },
+  activationTimeoutMs: {
+    flag: 'activation-timeout-ms',
+    env: ['HYPERSKELETON_ACTIVATION_TIMEOUT_MS'],
+    kind: { type: 'integer', min: 0, max: MAX_DELAY_MS },
+    default: '0',
+    unit: 'milliseconds',
+    sentence:
+      'How long an activation may take from its arrival, waiting included, before it is ended and answered 504; 0 is no limit. Time in which the container is frozen does not count.',
+  },
+  honorDeadline: {
+    flag: 'honor-deadline',
+    env: ['HYPERSKELETON_HONOR_DEADLINE'],
+    kind: { type: 'path' },
+    default: '',
+    sentence:
+      'Exactly 1 makes the `deadline` that the platform sends with an activation end it as the time limit does.',
+  },
+  timeoutGraceMs: {
+    flag: 'timeout-grace-ms',
+    env: ['HYPERSKELETON_TIMEOUT_GRACE_MS'],
+    kind: { type: 'integer', min: 0, max: MAX_DELAY_MS },
+    default: '1000',
+    unit: 'milliseconds',
+    sentence: 'How long after SIGTERM the processes of an activation whose time is up are killed by SIGKILL.',
+  },
+  leftovers: {
+    flag: 'leftovers',
+    env: ['HYPERSKELETON_LEFTOVERS'],
+    kind: { type: 'choice', of: ['keep', 'group', 'all'] },
+    default: 'keep',
+    sentence:
+      "What becomes of processes that an activation leaves behind: keep lets them live on, group kills those of its process group, all kills every descendant, daemons with sessions of their own too. For hosts that different people's actions share, group is recommended.",
+  },
   graceMs: {
     flag: 'grace-ms',
     env: ['HYPERSKELETON_GRACE_MS'],
@@ -141,6 +193,48 @@ export const SETTINGS = {
     kind: { type: 'choice', of: ['on', 'off'] },
     default: 'on',
     sentence: 'Whether GET /metrics is there.',
+  },
+  metricsPort: {
+    flag: 'metrics-port',
+    env: ['HYPERSKELETON_METRICS_PORT'],
+    kind: { type: 'integer', min: 1, max: 65_535 },
+    default: '',
+    sentence:
+      'A port of its own for GET /metrics, /healthz and /readyz; then the main port has no /metrics. In Knative mode, whose main port is public, /metrics is there only.',
+  },
+  actionloopProcesses: {
+    flag: 'actionloop-processes',
+    env: ['HYPERSKELETON_ACTIONLOOP_PROCESSES'],
+    kind: { type: 'integer', min: 1, max: 1024 },
+    default: '1',
+    unit: 'processes',
+    sentence:
+      'ActionLoop: the most processes of the action. Further ones are started while activations wait, and ended when they have been idle. More than one split what the action keeps in memory.',
+  },
+  actionloopPipeline: {
+    flag: 'actionloop-pipeline',
+    env: ['HYPERSKELETON_ACTIONLOOP_PIPELINE'],
+    kind: { type: 'integer', min: 1, max: 1024 },
+    default: '1',
+    unit: 'activations',
+    sentence:
+      'ActionLoop: activations that one process may be given at a time. More than one is for actions that answer in order and never with more than one line.',
+  },
+  actionloopIdleMs: {
+    flag: 'actionloop-idle-ms',
+    env: ['HYPERSKELETON_ACTIONLOOP_IDLE_MS'],
+    kind: { type: 'integer', min: 1, max: MAX_DELAY_MS },
+    default: '60000',
+    unit: 'milliseconds',
+    sentence: 'ActionLoop: how long a process beyond the first may have nothing to do before it is ended.',
+  },
+  initTimeoutMs: {
+    flag: 'init-timeout-ms',
+    env: ['HYPERSKELETON_INIT_TIMEOUT_MS'],
+    kind: { type: 'integer', min: 1, max: MAX_DELAY_MS },
+    default: '300000',
+    unit: 'milliseconds',
+    sentence: 'ActionLoop: how long an init waits for the acknowledgement of the action or for the compiler.',
   },
   logLevel: {
     flag: 'log-level',

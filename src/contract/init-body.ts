@@ -29,10 +29,11 @@ export function readInitBody(bytes: Uint8Array): InitRequest | Failure {
   const value = lastMember(body.members, 'value');
   if (value === undefined) return { code: { kind: 'none' }, variables: [] };
   if (kindAt(body.text, value.value.start) !== 'object') return { code: 'init_not_object' };
-  return readValue(body.text, readMembers(body.text, value.value.start, value.value.end, 1).members);
+  return readInitValue(body.text, readMembers(body.text, value.value.start, value.value.end, 1).members);
 }
 
-function readValue(text: Buffer, members: readonly Member[]): InitRequest | Failure {
+/** Reads the members of an init's `value`. */
+export function readInitValue(text: Buffer, members: readonly Member[]): InitRequest | Failure {
   const variables = readVariables(text, lastMember(members, 'env'));
   if ('code' in variables) return variables;
   const binary = readBinary(text, lastMember(members, 'binary'));

@@ -75,7 +75,14 @@ function errorRow(code: string, row: ErrorRow): string {
 
 function metricsPage(): string {
   const none = (): number => 0;
-  const recorder = new Recorder({ inFlight: none, queued: none, workerThreads: none, engine: () => '' });
+  const recorder = new Recorder({
+    inFlight: none,
+    queued: none,
+    workerThreads: none,
+    engine: () => '',
+    survivors: none,
+    loop: () => undefined,
+  });
   const rows = metricsOf(recorder)
     .map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`)
     .join('\n');

@@ -1,8 +1,14 @@
 import {
   MESSAGE_ARGUMENTS,
+  MESSAGE_DEDICATED,
+  MESSAGE_EXITED,
   MESSAGE_INIT,
+  MESSAGE_NO_ACTION,
   MESSAGE_NO_BINARY,
+  MESSAGE_NO_CODE,
+  MESSAGE_NOT_OBJECT,
   MESSAGE_RESULT,
+  MESSAGE_START_LOGGED,
   MESSAGE_TWICE,
 } from '../contract/messages.js';
 
@@ -16,6 +22,8 @@ export interface ErrorRow {
   /** The `error` text; `%s` stands for the detail of the one case. */
   readonly text: string;
   readonly fault: Fault;
+  /** Whether the answer is marked as the runtime's own although the action is at fault (D-10). */
+  readonly refusal?: true;
   /** The label `outcome` of the metric that counts it; undefined where no activation or init is counted. */
   readonly outcome?: string;
   /** Whether the activation's log ends in sentinels (C-INIT-27, D-10). */
@@ -120,6 +128,89 @@ export const ERRORS = {
     meaning:
       'The action folder is full, read-only or broken; the previous action goes on serving (C-INIT-23).',
   },
+  loop_no_code: {
+    status: 403,
+    text: MESSAGE_NO_CODE,
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'ActionLoop: an init without code (C-AL-03).',
+  },
+  loop_bad_init: {
+    status: 400,
+    text: 'Error unmarshaling request: %s',
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'ActionLoop: the body of /init is not JSON, or a field has the wrong type (C-AL-05).',
+  },
+  loop_bad_base64: {
+    status: 400,
+    text: 'cannot decode the request: %s',
+    fault: 'caller',
+    outcome: 'bad_code',
+    sentinels: false,
+    meaning: 'ActionLoop: `code` of a binary action is not base64 (C-AL-05).',
+  },
+  loop_not_compiled: {
+    status: 502,
+    text: '%s',
+    fault: 'action',
+    outcome: 'bad_code',
+    sentinels: false,
+    meaning: 'ActionLoop: the compiler of OW_COMPILER said this, or made no `exec` (D-11).',
+  },
+  loop_start_failed: {
+    status: 502,
+    text: 'cannot start action: %s',
+    fault: 'action',
+    outcome: 'not_started',
+    sentinels: false,
+    meaning:
+      'ActionLoop: at the init the process could not be started, did not live, did not acknowledge its start, or was made for another environment (C-AL-09 to C-AL-11).',
+  },
+  loop_init_logged: {
+    status: 502,
+    text: MESSAGE_INIT,
+    fault: 'action',
+    outcome: 'bad_code',
+    sentinels: true,
+    meaning: 'ActionLoop with OW_LOG_INIT_ERROR: unpacking or compiling failed, the log says why (C-AL-12).',
+  },
+  loop_start_logged: {
+    status: 502,
+    text: MESSAGE_START_LOGGED,
+    fault: 'action',
+    outcome: 'not_started',
+    sentinels: true,
+    meaning: 'ActionLoop with OW_LOG_INIT_ERROR: the start failed, the log says why (C-AL-12).',
+  },
+  loop_no_action: {
+    status: 500,
+    text: MESSAGE_NO_ACTION,
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: true,
+    meaning: 'ActionLoop: an activation before the first successful init (C-AL-17).',
+  },
+  loop_exited: {
+    status: 400,
+    text: MESSAGE_EXITED,
+    fault: 'action',
+    outcome: 'killed',
+    sentinels: true,
+    meaning:
+      'ActionLoop: the process ended while it had this activation; another one takes its place (C-AL-17).',
+  },
+  loop_not_restarted: {
+    status: 500,
+    text: MESSAGE_EXITED,
+    fault: 'action',
+    outcome: 'not_started',
+    sentinels: true,
+    meaning:
+      'ActionLoop: the process has ended, and no new one could be started for this activation (C-AL-17).',
+  },
   run_bad_json: {
     status: 400,
     text: 'The run request is not valid JSON: %s.',
@@ -184,6 +275,16 @@ export const ERRORS = {
     sentinels: true,
     meaning: 'The last line is longer than HYPERSKELETON_MAX_RESULT_BYTES; it went to the log (D-18).',
   },
+  run_timeout: {
+    status: 504,
+    text: 'The activation exceeded its time limit of %s.',
+    fault: 'action',
+    refusal: true,
+    outcome: 'timeout',
+    sentinels: true,
+    meaning:
+      'HYPERSKELETON_ACTIVATION_TIMEOUT_MS, or with HYPERSKELETON_HONOR_DEADLINE the deadline of the platform, has passed; what ran was ended (D-10, D-20).',
+  },
   run_shutdown_killed: {
     status: 500,
     text: 'The activation was still running when the grace period of the shutdown ended, and was killed.',
@@ -207,6 +308,39 @@ export const ERRORS = {
     outcome: 'internal',
     sentinels: true,
     meaning: 'A fault of the runtime that has no row of its own.',
+  },
+  knative_not_object: {
+    status: 404,
+    text: MESSAGE_NOT_OBJECT,
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'Knative mode: the body is JSON and no object (C-KN-03).',
+  },
+  knative_dedicated: {
+    status: 404,
+    text: MESSAGE_DEDICATED,
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'Knative mode: the environment brings the action, and the request an init (C-KN-09).',
+  },
+  knative_bad_init: {
+    status: 404,
+    text: 'Unable to process Initialization data: %s',
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning: 'Knative mode: a field of `init` has the wrong type (C-KN-11).',
+  },
+  knative_bad_response: {
+    status: 502,
+    text: "The action's result can't be made an HTTP answer: %s.",
+    fault: 'action',
+    outcome: 'invalid_result',
+    sentinels: true,
+    meaning:
+      'Knative mode: `statusCode`, `headers` or `body` of the result are impossible (C-KN-17, C-KN-18).',
   },
   not_found: {
     status: 404,

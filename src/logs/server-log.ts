@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import type { Logger } from 'pino';
+import { traceIdOf } from '../contract/trace-context.js';
 import { rowOf } from '../errors/table.js';
 import type { InitAnswer, RunAnswer } from '../pool/messages.js';
 
@@ -39,10 +40,12 @@ export class ServerLog {
   }
 
   /** An activation has been answered. */
-  run({ failure, facts }: RunAnswer): void {
+  run({ failure, facts }: RunAnswer, traceparent: string | undefined, requestId: string | undefined): void {
     if (this.#logger === undefined) return;
-    if (failure === undefined) this.#logger.debug(facts, 'run');
-    else this.#logger.warn({ ...facts, ...failure, fault: rowOf(failure.code).fault }, 'run failed');
+    const trace = traceparent === undefined ? {} : { traceId: traceIdOf(traceparent) };
+    const context = { ...facts, ...trace, ...(requestId !== undefined && { requestId }) };
+    if (failure === undefined) this.#logger.debug(context, 'run');
+    else this.#logger.warn({ ...context, ...failure, fault: rowOf(failure.code).fault }, 'run failed');
   }
 
   /** An init has been answered. */

@@ -1,5 +1,6 @@
 import prometheus from 'prom-client';
-import { ERRORS } from '../errors/table.js';
+import { traceIdOf } from '../contract/trace-context.js';
+import { ERRORS, type ErrorCode } from '../errors/table.js';
 import type { Distribution } from './distribution.js';
 import * as names from './names.js';
 import { PHASES, type Recorder } from './recorder.js';
@@ -11,6 +12,8 @@ interface Sample {
   readonly labels: Labels;
   readonly value: number;
   readonly metricName?: string;
+  /** As prom-client writes it into OpenMetrics. */
+  readonly exemplar?: { readonly labelSet: Labels; readonly value: number; readonly timestamp: number };
 }
 
 /** What prom-client's registry calls of a metric when it makes the text. */
@@ -26,6 +29,9 @@ const OUTCOMES = [
   'ok',
   ...new Set(Object.values(ERRORS).flatMap((row) => ('outcome' in row ? [row.outcome as string] : []))),
 ];
+
+/** What a request can be refused for, so that each series is there before it first happens. */
+const REFUSAL_CODES: readonly ErrorCode[] = ['overloaded', 'body_too_large', 'malformed_request', 'draining'];
 
 /** Turns the recorder's numbers into Prometheus text or OpenMetrics. */
 export class Exposition {
@@ -78,6 +84,11 @@ export function metricsOf(recorder: Recorder): Metric[] {
       'Time of an activation by phase: queue (request received until handed to a worker), start (until its process runs), run (until that has exited), total (until answered).',
       () => PHASES.map((phase) => [{ phase }, recorder.phases[phase]]),
     ),
+    counter(
+      names.REFUSALS_TOTAL,
+      'Requests refused before anything was done for them, by error code (docs/errors.md).',
+      () => REFUSAL_CODES.map((code) => ({ labels: { code }, value: recorder.refusals.get(code) ?? 0 })),
+    ),
     gauge(names.IN_FLIGHT, 'Activations under way.', () => [{ labels: {}, value: gauges.inFlight() }]),
     gauge(names.QUEUED, 'Activations that wait for a place.', () => [{ labels: {}, value: gauges.queued() }]),
     counter(names.INITS_TOTAL, 'Inits answered, by outcome.', () => byOutcome(recorder.inits)),
@@ -90,6 +101,34 @@ export function metricsOf(recorder: Recorder): Metric[] {
     counter(names.CHILD_CPU_SECONDS_TOTAL, 'CPU time of the processes of activations.', () => [
       { labels: {}, value: recorder.childCpuSeconds },
     ]),
+    gauge(names.SURVIVORS, 'Processes that activations have left behind and that live.', () =>
+      measured(gauges.survivors()),
+    ),
+    counter(
+      names.LEFTOVERS_KILLED_TOTAL,
+      'Processes that activations had left behind and that were killed.',
+      () => [{ labels: {}, value: recorder.leftoversKilled }],
+    ),
+    gauge(names.LOOP_PROCESSES, 'ActionLoop: processes of the action, by state.', () => {
+      const loop = gauges.loop();
+      return loop === undefined
+        ? []
+        : [
+            { labels: { state: 'busy' }, value: loop.busy },
+            { labels: { state: 'idle' }, value: loop.processes - loop.busy },
+          ];
+    }),
+    counter(names.LOOP_STARTS_TOTAL, 'ActionLoop: processes of the action that were started.', () =>
+      measured(gauges.loop()?.started),
+    ),
+    counter(names.LOOP_LOST_TOTAL, 'ActionLoop: processes that ended without being told to.', () =>
+      measured(gauges.loop()?.lost),
+    ),
+    counter(
+      names.LOOP_EXTRA_LINES_TOTAL,
+      'ActionLoop: lines that answered no activation and were dropped.',
+      () => measured(gauges.loop()?.extraLines),
+    ),
     gauge(names.WORKER_THREADS, 'Worker threads that live.', () => [
       { labels: {}, value: gauges.workerThreads() },
     ]),
@@ -100,6 +139,11 @@ export function metricsOf(recorder: Recorder): Metric[] {
       { labels: { engine: gauges.engine(), node: process.version }, value: 1 },
     ]),
   ];
+}
+
+/** No line where there is nothing to tell. */
+function measured(value: number | undefined): Sample[] {
+  return value === undefined ? [] : [{ labels: {}, value }];
 }
 
 function byOutcome(counts: ReadonlyMap<string, number>): Sample[] {
@@ -125,7 +169,12 @@ function lines(name: string, labels: Labels, data: Distribution): Sample[] {
   const buckets = [...data.counts].map((count, index) => {
     total += count;
     const le = data.bounds[index] ?? '+Inf';
-    return { labels: { ...labels, le }, value: total, metricName: `${name}_bucket` };
+    const bucket = { labels: { ...labels, le }, value: total, metricName: `${name}_bucket` };
+    const exemplar = data.exemplars[index];
+    if (exemplar === undefined) return bucket;
+    const { traceparent, seconds, atEpochMs } = exemplar;
+    const labelSet = { trace_id: traceIdOf(traceparent) };
+    return { ...bucket, exemplar: { labelSet, value: seconds, timestamp: atEpochMs / 1000 } };
   });
   return [
     ...buckets,

@@ -18,12 +18,28 @@ export interface Gauges {
   readonly queued: () => number;
   readonly workerThreads: () => number;
   readonly engine: () => string;
+  /** Processes that activations have left behind; undefined where the kernel does not tell. */
+  readonly survivors: () => number | undefined;
+  /** The processes of an ActionLoop action; undefined in the classic protocol. */
+  readonly loop: () => LoopGauges | undefined;
+}
+
+/** How the processes of an ActionLoop action stand. */
+export interface LoopGauges {
+  readonly processes: number;
+  readonly busy: number;
+  readonly started: number;
+  /** That ended without being told to. */
+  readonly lost: number;
+  readonly extraLines: number;
 }
 
 /** Counts what happens; prom-client turns the numbers into text when somebody asks for it. */
 export class Recorder {
   readonly activations = new Map<string, number>();
   readonly inits = new Map<string, number>();
+  /** Requests that were refused before anything was done for them, by error code. */
+  readonly refusals = new Map<string, number>();
   readonly phases: Readonly<Record<Phase, Distribution>> = {
     queue: new Distribution(ACTIVATION_BOUNDS_SECONDS),
     start: new Distribution(ACTIVATION_BOUNDS_SECONDS),
@@ -34,6 +50,7 @@ export class Recorder {
   logBytes = 0;
   childCpuSeconds = 0;
   workersLost = 0;
+  leftoversKilled = 0;
   readonly gauges: Gauges;
   #exposition: Promise<import('./exposition.js').Exposition> | undefined;
 
@@ -41,10 +58,25 @@ export class Recorder {
     this.gauges = gauges;
   }
 
-  observeRun({ failure, facts }: RunAnswer, queuedMs: number, totalMs: number): void {
+  /**
+   * An activation has been answered.
+   *
+   * @param traceparent the trace it belongs to; it becomes the exemplar of the total
+   */
+  observeRun(
+    { failure, facts }: RunAnswer,
+    queuedMs: number,
+    totalMs: number,
+    traceparent: string | undefined,
+  ): void {
     count(this.activations, outcomeOf(failure?.code));
+    if (failure?.code === 'overloaded') {
+      this.countRefusal(failure.code);
+      return;
+    }
     this.phases.queue.observe(queuedMs / 1000);
-    this.phases.total.observe(totalMs / 1000);
+    this.phases.total.observe(totalMs / 1000, traceparent);
+    this.leftoversKilled += facts.leftoversKilled ?? 0;
     if (facts.startMs !== undefined) this.phases.start.observe(facts.startMs / 1000);
     if (facts.runMs !== undefined) this.phases.run.observe(facts.runMs / 1000);
     this.logBytes += facts.logBytes;
@@ -52,9 +84,9 @@ export class Recorder {
     if (usage !== undefined) this.childCpuSeconds += usage.userCpuSeconds + usage.systemCpuSeconds;
   }
 
-  /** An activation that was refused before it reached a worker. */
+  /** A request that was refused before anything was done for it. */
   countRefusal(code: ErrorCode): void {
-    count(this.activations, outcomeOf(code));
+    count(this.refusals, code);
   }
 
   observeInit({ failure }: InitAnswer, totalMs: number): void {

@@ -2,7 +2,9 @@
  * What crosses the border between the main thread and the workers: plain data, no functions, no classes.
  */
 
+import type { MessagePort } from 'node:worker_threads';
 import type { ErrorCode } from '../errors/table.js';
+import type { AlarmTime } from '../process/awake-clock.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import type { OpenFiles } from '../process/open-files.js';
 
@@ -17,9 +19,18 @@ export interface WorkerSettings {
   readonly maxUnzippedBytes: number;
   readonly maxEntries: number;
   readonly drainMs: number;
+  readonly timeoutGraceMs: number;
+  /** Whether what is left of an activation's process group is killed (D-02). */
+  readonly killsLeftovers: boolean;
   /** RLIMIT_NOFILE for actions; undefined: what the server has. */
   readonly openFiles: OpenFiles | undefined;
   readonly shared: SharedMemory;
+  /** The descriptors that logs go to. */
+  readonly logs: readonly [stdout: number, stderr: number];
+  /** Whether the lines that end an activation's log are written. */
+  readonly sentinels: boolean;
+  /** Of this server. */
+  readonly version: string;
 }
 
 /** Memory that all threads share. */
@@ -45,12 +56,58 @@ export interface RunTask {
   readonly generation: number;
   /** The variables of the last init, as JSON text of name and value pairs; empty for none. */
   readonly variables: string;
+  /** When it must be over; absent for no limit. */
+  readonly time?: AlarmTime;
+  /** The W3C trace context of the request, checked. */
+  readonly traceparent?: string;
+  /** In Knative mode: what the body does not say. */
+  readonly knative?: KnativeContext;
+}
+
+/** An HTTP header. */
+export type Header = readonly [name: string, value: string];
+
+/** What a request in Knative mode is read with. */
+export interface KnativeContext {
+  readonly method: string;
+  /** The request's headers as the action sees them. */
+  readonly headers: readonly Header[];
+  /** Without the question mark. */
+  readonly query: string;
+  readonly accessControlRequestHeaders?: string;
+  /** `__OW_NAMESPACE` of the server. */
+  readonly namespace: string;
+  /** Whether the server's environment brings the action, and requests must not. */
+  readonly dedicated: boolean;
+  /** Whether the `init` of the body has been dealt with. */
+  readonly initIsDone: boolean;
+  /** As the last init set it. */
+  readonly raw: boolean;
+  /** As the last init named it; empty for none. */
+  readonly actionName: string;
+}
+
+/** An answer as the action shaped it (C-KN-17). */
+export interface ShapedAnswer {
+  readonly status: number;
+  readonly headers: readonly Header[];
+  readonly body: Uint8Array;
+}
+
+/** A request in Knative mode that brings an init: nothing has been done yet. */
+export interface BringsInit {
+  readonly raw: boolean;
+  readonly name: string;
+  /** The request without its init, where anything is left. */
+  readonly rest?: Uint8Array;
 }
 
 /** Initialises the action. */
 export interface InitTask {
   readonly kind: 'init';
   readonly body: Uint8Array;
+  /** Whether it lies in the `init` of a request in Knative mode. */
+  readonly knative?: true;
 }
 
 /** Logs that a second init was refused, and answers it. */
@@ -68,7 +125,61 @@ export interface HelloTask {
   readonly kind: 'hello';
 }
 
-export type WorkerTask = RunTask | InitTask | RefuseInitTask | SentinelsTask | HelloTask;
+/** ActionLoop: installs the upload of an init. */
+export interface LoopInstallTask {
+  readonly kind: 'loop-install';
+  readonly body: Uint8Array;
+  /** For the compiler. */
+  readonly timeoutMs: number;
+}
+
+/** ActionLoop: starts a process, and resolves when it has been reaped. */
+export interface LoopProcessTask {
+  readonly kind: 'loop-process';
+  readonly image: LoopImage;
+  /** Tells of the start as {@link LoopStarted}, and takes {@link LoopCommand}. */
+  readonly port: MessagePort;
+}
+
+/** ActionLoop: makes the line of a large body, which would hold up the main thread. */
+export interface LoopLineTask {
+  readonly kind: 'loop-line';
+  readonly body: Uint8Array;
+}
+
+export type WorkerTask =
+  | RunTask
+  | InitTask
+  | RefuseInitTask
+  | SentinelsTask
+  | HelloTask
+  | LoopInstallTask
+  | LoopProcessTask
+  | LoopLineTask;
+
+/** What the processes of an ActionLoop action are started from. */
+export interface LoopImage {
+  /** The folder of its init, to be removed when nobody needs it any more. */
+  readonly folder: string;
+  readonly exec: string;
+  /** Entries `NAME=value`, each ended by NUL. */
+  readonly environment: Uint8Array;
+}
+
+/** A process that runs, with our ends of its pipes; or why there is none. */
+export type LoopStarted =
+  | { readonly pid: number; readonly stdin: number; readonly answers: number }
+  | { readonly errno: string };
+
+/** The pipes are taken over; or a signal for the process group. */
+export type LoopCommand = 'taken' | 'SIGTERM' | 'SIGKILL';
+
+/** The answer to a {@link LoopInstallTask}. */
+export interface LoopInstallAnswer extends InitAnswer {
+  readonly image?: LoopImage;
+  /** For the action's stdout. */
+  readonly log?: string;
+}
 
 /** What the metrics want to know of an activation; durations are in milliseconds. */
 export interface ActivationFacts {
@@ -79,6 +190,10 @@ export interface ActivationFacts {
   /** The engine that started it. */
   readonly engine?: string;
   readonly exit?: ProcessExit;
+  /** Processes that were left in its process group, and were killed. */
+  readonly leftoversKilled?: number;
+  /** As the platform named it. */
+  readonly activationId?: string;
   readonly logBytes: number;
   readonly argumentBytes: number;
 }
@@ -89,6 +204,10 @@ export interface RunAnswer {
   readonly result?: Uint8Array;
   readonly failure?: AnswerFailure;
   readonly facts: ActivationFacts;
+  /** In Knative mode, what the result is answered as. */
+  readonly shaped?: ShapedAnswer;
+  /** In Knative mode: there was no activation yet. */
+  readonly bringsInit?: BringsInit;
 }
 
 /** A failure as the answer tells it. */

@@ -1,11 +1,16 @@
 import { closeSync } from 'node:fs';
+import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import type { Failure } from '../errors/table.js';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
-import { createLedgers, pidsInFlight, takeEstate } from '../process/ledger.js';
+import type { ProcessExit } from '../process/engines/engine.js';
+import { createLedgers, pidsInFlight, takeEstate, takeOver } from '../process/ledger.js';
 import { createLimitMemory, forgetLimitOf } from '../process/open-files.js';
 import type {
   HelloAnswer,
   InitAnswer,
+  LoopImage,
+  LoopInstallAnswer,
   RunAnswer,
   SharedMemory,
   WorkerSettings,
@@ -28,6 +33,11 @@ export interface PoolObserver {
 
 /** Room for the slots of threads that have died and whose successors already live. */
 const SLOTS_PER_THREAD = 2;
+
+/** A number for the main thread where each worker thread has that of its slot. */
+export function slotOfMain(threads: number): number {
+  return threads * SLOTS_PER_THREAD;
+}
 
 /** The memory that all threads of a server share. */
 export function createSharedMemory(threads: number): SharedMemory {
@@ -83,6 +93,11 @@ export class WorkerPool {
     return this.#send(task, task.body);
   }
 
+  /** As {@link run}, and the caller keeps the body, however large it is. */
+  runKeepingBody(task: WorkerTask & { kind: 'run' }): Promise<RunAnswer> {
+    return this.#send(task);
+  }
+
   async init(task: WorkerTask & { kind: 'init' | 'refuse-init' }): Promise<InitAnswer> {
     this.#initialising++;
     try {
@@ -97,9 +112,34 @@ export class WorkerPool {
     await this.#send({ kind: 'sentinels' });
   }
 
+  /** ActionLoop: installs the upload of an init. */
+  async installLoop(body: Uint8Array, timeoutMs: number): Promise<LoopInstallAnswer> {
+    return this.#send<LoopInstallAnswer>({ kind: 'loop-install', body, timeoutMs }, body);
+  }
+
+  /** ActionLoop: starts a process, tells of it on the port, and resolves when it has been reaped. */
+  runLoop(image: LoopImage, port: MessagePort): Promise<ProcessExit> {
+    return this.#sendTo(this.#leastBusy(), { kind: 'loop-process', image, port }, [port]);
+  }
+
+  /** ActionLoop: the pipes of a process belong to this thread from now on. */
+  takeOver(stdin: number, answers: number): void {
+    takeOver(this.#settings.shared.ledgers, stdin, answers);
+  }
+
+  /** ActionLoop: makes the line of a large body. */
+  loopLine(body: Uint8Array): Promise<Uint8Array | Failure> {
+    return this.#send({ kind: 'loop-line', body }, body);
+  }
+
   /** Resolves once a worker serves. */
   hello(): Promise<HelloAnswer> {
     return this.#send({ kind: 'hello' });
+  }
+
+  /** Whether a shutdown has killed what still ran. */
+  get killedAll(): boolean {
+    return Atomics.load(new Int32Array(this.#settings.shared.shutdown), 0) === 1;
   }
 
   /** Kills the process groups of all activations in flight; their workers then answer them. */
@@ -116,14 +156,24 @@ export class WorkerPool {
     await Promise.all(this.#threads.map(({ piscina }) => piscina.destroy()));
   }
 
-  /** Hands the task to the thread that has the fewest. */
-  async #send<Answer>(task: WorkerTask, body?: Uint8Array): Promise<Answer> {
-    const thread = this.#threads.reduce((least, other) => (other.tasks < least.tasks ? other : least));
-    const transferList =
-      body !== undefined && body.byteLength >= MOVE_BYTES ? [body.buffer as ArrayBuffer] : [];
+  /** Hands the task to the thread that has the fewest; a large body is moved, not copied. */
+  #send<Answer>(task: WorkerTask, body?: Uint8Array): Promise<Answer> {
+    const moved = body !== undefined && body.byteLength >= MOVE_BYTES ? [body.buffer as ArrayBuffer] : [];
+    return this.#sendTo(this.#leastBusy(), task, moved);
+  }
+
+  #leastBusy(): Thread {
+    return this.#threads.reduce((least, other) => (other.tasks < least.tasks ? other : least));
+  }
+
+  async #sendTo<Answer>(
+    thread: Thread,
+    task: WorkerTask,
+    transferList: readonly (ArrayBuffer | MessagePort)[],
+  ): Promise<Answer> {
     thread.tasks++;
     try {
-      return (await thread.piscina.run(task, { transferList })) as Answer;
+      return (await thread.piscina.run(task, { transferList: [...transferList] })) as Answer;
     } finally {
       thread.tasks--;
     }

@@ -67,6 +67,23 @@ export class Ledger {
   }
 }
 
+/**
+ * Takes two descriptors out of the ledgers that another thread closes from now on: the main thread, which
+ * alone looks after estates, so that nobody closes them twice.
+ */
+export function takeOver(memory: SharedArrayBuffer, stdin: number, stdout: number): void {
+  const all = new Int32Array(memory);
+  for (let base = 0; base < all.length; base += SLOT_FIELDS) {
+    if (Atomics.load(all, base) === 0) continue;
+    for (let at = base + HEADER_FIELDS; at < base + SLOT_FIELDS; at += ENTRY_FIELDS) {
+      if (Atomics.load(all, at + STDIN) !== stdin + 1 || Atomics.load(all, at + STDOUT) !== stdout + 1)
+        continue;
+      Atomics.store(all, at + STDIN, 0);
+      Atomics.store(all, at + STDOUT, 0);
+    }
+  }
+}
+
 /** What a dead thread has left behind. */
 export interface Estate {
   readonly slot: number;

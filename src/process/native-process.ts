@@ -35,8 +35,9 @@ interface Output {
  * learns of its exit from a pidfd, reaps it. Nothing in here waits.
  *
  * Order at the end: exec exits, its pidfd becomes readable; what it wrote is in the pipes then, so they are
- * read empty, the process is reaped, and `exited` is told. Ends of the streams may come before that (the
- * usual case) or after (another process holds them).
+ * read empty, and `exited` is told. Ends of the streams may come before that (the usual case) or after
+ * (another process holds them). It stays a zombie until {@link release}: so long its process group can be
+ * killed without hitting a stranger (D-02).
  */
 export class NativeProcess implements RunningProcess {
   readonly pid: number;
@@ -51,6 +52,7 @@ export class NativeProcess implements RunningProcess {
   #exitWatch: Watch | undefined;
   #paused = false;
   #exitSeen = false;
+  #exitTold = false;
   #reaped = false;
 
   constructor(
@@ -92,17 +94,20 @@ export class NativeProcess implements RunningProcess {
     if (!this.#paused) return;
     this.#paused = false;
     for (const output of this.#outputs) if (output.fd >= 0) this.#watchOutput(output);
-    if (this.#exitSeen && !this.#reaped) this.#finish();
+    if (this.#exitSeen && !this.#exitTold) this.#finish();
   }
 
   kill(signal: number): void {
     if (!this.#reaped) kill(-this.pid, signal);
   }
 
-  release(): void {
+  release(beforeReaping?: () => void): ProcessExit {
     this.#closeStdin();
     for (const output of this.#outputs) this.#closeOutput(output);
+    beforeReaping?.();
+    const exit = this.#reap();
     this.#ledger.close(this.#entry);
+    return exit;
   }
 
   #watchOutput(output: Output): void {
@@ -116,7 +121,7 @@ export class NativeProcess implements RunningProcess {
 
   #onReadable(output: Output): void {
     this.#readOnce(output);
-    if (this.#reaped && this.#outputs.every(({ fd }) => fd < 0)) this.#observer.streamsEnded();
+    if (this.#exitTold && this.#outputs.every(({ fd }) => fd < 0)) this.#observer.streamsEnded();
   }
 
   /** @returns how many bytes came; 0 when there are none now, or the stream has ended and is closed */
@@ -153,21 +158,18 @@ export class NativeProcess implements RunningProcess {
       }
     }
     this.#closeStdin();
-    const exit = this.#reap();
-    this.#observer.exited(
-      exit,
-      this.#outputs.some(({ fd }) => fd >= 0),
-    );
+    this.#exitTold = true;
+    this.#observer.exited(this.#outputs.some(({ fd }) => fd >= 0));
   }
 
   #reap(): ProcessExit {
     this.#ledger.clear(this.#entry, PID);
     this.#reaped = true;
-    const reaped = wait4(this.pid, status, 0, usage);
+    const exit = reap(this.pid);
     this.#ledger.clear(this.#entry, PIDFD);
     close(this.#pidfd);
     this.#pidfd = -1;
-    return reaped === this.pid ? exitOf(status[0] as number, usage) : {};
+    return exit;
   }
 
   #closeOutput(output: Output): void {
@@ -185,6 +187,11 @@ export class NativeProcess implements RunningProcess {
     close(this.#stdin);
     this.#stdin = -1;
   }
+}
+
+/** Reaps a process that has exited, and answers how. */
+export function reap(pid: number): ProcessExit {
+  return wait4(pid, status, 0, usage) === pid ? exitOf(status[0] as number, usage) : {};
 }
 
 /** Reads a wait status and a struct rusage as wait4(2) fills them on 64-bit Linux. */

@@ -1,9 +1,18 @@
 import { entryName } from '../contract/environment.js';
-import { type ActionImage, argumentFits, type StartRequest } from './engines/engine.js';
+import { type ActionImage, argumentFits } from './engines/engine.js';
 import { freeAddress, nativeMemory } from './libc.js';
 
 const POINTER_BYTES = 8;
 const FIRST_CAPACITY_BYTES = 64 * 1024;
+
+/** What a process is given. */
+export interface Strings {
+  readonly action: ActionImage;
+  /** Becomes argv[1] where it fits; undefined: there is none. */
+  readonly argument?: Buffer;
+  /** Variables that win over those of the action. */
+  readonly variables: readonly (readonly [name: string, value: string])[];
+}
 
 /** Addresses of the pointer arrays that posix_spawn(3) takes. */
 export interface PackedStrings {
@@ -27,7 +36,7 @@ export class SpawnBlock {
   #sharedEnd = 0;
 
   /** Lays out one activation; valid until the next call. */
-  pack(request: StartRequest): PackedStrings {
+  pack(request: Strings): PackedStrings {
     const { action, argument, variables } = request;
     this.#reserve(request);
     if (this.#action !== action) this.#layOut(action);
@@ -43,7 +52,7 @@ export class SpawnBlock {
       if (!overridden.has(this.#names[index] as string)) pointers.push(this.#offsets[index] as number);
     }
     const argv = [this.#execOffset];
-    if (argumentFits(argument)) {
+    if (argument !== undefined && argumentFits(argument)) {
       argv.push(at);
       at = this.#bytes(at, argument);
     }
@@ -74,9 +83,9 @@ export class SpawnBlock {
   }
 
   /** Makes the memory large enough for the worst case of these strings. */
-  #reserve({ action, argument, variables }: StartRequest): void {
+  #reserve({ action, argument, variables }: Strings): void {
     // Three bytes of UTF-8 for a UTF-16 unit at most; then NULs and pointers.
-    let needed = 3 * action.exec.length + argument.length + 1024;
+    let needed = 3 * action.exec.length + (argument?.length ?? 0) + 1024;
     for (const entry of action.environment) needed += entry.length + 1 + POINTER_BYTES;
     for (const [name, value] of variables) needed += 3 * (name.length + value.length) + 2 + POINTER_BYTES;
     if (needed <= this.#memory.bytes.length) return;

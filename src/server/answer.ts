@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Request, Response } from 'hyper-express';
 import { type ErrorCode, rowOf, textOfFailure } from '../errors/table.js';
-import type { AnswerFailure } from '../pool/messages.js';
+import type { AnswerFailure, Header, ShapedAnswer } from '../pool/messages.js';
 
 const JSON_TYPE = 'application/json';
 /** Seconds after which a refused caller may try again. */
@@ -14,7 +14,7 @@ interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: Uint8Array | string;
-  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly headers?: readonly Header[];
   readonly closes?: boolean;
 }
 
@@ -53,6 +53,23 @@ export function sendText(
   send(request, response, { status, type, body });
 }
 
+/** Sends an answer as the action shaped it (C-KN-17); a 204 or 304 has no body (RFC 9110, 6.4.1). */
+export function sendShaped(
+  request: Request,
+  response: Response,
+  { status, headers, body }: ShapedAnswer,
+): void {
+  if (response.completed) return;
+  response.completed = true;
+  const { raw } = response;
+  raw.cork(() => {
+    raw.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
+    for (const [name, value] of headers) raw.writeHeader(name, value);
+    if (status === 204 || status === 304) raw.endWithoutBody();
+    else raw.end(request.method === 'HEAD' ? '' : body);
+  });
+}
+
 /** Answers OPTIONS (C-SRV-04). */
 export function sendAllow(request: Request, response: Response, allow: string): void {
   send(request, response, { status: 200, type: 'text/plain', body: '', headers: [['Allow', allow]] });
@@ -68,16 +85,18 @@ export function sendResult(request: Request, response: Response, result: Uint8Ar
  * exactly was wrong with an `exec` that could not be started.
  *
  * @param allow the methods that the path takes, with a 405
+ * @param further headers besides
  */
 export function sendFailure(
   request: Request,
   response: Response,
   failure: AnswerFailure,
   allow?: string,
+  further: readonly Header[] = [],
 ): void {
-  const { status, fault } = rowOf(failure.code);
-  const headers: [string, string][] = [];
-  if (fault !== 'action') headers.push(['X-Hyperskeleton-Error', failure.code]);
+  const { status, fault, refusal } = rowOf(failure.code);
+  const headers: Header[] = [...further];
+  if (fault !== 'action' || refusal) headers.push(['X-Hyperskeleton-Error', failure.code]);
   if (failure.reason !== undefined) headers.push(['X-Hyperskeleton-Reason', failure.reason]);
   if (failure.code === 'overloaded') headers.push(['Retry-After', RETRY_AFTER_SECONDS]);
   if (allow !== undefined) headers.push(['Allow', allow]);

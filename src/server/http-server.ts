@@ -16,66 +16,117 @@ const ROUTE_OPTIONS = { streaming: { readable: { highWaterMark: NO_LIMIT } } } a
 
 type Handler = (request: Request, response: Response) => Promise<void> | void;
 
-/** The HTTP front end (section 1): routes, methods, unknown paths. It never looks into a body. */
+/** The HTTP front end (sections 1 and 4): routes, methods, unknown paths. It never looks into a body. */
 export class HttpServer {
-  readonly #server = new Server({
-    max_body_length: NO_LIMIT,
-    auto_close: false,
-  });
+  readonly #service: Service;
+  readonly #server: Server;
+  /** The one of the metrics' own port. */
+  #adminServer: Server | undefined;
 
   constructor(service: Service) {
-    this.#route('/init', 'post', (request, response) => handleInit(request, response, service));
-    this.#route('/run', 'post', (request, response) => handleRun(request, response, service));
-    this.#route('/healthz', 'get', (request, response) =>
-      sendText(request, response, 200, 'text/plain', 'ok\n'),
-    );
-    this.#route('/readyz', 'get', (request, response) => {
-      if (service.draining) sendFailure(request, response, { code: 'draining' });
-      else if (service.ready) sendText(request, response, 200, 'text/plain', 'ready\n');
-      else sendText(request, response, 503, 'text/plain', 'starting\n');
-    });
-    if (service.config.metrics) {
-      this.#route('/metrics', 'get', async (request, response) => {
-        const accept = request.headers.accept;
-        const { type, text } = await service.metrics.scrape(accept);
-        sendText(request, response, 200, type, text);
-      });
+    this.#service = service;
+    this.#server = this.#create();
+    const { knative, metrics, metricsPort } = service.config;
+    if (knative) {
+      route(this.#server, '/_hyperskeleton/healthz', 'get', this.#health);
+      route(this.#server, '/_hyperskeleton/readyz', 'get', this.#readiness);
+    } else {
+      route(this.#server, '/init', 'post', (request, response) => handleInit(request, response, service));
+      route(this.#server, '/run', 'post', (request, response) => handleRun(request, response, service));
+      route(this.#server, '/healthz', 'get', this.#health);
+      route(this.#server, '/readyz', 'get', this.#readiness);
+      if (metrics && metricsPort === undefined) route(this.#server, '/metrics', 'get', this.#metrics);
     }
-    this.#server.set_not_found_handler((request: Request, response: Response) =>
-      sendFailure(request, response, { code: 'not_found' }),
-    );
-    this.#server.set_error_handler((request: Request, response: Response, error: Error) => {
-      service.log.fault('a request handler failed', error);
-      sendFailure(request, response, { code: 'internal', detail: error.message });
-    });
   }
 
   /**
    * Listens on all interfaces.
    *
+   * @param port 0 takes a free one
+   * @param metricsPort for the pages of the operator; undefined for none
    * @returns the port, which the system chose where 0 was asked for
-   * @throws Error when the port can't be had
+   * @throws Error when a port can't be had
    */
-  async listen(port: number): Promise<number> {
-    try {
-      await this.#server.listen(port, HOST);
-    } catch (error) {
-      throw new Error(`port ${port} can't be listened on`, { cause: error });
+  async listen(port: number, metricsPort: number | undefined): Promise<number> {
+    if (metricsPort !== undefined) {
+      this.#adminServer = this.#create();
+      route(this.#adminServer, '/healthz', 'get', this.#health);
+      route(this.#adminServer, '/readyz', 'get', this.#readiness);
+      if (this.#service.config.metrics) route(this.#adminServer, '/metrics', 'get', this.#metrics);
+      await listen(this.#adminServer, metricsPort);
     }
+    if (this.#service.config.knative) await this.#serveKnative();
+    await listen(this.#server, port);
     return this.#server.port;
   }
 
   /** Takes no new connections. */
   close(): void {
     this.#server.close();
+    this.#adminServer?.close();
   }
 
-  #route(path: string, method: 'get' | 'post', handler: Handler): void {
-    const allow = `${method.toUpperCase()}, OPTIONS`;
-    this.#server[method](path, ROUTE_OPTIONS, handler);
-    this.#server.options(path, (request, response) => sendAllow(request, response, allow));
-    this.#server.any(path, (request, response) =>
-      sendFailure(request, response, { code: 'method_not_allowed' }, allow),
+  /** Imported only in that mode. */
+  async #serveKnative(): Promise<void> {
+    const { KnativeRoute } = await import('../knative/route.js');
+    const knative = new KnativeRoute(this.#service);
+    const server = this.#server;
+    for (const method of knative.methods) {
+      server[method]('/', ROUTE_OPTIONS, (request: Request, response: Response) =>
+        knative.handle(request, response),
+      );
+    }
+    if (knative.methods.includes('get')) {
+      server.head('/', ROUTE_OPTIONS, (request, response) => knative.handle(request, response));
+    }
+    if (!knative.methods.includes('options')) {
+      server.options('/', (request, response) => sendAllow(request, response, knative.allow));
+    }
+    server.any('/', (request, response) =>
+      sendFailure(request, response, { code: 'method_not_allowed' }, knative.allow),
     );
   }
+
+  #create(): Server {
+    const server = new Server({ max_body_length: NO_LIMIT, auto_close: false });
+    server.set_not_found_handler((request: Request, response: Response) =>
+      sendFailure(request, response, { code: 'not_found' }),
+    );
+    server.set_error_handler((request: Request, response: Response, error: Error) => {
+      this.#service.log.fault('a request handler failed', error);
+      sendFailure(request, response, { code: 'internal', detail: error.message });
+    });
+    return server;
+  }
+
+  readonly #health: Handler = (request, response) => sendText(request, response, 200, 'text/plain', 'ok\n');
+
+  readonly #readiness: Handler = (request, response) => {
+    if (this.#service.draining) sendFailure(request, response, { code: 'draining' });
+    else if (this.#service.ready) sendText(request, response, 200, 'text/plain', 'ready\n');
+    else sendText(request, response, 503, 'text/plain', 'starting\n');
+  };
+
+  readonly #metrics: Handler = async (request, response) => {
+    const { type, text } = await this.#service.metrics.scrape(request.headers.accept);
+    sendText(request, response, 200, type, text);
+  };
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  try {
+    await server.listen(port, HOST);
+  } catch (error) {
+    throw new Error(`port ${port} can't be listened on`, { cause: error });
+  }
+}
+
+/** A path that takes one method; the others are told so. */
+function route(server: Server, path: string, method: 'get' | 'post', handler: Handler): void {
+  const allow = `${method.toUpperCase()}, OPTIONS`;
+  server[method](path, ROUTE_OPTIONS, handler);
+  server.options(path, (request, response) => sendAllow(request, response, allow));
+  server.any(path, (request, response) =>
+    sendFailure(request, response, { code: 'method_not_allowed' }, allow),
+  );
 }

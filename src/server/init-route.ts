@@ -3,47 +3,55 @@ import { rowOf } from '../errors/table.js';
 import type { InitAnswer } from '../pool/messages.js';
 import { buffersPassed } from '../process/memory-relief.js';
 import { sendFailure, sendText } from './answer.js';
-import { receiveBody } from './request-body.js';
+import { type Received, receive } from './receive.js';
 import type { Service } from './service.js';
 
-/** POST /init (section 2): hands the body to a worker, in its turn. */
+/** POST /init (section 2): hands the body on, in its turn. */
 export async function handleInit(request: Request, response: Response, service: Service): Promise<void> {
-  if (service.draining) return sendFailure(request, response, { code: 'draining' });
-  const receivedMs = performance.now();
-  const body = await receiveBody(request, response, service.config.maxBodyBytes);
-  if (body === 'malformed') return sendFailure(request, response, { code: 'malformed_request' });
-  if (body === 'too-large') {
-    return sendFailure(request, response, {
-      code: 'body_too_large',
-      detail: String(service.config.maxBodyBytes),
-    });
-  }
-  // The shutdown may have begun, and ended its wait, while the body came.
-  if (service.draining) return sendFailure(request, response, { code: 'draining' });
+  const received = await receive(request, response, service);
+  if (received === undefined) return;
+  const { failure } = await initialise(received, service, () => service.runner.init(received.body));
+  if (failure !== undefined) sendFailure(request, response, failure);
+  else sendText(request, response, 200, service.runner.initialised.type, service.runner.initialised.body);
+}
+
+/**
+ * One init from its arrival to its answer, counted and logged.
+ *
+ * @param install does it, when its turn has come and no other has succeeded before
+ * @param refuse answers it when another has
+ */
+export async function initialise(
+  { body, receivedMs }: Received,
+  service: Service,
+  install: () => Promise<InitAnswer>,
+  refuse: () => Promise<InitAnswer> = () => service.runner.refuseInit(),
+): Promise<InitAnswer> {
   const bodyBytes = body.byteLength;
   service.begin();
   try {
-    const answer = await initialise(body, service);
+    const answer = await attempt(bodyBytes, service, install, refuse);
     service.metrics.observeInit(answer, performance.now() - receivedMs);
     service.log.init(answer);
-    if (answer.failure !== undefined) sendFailure(request, response, answer.failure);
-    else sendText(request, response, 200, 'text/html; charset=utf-8', 'OK');
+    return answer;
   } finally {
     service.end();
     buffersPassed(bodyBytes);
   }
 }
 
-async function initialise(body: Uint8Array, service: Service): Promise<InitAnswer> {
+async function attempt(
+  codeBytes: number,
+  service: Service,
+  install: () => Promise<InitAnswer>,
+  refuse: () => Promise<InitAnswer>,
+): Promise<InitAnswer> {
   try {
-    return await service.action.init(
-      () => service.pool.init({ kind: 'init', body }),
-      () => service.pool.init({ kind: 'refuse-init' }),
-    );
+    return await service.action.init(install, refuse);
   } catch (error) {
     service.log.fault('an init failed inside the runtime', error);
     const failure = { code: 'worker_lost' } as const;
     if (rowOf(failure.code).sentinels) await service.oweSentinels();
-    return { failure, durationMs: 0, codeBytes: body.byteLength };
+    return { failure, durationMs: 0, codeBytes };
   }
 }

@@ -1,29 +1,60 @@
-import { ActionState } from '../action/state.js';
+import type { ActionState } from '../action/state.js';
 import type { Admission } from '../admission/admission.js';
 import type { Config } from '../config/load.js';
 import type { ServerLog } from '../logs/server-log.js';
 import type { Recorder } from '../metrics/recorder.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
+import type { AwakeClock } from '../process/awake-clock.js';
+import { LeftoverSweep } from './leftover-sweep.js';
+import type { Runner } from './runner.js';
+
+/** The parts of a server. */
+export interface ServiceParts {
+  readonly config: Config;
+  readonly action: ActionState;
+  readonly admission: Admission;
+  readonly pool: WorkerPool;
+  readonly runner: Runner;
+  readonly metrics: Recorder;
+  readonly log: ServerLog;
+  readonly clock: AwakeClock;
+}
 
 /** What the routes share: the parts of the server, and whether it still takes work. */
-export class Service {
+export class Service implements ServiceParts {
+  readonly config: Config;
+  readonly action: ActionState;
+  readonly admission: Admission;
+  readonly pool: WorkerPool;
+  readonly runner: Runner;
+  readonly metrics: Recorder;
+  readonly log: ServerLog;
+  readonly clock: AwakeClock;
   /** Set by the first SIGTERM: requests from now on are refused (D-16). */
   draining = false;
   /** Whether a worker serves. */
   ready = false;
-  readonly action: ActionState;
+  /** Where every leftover is killed (D-02). */
+  readonly leftovers: LeftoverSweep | undefined;
   /** Inits under way; activations are counted by the admission. */
   #inits = 0;
   #initsIdle: (() => void) | undefined;
 
-  constructor(
-    readonly config: Config,
-    readonly admission: Admission,
-    readonly pool: WorkerPool,
-    readonly metrics: Recorder,
-    readonly log: ServerLog,
-  ) {
-    this.action = new ActionState(config.allowReinit);
+  constructor(parts: ServiceParts) {
+    const { config, metrics } = parts;
+    this.config = config;
+    this.action = parts.action;
+    this.admission = parts.admission;
+    this.pool = parts.pool;
+    this.runner = parts.runner;
+    this.metrics = metrics;
+    this.log = parts.log;
+    this.clock = parts.clock;
+    if (config.leftovers === 'all') {
+      this.leftovers = new LeftoverSweep((count) => {
+        metrics.leftoversKilled += count;
+      });
+    }
   }
 
   /** An init begins. */
@@ -39,7 +70,7 @@ export class Service {
   /** Has the sentinels written that a lost worker could not write; a failure of that is logged only. */
   async oweSentinels(): Promise<void> {
     try {
-      await this.pool.writeSentinels();
+      await this.runner.writeSentinels();
     } catch (error) {
       this.log.fault('sentinels could not be written', error);
     }

@@ -1,3 +1,4 @@
+import type { Alarm } from '../process/awake-clock.js';
 import type { HttpServer } from './http-server.js';
 import type { Service } from './service.js';
 
@@ -14,15 +15,16 @@ export async function shutDown(service: Service, http: HttpServer, hurry: Promis
   service.draining = true;
   service.log.info('draining', { inFlight: service.admission.inFlight });
   const idle = service.whenIdle();
-  let timer: NodeJS.Timeout | undefined;
+  let grace: Alarm | undefined;
   const graceOver = new Promise<'over'>((resolve) => {
-    timer = setTimeout(() => resolve('over'), service.config.graceMs);
+    grace = service.clock.alarm({ inMs: service.config.graceMs }, () => resolve('over'));
   });
   const outcome = await Promise.race([idle, graceOver, hurry.then(() => 'over' as const)]);
-  clearTimeout(timer);
+  grace?.cancel();
   if (outcome === 'over') await killUntilIdle(service, idle);
   await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
   http.close();
+  await service.runner.stop();
   await service.pool.close();
   service.log.info('stopped', {});
 }
@@ -30,8 +32,8 @@ export async function shutDown(service: Service, http: HttpServer, hurry: Promis
 /** Activations that were queued start while others are killed: the killing goes on until none is left. */
 async function killUntilIdle(service: Service, idle: Promise<void>): Promise<void> {
   service.log.warn('grace period over, killing', { inFlight: service.admission.inFlight });
-  const timer = setInterval(() => service.pool.killAll(), LINGER_MS);
-  service.pool.killAll();
+  const timer = setInterval(() => service.runner.killAll(), LINGER_MS);
+  service.runner.killAll();
   await idle;
   clearInterval(timer);
 }

@@ -1,4 +1,5 @@
-import type { HelloAnswer, InitAnswer, RunAnswer, WorkerTask } from '../pool/messages.js';
+import { lineOf } from '../actionloop/run-line.js';
+import type { WorkerTask } from '../pool/messages.js';
 import { buffersPassed } from '../process/memory-relief.js';
 import { init, refuseInit, writeSentinels } from './init.js';
 import { run } from './run.js';
@@ -9,9 +10,7 @@ const runtime = createRuntime();
 runtime.catch(() => {});
 
 /** What the pool calls for each task. */
-export default async function handle(
-  task: WorkerTask,
-): Promise<RunAnswer | InitAnswer | HelloAnswer | undefined> {
+export default async function handle(task: WorkerTask): Promise<unknown> {
   const thread = await runtime;
   switch (task.kind) {
     case 'run': {
@@ -29,7 +28,18 @@ export default async function handle(
     case 'sentinels':
       await writeSentinels(thread.logs);
       return undefined;
+    case 'loop-install':
+      return (await loopTasks()).installTask(task, thread);
+    case 'loop-process':
+      return (await loopTasks()).processTask(task, thread);
+    case 'loop-line':
+      return lineOf(task.body);
     case 'hello':
       return { engine: thread.engines[0]?.name ?? 'none', fallbackReason: thread.fallbackReason };
   }
+}
+
+/** Imported only where that protocol is in use. */
+function loopTasks(): Promise<typeof import('../actionloop/worker-tasks.js')> {
+  return import('../actionloop/worker-tasks.js');
 }

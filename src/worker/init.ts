@@ -1,5 +1,5 @@
 import { install } from '../action/install.js';
-import { readInitBody } from '../contract/init-body.js';
+import { type InitRequest, readInitBody } from '../contract/init-body.js';
 import { MESSAGE_TWICE, SENTINEL } from '../contract/messages.js';
 import { type Failure, rowOf, textOfFailure } from '../errors/table.js';
 import { NOBODY } from '../logs/log-stream.js';
@@ -10,7 +10,7 @@ import type { WorkerRuntime } from './runtime.js';
 /** Initialises the action (section 2) and answers once the logs of a failure are complete. */
 export async function init(task: InitTask, runtime: WorkerRuntime): Promise<InitAnswer> {
   const begunMs = performance.now();
-  const request = readInitBody(task.body);
+  const request = task.knative ? await readOfKnative(task.body) : readInitBody(task.body);
   if (!('variables' in request)) return refused(request, runtime.logs, begunMs, 0);
   const codeBytes = sizeOf(request.code);
   const failure = await install(request.code, runtime.settings.actionRoot, runtime.settings, (work) =>
@@ -19,6 +19,12 @@ export async function init(task: InitTask, runtime: WorkerRuntime): Promise<Init
   if (failure !== undefined) return refused(failure, runtime.logs, begunMs, codeBytes);
   const variables = request.variables.length === 0 ? '' : JSON.stringify(request.variables);
   return { variables, durationMs: performance.now() - begunMs, codeBytes };
+}
+
+/** Imported only in that mode. */
+async function readOfKnative(body: Uint8Array): Promise<InitRequest | Failure> {
+  const { readKnativeInit } = await import('../knative/request.js');
+  return readKnativeInit(body);
 }
 
 /** Answers an init that came too late (C-INIT-20): told before its body is parsed (D-05). */
@@ -30,7 +36,7 @@ export async function refuseInit(runtime: WorkerRuntime): Promise<InitAnswer> {
 
 /** Writes the sentinels of an activation or init whose own worker could not. */
 export async function writeSentinels(logs: LogStreams): Promise<void> {
-  const line = Buffer.from(`${SENTINEL}\n`);
+  const line = Buffer.from(logs.sentinels ? `${SENTINEL}\n` : '');
   logs.stdout.write(NOBODY, line);
   logs.stderr.write(NOBODY, line);
   await written(logs);

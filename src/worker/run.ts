@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { explainStart } from '../action/explain-start.js';
-import { readRunBody } from '../contract/run-body.js';
-import type { RunAnswer, RunTask } from '../pool/messages.js';
+import type { Variable } from '../contract/environment.js';
+import { type RunRequest, readRunBody } from '../contract/run-body.js';
+import { type Failure, rowOf } from '../errors/table.js';
+import type { KnativeContext, RunAnswer, RunTask } from '../pool/messages.js';
 import type { StartOutcome, StartRequest } from '../process/engines/engine.js';
-import { Activation } from './activation.js';
+import { Activation, type RequestFacts } from './activation.js';
 import type { WorkerRuntime } from './runtime.js';
 
 /**
@@ -13,30 +15,81 @@ import type { WorkerRuntime } from './runtime.js';
 const PASSING_MS: Readonly<Record<string, number>> = { ETXTBSY: 200, EMFILE: 3000, ENFILE: 3000 };
 const RETRY_MS = 5;
 
+const ACTIVATION_ID = '__OW_ACTIVATION_ID';
+const OW_TRACEPARENT = '__OW_TRACEPARENT';
+
 /** The machine's limits, not the action's fault. */
 const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
 
 /** Runs one activation (section 3) and answers once its logs are complete. */
 export function run(task: RunTask, runtime: WorkerRuntime): Promise<RunAnswer> {
+  return task.knative === undefined
+    ? runRequest(readRunBody(task.body), task, runtime)
+    : runKnative(task, task.knative, runtime);
+}
+
+/** The translation in front of it (section 4); imported only in that mode. */
+async function runKnative(
+  task: RunTask,
+  context: KnativeContext,
+  runtime: WorkerRuntime,
+): Promise<RunAnswer> {
+  const [{ readKnativeRequest }, { shapeResult }] = await Promise.all([
+    import('../knative/request.js'),
+    import('../knative/response.js'),
+  ]);
+  const read = readKnativeRequest(task.body, context);
+  if ('code' in read && !rowOf(read.code).sentinels) return { failure: read, facts: NOTHING_RAN };
+  if ('kind' in read && read.kind === 'init') {
+    const { init, rest } = read;
+    return {
+      bringsInit: { ...init, ...(rest !== undefined && { rest: Uint8Array.from(rest) }) },
+      facts: NOTHING_RAN,
+    };
+  }
+  const answer = await runRequest('code' in read ? read : read.request, task, runtime);
+  if (answer.result === undefined) return answer;
+  const shaped = shapeResult(Buffer.from(answer.result), context.accessControlRequestHeaders);
+  if ('code' in shaped) return { failure: shaped, facts: answer.facts };
+  return { shaped: { ...shaped, body: Uint8Array.from(shaped.body) }, facts: answer.facts };
+}
+
+const NOTHING_RAN = { logBytes: 0, argumentBytes: 0 };
+
+function runRequest(
+  request: RunRequest | Failure,
+  task: RunTask,
+  runtime: WorkerRuntime,
+): Promise<RunAnswer> {
   return new Promise((resolve) => {
-    const request = readRunBody(task.body);
-    const argumentBytes = 'argument' in request ? request.argument.length : 0;
-    const activation = new Activation(
-      runtime.logs,
-      runtime.limits,
-      runtime.nextOwner(),
-      argumentBytes,
-      resolve,
-    );
+    const facts = factsOf(request);
+    const { logs, limits } = runtime;
+    const activation = new Activation(logs, limits, runtime.nextOwner(), facts, resolve, task.time);
     if ('code' in request) {
       activation.refuse(request);
       return;
     }
     const action = runtime.actionOf(task.generation, task.variables);
-    begin({ action, ...request }, activation, runtime).catch((error: unknown) => {
+    const variables = withTrace(request.variables, task.traceparent);
+    begin({ action, argument: request.argument, variables }, activation, runtime).catch((error: unknown) => {
       activation.refuse({ code: 'internal', detail: error instanceof Error ? error.message : String(error) });
     });
   });
+}
+
+function factsOf(request: RunRequest | Failure): RequestFacts {
+  if ('code' in request) return { argumentBytes: 0 };
+  const id = request.variables.find(([name]) => name === ACTIVATION_ID)?.[1];
+  return { argumentBytes: request.argument.length, ...(id !== undefined && { activationId: id }) };
+}
+
+/** The trace context as the action sees it (D-21), where the request does not name it itself. */
+function withTrace(variables: readonly Variable[], traceparent: string | undefined): readonly Variable[] {
+  if (traceparent === undefined) return variables;
+  const traced = variables.filter(([name]) => name !== 'TRACEPARENT');
+  if (!traced.some(([name]) => name === OW_TRACEPARENT)) traced.push([OW_TRACEPARENT, traceparent]);
+  traced.push(['TRACEPARENT', traceparent]);
+  return traced;
 }
 
 async function begin(request: StartRequest, activation: Activation, runtime: WorkerRuntime): Promise<void> {
@@ -44,6 +97,10 @@ async function begin(request: StartRequest, activation: Activation, runtime: Wor
   for (;;) {
     const errno = await tryEngines(request, activation, runtime);
     if (errno === undefined) return;
+    if (activation.timeIsUp) {
+      activation.refuse({ code: 'run_timeout' });
+      return;
+    }
     if (performance.now() - begunMs >= (PASSING_MS[errno] ?? 0)) {
       refuseStart(request.action.exec, errno, activation);
       return;

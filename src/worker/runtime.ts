@@ -6,9 +6,11 @@ import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { leadToOneFile, PlainSink, type Sink } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { StartGate } from '../pool/start-gate.js';
+import { AwakeClock } from '../process/awake-clock.js';
 import { ChildProcessEngine } from '../process/engines/child-process.js';
 import type { ActionImage, ExecEngine } from '../process/engines/engine.js';
 import { Ledger } from '../process/ledger.js';
+import type { LoopChild, LoopProgram } from '../process/loop-child.js';
 import type { ActivationLimits, LogStreams } from './activation.js';
 
 /** Slots of the memory that threads share: more worker threads than this are refused by the settings. */
@@ -27,6 +29,8 @@ export interface WorkerRuntime {
   readonly fallbackReason: string;
   /** A number that no other activation in flight has, in any thread. */
   nextOwner(): number;
+  /** Starts a process that stays (section 5); undefined where the engine can't. */
+  readonly startLoop: ((program: LoopProgram) => LoopChild | string) | undefined;
   /** The action as the init of that generation has left it. */
   actionOf(generation: number, variables: string): ActionImage;
 }
@@ -35,9 +39,10 @@ export interface WorkerRuntime {
 export async function createRuntime(): Promise<WorkerRuntime> {
   const settings = settingsOf(workerData);
   const ledger = new Ledger(settings.shared.ledgers, threadId);
-  const { engines, sinkFor, fallbackReason } = await chooseEngines(settings, ledger);
+  const { engines, sinkFor, startLoop, fallbackReason } = await chooseEngines(settings, ledger);
   const shared = new Int32Array(settings.shared.logs);
-  const oneFile = leadToOneFile(1, 2);
+  const [out, err] = settings.logs;
+  const oneFile = leadToOneFile(out, err);
   const streamOf = (fd: number, index: 0 | 1): LogStream => {
     const at = oneFile ? 0 : index * SHARED_FIELDS;
     return new LogStream(sinkFor(fd), shared.subarray(at, at + SHARED_FIELDS), ledger.slot, index);
@@ -48,10 +53,14 @@ export async function createRuntime(): Promise<WorkerRuntime> {
     settings,
     engines,
     fallbackReason,
-    logs: { stdout: streamOf(1, 0), stderr: streamOf(2, 1) },
+    startLoop,
+    logs: { stdout: streamOf(out, 0), stderr: streamOf(err, 1), sentinels: settings.sentinels },
     limits: {
       maxResultBytes: settings.maxResultBytes,
       drainMs: settings.drainMs,
+      timeoutGraceMs: settings.timeoutGraceMs,
+      killsLeftovers: settings.killsLeftovers,
+      clock: new AwakeClock(),
       killedAtShutdown: () => Atomics.load(shutdown, 0) === 1,
     },
     gate: new StartGate(settings.shared.startGate, ledger.slot),
@@ -71,6 +80,7 @@ function settingsOf(data: unknown): WorkerSettings {
 interface Choice {
   readonly engines: readonly ExecEngine[];
   readonly sinkFor: (fd: number) => Sink;
+  readonly startLoop: WorkerRuntime['startLoop'];
   readonly fallbackReason: string;
 }
 
@@ -86,7 +96,12 @@ async function chooseEngines(settings: WorkerSettings, ledger: Ledger): Promise<
       fallbackReason = error instanceof Error ? error.message : String(error);
     }
   }
-  return { engines: [new ChildProcessEngine(ledger)], sinkFor: (fd) => new PlainSink(fd), fallbackReason };
+  return {
+    engines: [new ChildProcessEngine(ledger)],
+    sinkFor: (fd) => new PlainSink(fd),
+    startLoop: undefined,
+    fallbackReason,
+  };
 }
 
 function actionCache(

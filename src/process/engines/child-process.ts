@@ -17,7 +17,8 @@ import {
  * Starts actions with Node's own child_process, where the foreign function interface can't be loaded.
  *
  * What differs from the other engines: no resource usage, a session of its own instead of a process group
- * alone (D-23), and the streams are sockets, which an action can't open again by /dev/stdout's name.
+ * alone (D-23), it is reaped as soon as it exits, and the streams are sockets, which an action can't open
+ * again by /dev/stdout's name.
  */
 export class ChildProcessEngine implements ExecEngine {
   readonly name = 'child_process';
@@ -151,12 +152,14 @@ class ChildRun implements RunningProcess {
     }
   }
 
-  release(): void {
+  release(beforeReaping?: () => void): ProcessExit {
     this.#released = true;
+    beforeReaping?.();
     this.#child.stdin?.destroy();
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();
     this.#ledger.close(this.#entry);
+    return this.#exit ?? {};
   }
 
   /**
@@ -165,24 +168,24 @@ class ChildRun implements RunningProcess {
    */
   #tellWhenRead(observer: ProcessObserver): void {
     if (this.#exit === undefined || this.#told) return;
-    if (this.#open === 0) this.#tell(this.#exit, observer);
-    else if (!this.#looking) this.#look(this.#exit, observer, this.#bytesRead(), 0);
+    if (this.#open === 0) this.#tell(observer);
+    else if (!this.#looking) this.#look(observer, this.#bytesRead(), 0);
   }
 
-  #look(exit: ProcessExit, observer: ProcessObserver, readBefore: number, quietTurns: number): void {
+  #look(observer: ProcessObserver, readBefore: number, quietTurns: number): void {
     this.#looking = true;
     setTimeout(() => {
       if (this.#told) return;
       const readNow = this.#bytesRead();
       const quiet = !this.#paused && readNow === readBefore ? quietTurns + 1 : 0;
-      if (quiet < QUIET_TURNS) this.#look(exit, observer, readNow, quiet);
-      else this.#tell(exit, observer);
+      if (quiet < QUIET_TURNS) this.#look(observer, readNow, quiet);
+      else this.#tell(observer);
     }, 1);
   }
 
-  #tell(exit: ProcessExit, observer: ProcessObserver): void {
+  #tell(observer: ProcessObserver): void {
     this.#told = true;
-    observer.exited(exit, this.#open > 0);
+    observer.exited(this.#open > 0);
   }
 
   #bytesRead(): number {

@@ -49,10 +49,11 @@ export interface ProcessObserver {
   /** Bytes of stderr; valid only during the call. */
   stderr(chunk: Buffer): void;
   /**
-   * `exec` itself has exited, and what it wrote has been handed on.
+   * `exec` itself has exited, and what it wrote has been handed on. It is not reaped before
+   * {@link RunningProcess.release}.
    * @param streamsOpen whether another process still holds stdout or stderr
    */
-  exited(exit: ProcessExit, streamsOpen: boolean): void;
+  exited(streamsOpen: boolean): void;
   /** After `exited` with open streams: both have now reached their end. */
   streamsEnded(): void;
 }
@@ -66,8 +67,12 @@ export interface RunningProcess {
   resume(): void;
   /** Sends a signal to its process group; no effect once it has been reaped. */
   kill(signal: number): void;
-  /** After `exited`: lets go of the streams, whoever still holds their other ends. */
-  release(): void;
+  /**
+   * After `exited`: lets go of the streams, whoever still holds their other ends, and reaps the process.
+   *
+   * @param beforeReaping called while nobody else can have the number of its process group yet
+   */
+  release(beforeReaping?: () => void): ProcessExit;
 }
 
 /** What became of an attempt to start. */

@@ -1,0 +1,60 @@
+import { GrowingBytes } from '../contract/growing-bytes.js';
+
+const LINE_FEED = 0x0a;
+
+/** Parts what a process writes on its descriptor 3 into lines (C-AL-14). */
+export class AnswerLines {
+  readonly #held: GrowingBytes;
+  readonly #maxBytes: number;
+  readonly #line: (line: Buffer) => void;
+  readonly #tooLong: () => void;
+
+  /**
+   * @param maxBytes the longest line, without its line feed
+   * @param line gets each line with its line feed, in memory of its own
+   * @param tooLong is told once of a line that is longer; nothing comes after that
+   */
+  constructor(maxBytes: number, line: (line: Buffer) => void, tooLong: () => void) {
+    this.#held = new GrowingBytes(maxBytes + 1);
+    this.#maxBytes = maxBytes;
+    this.#line = line;
+    this.#tooLong = tooLong;
+  }
+
+  /** Takes the next bytes, which are valid during the call. */
+  push(chunk: Buffer): void {
+    let start = 0;
+    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
+      const piece = chunk.subarray(start, end + 1);
+      start = end + 1;
+      const line = this.#completed(piece);
+      if (line === undefined) return;
+      this.#line(line);
+    }
+    if (start < chunk.length) this.#hold(chunk.subarray(start), 0);
+  }
+
+  #completed(piece: Buffer): Buffer | undefined {
+    // The usual line comes in one piece, and needs no holding.
+    if (this.#held.length === 0 && piece.length <= this.#maxBytes) return Buffer.from(piece);
+    if (!this.#hold(piece, 1)) return undefined;
+    const line = Buffer.from(this.#held.bytes());
+    this.#held.clear();
+    return line;
+  }
+
+  /** What has come of a line that is not finished. */
+  get unfinishedBytes(): number {
+    return this.#held.length;
+  }
+
+  #hold(bytes: Buffer, breakBytes: 0 | 1): boolean {
+    if (this.#held.length + bytes.length - breakBytes > this.#maxBytes) {
+      this.#held.clear();
+      this.#tooLong();
+      return false;
+    }
+    this.#held.append(bytes);
+    return true;
+  }
+}

@@ -1,0 +1,28 @@
+import type { LoopImage } from '../pool/messages.js';
+import type { ProcessExit } from '../process/engines/engine.js';
+
+/** The way to a process that stays, once it runs. */
+export interface LoopChannel {
+  readonly pid: number;
+  /** Resolves once it has ended, and everything it wrote before has been handed on. */
+  readonly exited: Promise<ProcessExit>;
+  /** Hands bytes to its stdin, now or when it reads. They stay the channel's. */
+  write(bytes: Buffer): void;
+  /** Hands on at once what it has written until now. */
+  readNow(): void;
+  /** Ends its stdin: the usual way to ask it to end. */
+  endInput(): void;
+  /** Sends a signal to its process group; no effect once it has ended. */
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void;
+}
+
+/**
+ * Starts a process of the action.
+ *
+ * @param answered gets what it writes on descriptor 3, in order; valid during the call
+ * @returns the channel, or the name of the error that prevented the start
+ */
+export type LoopLauncher = (
+  image: LoopImage,
+  answered: (chunk: Buffer) => void,
+) => Promise<LoopChannel | { readonly errno: string }>;

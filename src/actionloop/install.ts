@@ -1,0 +1,145 @@
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type ArchiveLimits, planArchive } from '../action/archive.js';
+import { failureOf } from '../action/refusals.js';
+import { Staging } from '../action/staging.js';
+import type { Failure } from '../errors/table.js';
+import { type Compilation, compile, isProgram } from './compiler.js';
+import { unpackTarball } from './tarball.js';
+
+/** What an ActionLoop init brings, and what it is checked against. */
+export interface LoopInstallation {
+  readonly code: Buffer;
+  readonly main: string;
+  readonly actionRoot: string;
+  readonly limits: ArchiveLimits;
+  /** OW_COMPILER; undefined for none. */
+  readonly compiler: string | undefined;
+  /** OW_EXECUTION_ENV: what `exec.env` must say; undefined where it need not. */
+  readonly executionEnvironment: string | undefined;
+  /** Entries `NAME=value` of the action. */
+  readonly environment: readonly Buffer[];
+  readonly timeoutMs: number;
+}
+
+/** Where an action was installed. */
+export interface Installed {
+  /** The folder of this init alone, `N` below the action root. */
+  readonly folder: string;
+  readonly exec: string;
+}
+
+/** A failure, and what of it goes to the action's log. */
+export interface LoopInstallFailure {
+  readonly failure: Failure;
+  readonly log?: string;
+}
+
+/** How a zip begins: with an entry, or with the end of an empty one. */
+const ZIP_STARTS = ['PK\x03\x04', 'PK\x05\x06'];
+const GZIP_START = '\x1f\x8b';
+
+/**
+ * Installs the upload of an init into a new folder `N/bin` (C-AL-02): an archive is unpacked, a single file
+ * becomes `exec`, source text is compiled where a compiler is set (D-11). After a failure nothing is left.
+ */
+export async function installLoop(installation: LoopInstallation): Promise<Installed | LoopInstallFailure> {
+  const { actionRoot, code, limits } = installation;
+  let staging: Staging | undefined;
+  let folder: string | undefined;
+  try {
+    staging = new Staging(actionRoot);
+    await unpack(code, staging, limits);
+    folder = newFolder(actionRoot);
+    const bin = join(folder, 'bin');
+    const failure = await place(installation, staging.files, folder, bin);
+    if (failure === undefined) return { folder, exec: join(bin, 'exec') };
+    removeFolder(folder);
+    return failure;
+  } catch (error) {
+    if (folder !== undefined) removeFolder(folder);
+    return { failure: failureOf(error) };
+  } finally {
+    staging?.remove();
+  }
+}
+
+/** Removes what an init has installed. */
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function unpack(code: Buffer, staging: Staging, limits: ArchiveLimits): Promise<void> {
+  const head = code.toString('latin1', 0, 4);
+  if (ZIP_STARTS.includes(head)) await staging.writeArchive(await planArchive(code, limits), limits);
+  else if (head.startsWith(GZIP_START)) await unpackTarball(code, staging.files, limits);
+  else writeFileSync(join(staging.files, 'exec'), code, { mode: 0o755 });
+}
+
+async function place(
+  { compiler, main, environment, executionEnvironment, timeoutMs }: LoopInstallation,
+  files: string,
+  folder: string,
+  bin: string,
+): Promise<LoopInstallFailure | undefined> {
+  if (compiler === undefined || isProgram(join(files, 'exec'))) {
+    renameSync(files, bin);
+  } else {
+    const source = join(folder, 'src');
+    renameSync(files, source);
+    mkdirSync(bin);
+    const compilation: Compilation = {
+      ...{ compiler, main, environment, timeoutMs },
+      sourceFolder: source,
+      binFolder: bin,
+    };
+    const complaint = await compile(compilation);
+    if (complaint !== undefined)
+      return { failure: { code: 'loop_not_compiled', detail: complaint }, log: complaint };
+    if (!exists(join(bin, 'exec'))) {
+      return { failure: { code: 'loop_not_compiled', detail: 'cannot compile' }, log: 'cannot compile' };
+    }
+  }
+  const exec = join(bin, 'exec');
+  if (exists(exec)) chmodSync(exec, 0o755);
+  return executionEnvironment === undefined ? undefined : mismatch(bin, executionEnvironment);
+}
+
+/** The archive must be made for this very environment (C-AL-11). */
+function mismatch(bin: string, expected: string): LoopInstallFailure | undefined {
+  const path = join(bin, 'exec.env');
+  if (!exists(path)) {
+    return { failure: { code: 'loop_start_failed', detail: `open ${path}: no such file or directory` } };
+  }
+  const actual = readFileSync(path, 'utf8').trim();
+  if (actual === expected) return undefined;
+  const log = `Expected exec.env should start with ${expected}\nActual value: ${actual}`;
+  return {
+    failure: {
+      code: 'loop_start_failed',
+      detail: 'Execution environment version mismatch. See logs for details.',
+    },
+    log,
+  };
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/** The next number after all that are there, as in the peer. */
+function newFolder(actionRoot: string): string {
+  const numbers = readdirSync(actionRoot).filter((name) => /^\d{1,9}$/.test(name));
+  const folder = join(actionRoot, String(1 + Math.max(0, ...numbers.map(Number))));
+  mkdirSync(folder);
+  return folder;
+}

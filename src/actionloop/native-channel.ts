@@ -1,0 +1,151 @@
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import type { LoopCommand, LoopStarted } from '../pool/messages.js';
+import type { WorkerPool } from '../pool/worker-pool.js';
+import type { ProcessExit } from '../process/engines/engine.js';
+import { close, errno, read, write } from '../process/libc.js';
+import { READABLE, type Reactor, type Watch, WRITABLE } from '../process/reactor.js';
+import type { LoopChannel, LoopLauncher } from './channel.js';
+
+const CHUNK_BYTES = 64 * 1024;
+const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+
+/**
+ * Starts processes in worker threads, which own them, and talks to them from this thread: the request is here
+ * and the answer is wanted here, and a trip to another thread and back costs more than the pipes do
+ * (docs/architecture.md has the measurement).
+ */
+export function nativeLauncher(pool: WorkerPool, reactor: Reactor): LoopLauncher {
+  return async (image, answered) => {
+    const { port1, port2 } = new MessageChannel();
+    const exited = pool.runLoop(image, port2);
+    const first = await Promise.race([
+      once(port1, 'message').then(([message]) => message as LoopStarted),
+      // A process may have come and gone before the word of its start is read.
+      exited.then(
+        () => receiveMessageOnPort(port1)?.message as LoopStarted | undefined,
+        () => undefined,
+      ),
+    ]);
+    if (first === undefined || 'errno' in first) return first ?? { errno: 'EIO' };
+    pool.takeOver(first.stdin, first.answers);
+    port1.postMessage('taken' satisfies LoopCommand);
+    // The port must not keep the server alive.
+    port1.unref();
+    return new NativeChannel(first, exited, port1, reactor, answered);
+  };
+}
+
+class NativeChannel implements LoopChannel {
+  readonly pid: number;
+  readonly exited: Promise<ProcessExit>;
+  readonly #reactor: Reactor;
+  readonly #port: MessagePort;
+  readonly #answered: (chunk: Buffer) => void;
+  readonly #waiting: Buffer[] = [];
+  #stdin: number;
+  #answers: number;
+  #writable: Watch | undefined;
+  #readable: Watch | undefined;
+  #ending = false;
+
+  constructor(
+    { pid, stdin, answers }: Exclude<LoopStarted, { errno: string }>,
+    exited: Promise<ProcessExit>,
+    port: MessagePort,
+    reactor: Reactor,
+    answered: (chunk: Buffer) => void,
+  ) {
+    this.pid = pid;
+    this.#stdin = stdin;
+    this.#answers = answers;
+    this.#port = port;
+    this.#reactor = reactor;
+    this.#answered = answered;
+    this.#readable = reactor.add(answers, READABLE, () => this.#readOnce());
+    this.exited = exited
+      // A worker that died has had its processes killed: how this one ended nobody knows.
+      .catch((): ProcessExit => ({}))
+      .then((exit) => {
+        this.#finish();
+        return exit;
+      });
+  }
+
+  write(bytes: Buffer): void {
+    this.#waiting.push(bytes);
+    if (this.#waiting.length === 1) this.#flush();
+  }
+
+  readNow(): void {
+    while (this.#answers >= 0 && this.#readOnce() > 0);
+  }
+
+  endInput(): void {
+    this.#ending = true;
+    if (this.#waiting.length === 0) this.#closeInput();
+  }
+
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+    this.#port.postMessage(signal satisfies LoopCommand);
+  }
+
+  #flush(): void {
+    for (let bytes = this.#waiting[0]; bytes !== undefined; bytes = this.#waiting[0]) {
+      const written = this.#stdin < 0 ? bytes.length : write(this.#stdin, bytes, bytes.length);
+      if (written < 0) {
+        const error = errno();
+        if (error === constants.errno.EINTR) continue;
+        if (error === constants.errno.EAGAIN) {
+          this.#writable ??= this.#reactor.add(this.#stdin, WRITABLE, () => this.#flush());
+          return;
+        }
+        // Nobody reads any more: the exit tells what became of it.
+        this.#waiting.length = 0;
+        break;
+      }
+      if (written < bytes.length) this.#waiting[0] = bytes.subarray(written);
+      else this.#waiting.shift();
+    }
+    if (this.#writable !== undefined) this.#reactor.remove(this.#writable);
+    this.#writable = undefined;
+    if (this.#ending) this.#closeInput();
+  }
+
+  /** @returns how many bytes came; 0 when there are none now, or the stream has ended and is closed */
+  #readOnce(): number {
+    const count = read(this.#answers, chunk, CHUNK_BYTES);
+    if (count > 0) {
+      this.#answered(chunk.subarray(0, count));
+      return count;
+    }
+    const goesOn = count < 0 && (errno() === constants.errno.EAGAIN || errno() === constants.errno.EINTR);
+    if (!goesOn) this.#closeAnswers();
+    return 0;
+  }
+
+  #finish(): void {
+    this.readNow();
+    this.#closeAnswers();
+    this.#waiting.length = 0;
+    this.#closeInput();
+    this.#port.close();
+  }
+
+  #closeAnswers(): void {
+    if (this.#answers < 0) return;
+    if (this.#readable !== undefined) this.#reactor.remove(this.#readable);
+    this.#readable = undefined;
+    close(this.#answers);
+    this.#answers = -1;
+  }
+
+  #closeInput(): void {
+    if (this.#stdin < 0) return;
+    if (this.#writable !== undefined) this.#reactor.remove(this.#writable);
+    this.#writable = undefined;
+    close(this.#stdin);
+    this.#stdin = -1;
+  }
+}

@@ -1,0 +1,208 @@
+import type { LoopGauges } from '../metrics/recorder.js';
+import type { LoopImage } from '../pool/messages.js';
+import type { LoopLauncher } from './channel.js';
+import { LoopMember, type MemberLimits, type Turn } from './member.js';
+import { type StartLimits, startMember } from './start.js';
+
+/** How many processes there may be, and what each may do. */
+export interface LoopPoolLimits extends MemberLimits, StartLimits {
+  readonly processes: number;
+  readonly idleMs: number;
+}
+
+/** After a start that failed while other processes serve, so long no further one is tried. */
+const RETRY_MS = 1000;
+
+/**
+ * The processes of an ActionLoop action: one at first, more while activations wait, fewer when they have
+ * nothing to do; one that ends is replaced. Activations go to them in order of arrival (C-AL-19).
+ */
+export class LoopPool {
+  image: LoopImage | undefined;
+  readonly #launch: LoopLauncher;
+  readonly #limits: LoopPoolLimits;
+  readonly #extraLine: (line: Buffer) => void;
+  readonly #members = new Set<LoopMember>();
+  /** All that live, also those that are on their way out. */
+  readonly #living = new Set<LoopMember>();
+  readonly #queue = new Set<Turn>();
+  #starting = 0;
+  #triedInVainMs = Number.NEGATIVE_INFINITY;
+  #shrinking = false;
+  #started = 0;
+  #lost = 0;
+  #extraLines = 0;
+
+  /** @param extraLine gets each line that answers no activation */
+  constructor(launch: LoopLauncher, limits: LoopPoolLimits, extraLine: (line: Buffer) => void) {
+    this.#launch = launch;
+    this.#limits = limits;
+    this.#extraLine = extraLine;
+  }
+
+  get gauges(): LoopGauges {
+    return {
+      processes: this.#members.size,
+      busy: [...this.#members].filter(({ busy }) => busy).length,
+      started: this.#started,
+      lost: this.#lost,
+      extraLines: this.#extraLines,
+    };
+  }
+
+  /** Gives an activation to a process that is free, or to the next that will be. */
+  submit(turn: Turn): void {
+    const member = this.#queue.size === 0 ? this.#freeMember() : undefined;
+    if (member !== undefined) {
+      member.give(turn);
+      return;
+    }
+    this.#queue.add(turn);
+    this.#grow();
+  }
+
+  /** Takes an activation back whose time is up: out of the queue, or with the process that has it. */
+  takeBack(turn: Turn): void {
+    if (this.#queue.delete(turn)) {
+      turn.settle({ kind: 'taken-back' });
+      return;
+    }
+    for (const member of this.#living) if (member.has(turn)) member.condemn();
+  }
+
+  /**
+   * Puts another action in the place of the one that serves: its first process is started before the others
+   * are told to end, and they finish what they have (C-AL-04).
+   *
+   * @returns undefined once it serves; else why its start has failed, and the old one serves on
+   */
+  async replace(image: LoopImage): Promise<string | undefined> {
+    const started = await this.#start(image);
+    if (typeof started === 'string') return started;
+    const before = [...this.#members];
+    this.image = image;
+    this.#members.clear();
+    this.#members.add(started);
+    for (const member of before) member.leave();
+    this.#serveQueue();
+    return undefined;
+  }
+
+  /** Resolves when no process lives any more that was started from that folder. */
+  async whenGone(folder: string): Promise<void> {
+    const theirs = [...this.#living].filter(({ image }) => image.folder === folder);
+    await Promise.all(theirs.map(({ gone }) => gone));
+  }
+
+  /** Kills every process with what it has; those are told so. */
+  killAll(): void {
+    for (const member of this.#living) member.kill();
+  }
+
+  /** Ends every process. */
+  async stop(): Promise<void> {
+    this.image = undefined;
+    const living = [...this.#living];
+    for (const member of living) member.leave();
+    await Promise.all(living.map(({ gone }) => gone));
+  }
+
+  #freeMember(): LoopMember | undefined {
+    for (const member of this.#members) if (member.free) return member;
+    return undefined;
+  }
+
+  #serveQueue(): void {
+    for (const turn of this.#queue) {
+      const member = this.#freeMember();
+      if (member === undefined) break;
+      this.#queue.delete(turn);
+      member.give(turn);
+    }
+    this.#grow();
+  }
+
+  #grow(): void {
+    const { image } = this;
+    if (this.#queue.size === 0 || image === undefined) return;
+    const { processes } = this.#limits;
+    const now = performance.now();
+    const none = this.#members.size + this.#starting === 0;
+    if (this.#members.size + this.#starting >= processes || this.#starting >= this.#queue.size) return;
+    if (!none && now - this.#triedInVainMs < RETRY_MS) return;
+    void this.#add(image);
+  }
+
+  async #add(image: LoopImage): Promise<void> {
+    this.#starting++;
+    const started = await this.#start(image);
+    this.#starting--;
+    if (typeof started === 'string') {
+      this.#triedInVainMs = performance.now();
+      if (this.#members.size + this.#starting === 0) this.#giveUpQueue();
+      return;
+    }
+    if (this.image !== image) {
+      started.leave();
+      return;
+    }
+    this.#members.add(started);
+    this.#shrinkLater();
+    this.#serveQueue();
+  }
+
+  async #start(image: LoopImage): Promise<LoopMember | string> {
+    const member = new LoopMember(image, this.#limits, {
+      available: () => this.#serveQueue(),
+      extraLine: (line) => {
+        this.#extraLines++;
+        this.#extraLine(line);
+      },
+      ended: (expected, proven) => this.#onEnded(member, expected, proven),
+    });
+    this.#living.add(member);
+    const problem = await startMember(member, this.#launch, this.#limits);
+    if (problem === undefined) {
+      this.#started++;
+      return member;
+    }
+    if (!member.attached) this.#living.delete(member);
+    return problem;
+  }
+
+  #onEnded(member: LoopMember, expected: boolean, proven: boolean): void {
+    this.#living.delete(member);
+    const served = this.#members.delete(member);
+    if (!expected && served) this.#lost++;
+    // The next activation shall find a warm process; one that never answered anything is not tried for nothing.
+    const { image } = this;
+    if (served && proven && image !== undefined && this.#members.size + this.#starting === 0)
+      void this.#add(image);
+    else this.#serveQueue();
+  }
+
+  #giveUpQueue(): void {
+    for (const turn of this.#queue) {
+      this.#queue.delete(turn);
+      turn.settle({ kind: 'not-started' });
+    }
+  }
+
+  /** Looks after the processes beyond the first, while there are any. */
+  #shrinkLater(): void {
+    if (this.#shrinking || this.#members.size <= 1) return;
+    this.#shrinking = true;
+    const { clock, idleMs } = this.#limits;
+    clock.alarm({ inMs: idleMs }, () => {
+      this.#shrinking = false;
+      const now = clock.nowMs();
+      // The first one stays: work goes to whoever comes first in the set, so the last ones are idle.
+      for (const member of [...this.#members].slice(1).reverse()) {
+        if (member.busy || now - member.usedMs < idleMs) continue;
+        this.#members.delete(member);
+        member.leave();
+      }
+      this.#shrinkLater();
+    });
+  }
+}

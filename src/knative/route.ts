@@ -1,0 +1,165 @@
+import type { Request, Response } from 'hyper-express';
+import type { BringsInit, Header, KnativeContext, RunAnswer } from '../pool/messages.js';
+import { sendFailure, sendShaped, sendText } from '../server/answer.js';
+import { initialise } from '../server/init-route.js';
+import { type Received, receive } from '../server/receive.js';
+import { activate } from '../server/run-route.js';
+import type { Service } from '../server/service.js';
+import type { TimeLimit } from '../server/time-limit.js';
+import { type KnativeMethod, readMethods } from './methods.js';
+import { crossOrigin } from './response.js';
+
+/** What of a request only the main thread sees. */
+type HttpContext = Pick<KnativeContext, 'method' | 'headers' | 'query' | 'accessControlRequestHeaders'>;
+
+/** The one route of Knative mode (section 4): init, run, or both in one request, in front of sections 2 and 3. */
+export class KnativeRoute {
+  readonly methods: readonly KnativeMethod[];
+  /** The Allow header. */
+  readonly allow: string;
+  readonly #service: Service;
+  /** The action that the environment brings (C-KN-09). */
+  readonly #dedicatedInit: Buffer | undefined;
+  #raw = false;
+  #actionName = '';
+
+  constructor(service: Service) {
+    this.#service = service;
+    const { methods, warnings } = readMethods(process.env.__OW_HTTP_METHODS);
+    for (const warning of warnings) process.stderr.write(`${warning}\n`);
+    this.methods = methods;
+    this.allow = [...new Set([...methods, ...(methods.includes('get') ? ['head'] : []), 'options'])]
+      .map((method) => method.toUpperCase())
+      .join(', ');
+    this.#dedicatedInit = dedicatedInit(process.env);
+  }
+
+  /** Answers a request at `/`. */
+  async handle(request: Request, response: Response): Promise<void> {
+    const http = contextOf(request);
+    const service = this.#service;
+    const received = await receive(request, response, service);
+    if (received === undefined) return;
+    const failure = await this.#initialiseDedicated(received);
+    if (failure !== undefined) {
+      sendFailure(request, response, failure);
+      return;
+    }
+    const answer = await this.#run(received, http, false);
+    if (answer.bringsInit === undefined) this.#send(request, response, answer, http);
+    else await this.#initialise(request, response, { received, http, brings: answer.bringsInit });
+  }
+
+  /** The first request of a server that has its action in its environment. Who comes second waits in silence. */
+  async #initialiseDedicated(received: Received): Promise<RunAnswer['failure']> {
+    const body = this.#dedicatedInit;
+    const { action, pool } = this.#service;
+    if (body === undefined || action.isInitialised) return undefined;
+    this.#raw = process.env.__OW_ACTION_RAW?.toLowerCase() === 'true';
+    this.#actionName = process.env.__OW_ACTION_NAME ?? '';
+    const { failure } = await initialise(
+      { ...received, body },
+      this.#service,
+      () => pool.init({ kind: 'init', body }),
+      () => Promise.resolve({ durationMs: 0, codeBytes: 0 }),
+    );
+    return failure;
+  }
+
+  async #initialise(
+    request: Request,
+    response: Response,
+    { received, http, brings }: { received: Received; http: HttpContext; brings: BringsInit },
+  ): Promise<void> {
+    const { pool } = this.#service;
+    const { failure } = await initialise(received, this.#service, async () => {
+      const answer = await pool.init({ kind: 'init', body: received.body, knative: true });
+      if (answer.failure === undefined) {
+        this.#raw = brings.raw;
+        this.#actionName = brings.name;
+      }
+      return answer;
+    });
+    // An init that comes too late does not keep its run from the first action (C-KN-06).
+    const goesOn = failure === undefined || failure.code === 'init_twice';
+    if (brings.rest !== undefined && goesOn) {
+      const answer = await this.#run({ ...received, body: brings.rest }, http, true);
+      this.#send(request, response, answer, http);
+    } else if (failure !== undefined) {
+      sendFailure(request, response, failure);
+    } else {
+      sendText(request, response, 200, 'text/html; charset=utf-8', 'OK');
+    }
+  }
+
+  #run(received: Received, http: HttpContext, initIsDone: boolean): Promise<RunAnswer> {
+    return activate(received, this.#service, (time) => this.#execute(received, http, initIsDone, time));
+  }
+
+  #execute(
+    { body, traceparent }: Received,
+    http: HttpContext,
+    initIsDone: boolean,
+    time: TimeLimit | undefined,
+  ): Promise<RunAnswer> {
+    const knative: KnativeContext = {
+      ...http,
+      namespace: process.env.__OW_NAMESPACE ?? '',
+      dedicated: this.#dedicatedInit !== undefined,
+      initIsDone,
+      raw: this.#raw,
+      actionName: this.#actionName,
+    };
+    return this.#service.pool.runKeepingBody({
+      kind: 'run',
+      body,
+      ...this.#service.action.current,
+      knative,
+      ...(time !== undefined && { time: time.left() }),
+      ...(traceparent !== undefined && { traceparent }),
+    });
+  }
+
+  #send(request: Request, response: Response, answer: RunAnswer, http: HttpContext): void {
+    if (answer.shaped !== undefined) {
+      sendShaped(request, response, answer.shaped);
+      return;
+    }
+    const failure = answer.failure ?? { code: 'internal' as const };
+    const isOfTheRoute = failure.code.startsWith('knative_') && failure.code !== 'knative_bad_response';
+    const headers = isOfTheRoute ? [] : crossOrigin([], http.accessControlRequestHeaders);
+    sendFailure(request, response, failure, undefined, headers);
+  }
+}
+
+/** Must be read while the request is being handed over. */
+function contextOf(request: Request): HttpContext {
+  const headers = new Map<string, string>();
+  request.raw.forEach((name, value) => {
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before},${value}`);
+  });
+  const requested = headers.get('access-control-request-headers');
+  return {
+    method: request.method,
+    headers: [...headers].map(([name, value]): Header => [titleCase(name), value]),
+    query: request.path_query ?? '',
+    ...(requested !== undefined && { accessControlRequestHeaders: requested }),
+  };
+}
+
+/** Names as the peer shows them: each word with a capital. */
+function titleCase(name: string): string {
+  return name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
+}
+
+/** The body of the init that the environment asks for (C-KN-09); undefined on a stem cell. */
+function dedicatedInit(environment: NodeJS.ProcessEnv): Buffer | undefined {
+  const code = environment.__OW_ACTION_CODE ?? '';
+  if (code === '') return undefined;
+  const binary = environment.__OW_ACTION_BINARY?.toLowerCase() === 'true';
+  const main = environment.__OW_ACTION_MAIN ?? 'main';
+  return Buffer.from(
+    JSON.stringify({ value: { name: environment.__OW_ACTION_NAME ?? '', main, code, binary } }),
+  );
+}

@@ -1,0 +1,55 @@
+import type { Request, Response } from 'hyper-express';
+import { traceparentIn } from '../contract/trace-context.js';
+import { sendFailure } from './answer.js';
+import { receiveBody } from './request-body.js';
+import type { Service } from './service.js';
+
+/** A request that has been received whole. */
+export interface Received {
+  readonly body: Uint8Array;
+  readonly receivedMs: number;
+  /** The W3C trace context, where the request has a valid one. */
+  readonly traceparent: string | undefined;
+  /** The caller's X-Request-Id, for the log. */
+  readonly requestId: string | undefined;
+}
+
+/** Longer ids are cut in the log. */
+const LONGEST_ID = 128;
+
+/**
+ * Receives a request, or answers why it is not taken: a shutdown, a body whose end nobody can tell, one that
+ * is too large. Must be called before the handler's first await.
+ *
+ * @returns undefined where the request has been answered
+ */
+export async function receive(
+  request: Request,
+  response: Response,
+  service: Service,
+): Promise<Received | undefined> {
+  if (service.draining) {
+    service.metrics.countRefusal('draining');
+    sendFailure(request, response, { code: 'draining' });
+    return undefined;
+  }
+  const receivedMs = performance.now();
+  const { headers } = request;
+  const traceparent = traceparentIn(headers.traceparent);
+  const requestId = headers['x-request-id']?.slice(0, LONGEST_ID);
+  const { maxBodyBytes } = service.config;
+  const body = await receiveBody(request, response, maxBodyBytes);
+  if (typeof body === 'string') {
+    const code = body === 'malformed' ? 'malformed_request' : 'body_too_large';
+    service.metrics.countRefusal(code);
+    sendFailure(request, response, { code, detail: String(maxBodyBytes) });
+    return undefined;
+  }
+  // The shutdown may have begun, and ended its wait, while the body came.
+  if (service.draining) {
+    service.metrics.countRefusal('draining');
+    sendFailure(request, response, { code: 'draining' });
+    return undefined;
+  }
+  return { body, receivedMs, traceparent, requestId };
+}

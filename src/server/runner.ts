@@ -1,0 +1,69 @@
+import type { ActionState } from '../action/state.js';
+import type { LoopGauges } from '../metrics/recorder.js';
+import type { InitAnswer, RunAnswer } from '../pool/messages.js';
+import type { WorkerPool } from '../pool/worker-pool.js';
+import type { Received } from './receive.js';
+import type { TimeLimit } from './time-limit.js';
+
+/** What a protocol does with the requests that have been let in; the routes do not know which it is. */
+export interface Runner {
+  /** How a successful init is answered. */
+  readonly initialised: { readonly type: string; readonly body: string };
+  /** Runs one activation. @throws Error where a worker died with it */
+  run(request: Received, time: TimeLimit | undefined): Promise<RunAnswer>;
+  /** Initialises the action. @throws Error where a worker died with it */
+  init(body: Uint8Array): Promise<InitAnswer>;
+  /** Answers an init that came too late (C-INIT-20). */
+  refuseInit(): Promise<InitAnswer>;
+  /** Writes the lines that end an activation's log, for one that could not write its own. */
+  writeSentinels(): Promise<void>;
+  /** Kills what is under way; it is answered then. */
+  killAll(): void;
+  /** How the processes that stay are doing; undefined where none do. */
+  readonly gauges: LoopGauges | undefined;
+  /** Ends what it holds between activations. */
+  stop(): Promise<void>;
+}
+
+/** The classic protocol: a new process for each activation (sections 2 and 3). */
+export class ClassicRunner implements Runner {
+  readonly initialised = { type: 'text/html; charset=utf-8', body: 'OK' };
+  readonly gauges = undefined;
+  readonly #pool: WorkerPool;
+  readonly #action: ActionState;
+
+  constructor(pool: WorkerPool, action: ActionState) {
+    this.#pool = pool;
+    this.#action = action;
+  }
+
+  run({ body, traceparent }: Received, time: TimeLimit | undefined): Promise<RunAnswer> {
+    return this.#pool.run({
+      kind: 'run',
+      body,
+      ...this.#action.current,
+      ...(time !== undefined && { time: time.left() }),
+      ...(traceparent !== undefined && { traceparent }),
+    });
+  }
+
+  init(body: Uint8Array): Promise<InitAnswer> {
+    return this.#pool.init({ kind: 'init', body });
+  }
+
+  refuseInit(): Promise<InitAnswer> {
+    return this.#pool.init({ kind: 'refuse-init' });
+  }
+
+  writeSentinels(): Promise<void> {
+    return this.#pool.writeSentinels();
+  }
+
+  killAll(): void {
+    this.#pool.killAll();
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+}

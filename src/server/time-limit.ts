@@ -1,0 +1,64 @@
+import type { Config } from '../config/load.js';
+import { deadlineIn } from '../contract/deadline.js';
+import type { AlarmTime, AwakeClock } from '../process/awake-clock.js';
+
+/** Until when an activation must be answered, from its arrival on. */
+export class TimeLimit {
+  readonly #clock: AwakeClock;
+  readonly #limitMs: number | undefined;
+  readonly #dueMs: number;
+  readonly #deadlineEpochMs: number | undefined;
+
+  private constructor(clock: AwakeClock, limitMs: number | undefined, deadlineEpochMs: number | undefined) {
+    this.#clock = clock;
+    this.#limitMs = limitMs;
+    this.#dueMs = limitMs === undefined ? Infinity : clock.nowMs() + limitMs;
+    this.#deadlineEpochMs = deadlineEpochMs;
+  }
+
+  /**
+   * The limit of an activation that has just arrived; undefined where there is none.
+   *
+   * Only where the platform's deadline counts is the body looked into on this thread.
+   */
+  static of(body: Uint8Array, config: Config, clock: AwakeClock): TimeLimit | undefined {
+    const limitMs = config.activationTimeoutMs === 0 ? undefined : config.activationTimeoutMs;
+    const deadline = config.honorDeadline ? deadlineIn(body) : undefined;
+    return limitMs === undefined && deadline === undefined
+      ? undefined
+      : new TimeLimit(clock, limitMs, deadline);
+  }
+
+  /** What is left of it now. */
+  left(): AlarmTime {
+    return {
+      ...(this.#limitMs !== undefined && { inMs: this.#dueMs - this.#clock.nowMs() }),
+      ...(this.#deadlineEpochMs !== undefined && { atEpochMs: this.#deadlineEpochMs }),
+    };
+  }
+
+  /** Waits for something, until the time is up. @returns whether it came in time */
+  async waitFor(something: Promise<unknown>): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const alarm = this.#clock.alarm(this.left(), () => resolve(false));
+      something.then(
+        () => {
+          alarm.cancel();
+          resolve(true);
+        },
+        (error: unknown) => {
+          alarm.cancel();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /** What has passed, in the words of the answer. */
+  describe(): string {
+    if (this.#deadlineEpochMs !== undefined && Date.now() >= this.#deadlineEpochMs) {
+      return 'the deadline that the platform sent';
+    }
+    return `${this.#limitMs} milliseconds`;
+  }
+}
