@@ -49,8 +49,10 @@ export interface TargetDefinition {
   readonly init: 'post' | 'start' | 'fixed';
   /** Whether all of the action's stdout is the answer, so that it can't log there. */
   readonly stdoutIsAnswer?: boolean;
-  /** A port that can't be chosen. */
-  readonly fixedPort?: number;
+  /** The port of its requests, where it can't be chosen. */
+  readonly port?: number;
+  /** All ports that can't be chosen, and must be free. */
+  readonly fixedPorts?: readonly number[];
   /** Of a target that runs already. */
   readonly url?: string;
   /** Whether `--quick` measures it. */

@@ -13,6 +13,8 @@ export const ofWatchdog: TargetDefinition = {
   peer: true,
   init: 'start',
   stdoutIsAnswer: true,
+  // Of its metrics; without it, it panics.
+  fixedPorts: [8081],
   quick: true,
   find(): Promise<Presence> {
     const program = peerFile('HYPERSKELETON_BENCH_OF_WATCHDOG', 'of-watchdog');
@@ -31,7 +33,6 @@ export const ofWatchdog: TargetDefinition = {
           mode: 'streaming',
           fprocess: action,
           port: String(port),
-          metrics_port: String(metricsPort(port)),
           suppress_lock: 'true',
           content_type: 'application/json',
         },
@@ -40,8 +41,3 @@ export const ofWatchdog: TargetDefinition = {
     });
   },
 };
-
-/** Its second port: far from the first, and below where the system takes its own from. */
-function metricsPort(port: number): number {
-  return 10_000 + (port % 20_000);
-}

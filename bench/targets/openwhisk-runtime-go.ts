@@ -16,7 +16,8 @@ export const openwhiskRuntimeGo: TargetDefinition = {
   peer: true,
   concurrency: 1,
   init: 'post',
-  fixedPort: 8080,
+  port: 8080,
+  fixedPorts: [8080],
   quick: true,
   async find(): Promise<Presence> {
     const program = peerFile('HYPERSKELETON_BENCH_OPENWHISK_RUNTIME_GO', 'openwhisk-runtime-go');

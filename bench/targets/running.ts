@@ -76,9 +76,11 @@ export class RunningTarget {
       return new RunningTarget({ endpoint, launchedMs: performance.now(), isPeer: definition.peer });
     }
     if (presence.start === undefined) throw new Error(`${definition.id} is no server`);
-    const port = definition.fixedPort ?? (await freePort());
-    if (definition.fixedPort !== undefined && (await isPortBusy(port))) {
-      throw new Error(`port ${port}, which ${definition.id} can't change, is in use by another program`);
+    const port = definition.port ?? (await freePort());
+    for (const fixed of definition.fixedPorts ?? []) {
+      if (await isPortBusy(fixed)) {
+        throw new Error(`port ${fixed}, which ${definition.id} needs, is in use by another program`);
+      }
     }
     const own = await mkdtemp(join(folder, 'target-'));
     const actionRoot = join(own, 'action');
