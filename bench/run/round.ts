@@ -67,6 +67,7 @@ export async function measureRound(
   const againMs = performance.now();
   await untilQuiet(session.pids, QUIET_PATIENCE_MS);
   session.check();
+  session.view.again();
   const second = await measureOnce(session, watch, load, 1);
   session.view.extra((performance.now() - againMs) / 1000);
   if (!isQuiet(second)) session.disturbedRounds++;

@@ -7,6 +7,7 @@ export interface Step {
 }
 
 const DRAW_EVERY_MS = 250;
+const DEFAULT_COLUMNS = 120;
 
 /**
  * What a person sees while it runs, on stderr: one line that changes where it is a terminal, a line for each
@@ -46,6 +47,12 @@ export class View {
     this.#stepBeganMs = performance.now();
   }
 
+  /** The step is done once more. */
+  again(): void {
+    if (this.#step !== undefined)
+      this.begin({ ...this.#step, round: `${this.#step.round}, again: disturbed` });
+  }
+
   /** One more answer: as cheap as can be, it is called for each. */
   readonly answer = (): void => {
     this.#answers++;
@@ -81,7 +88,8 @@ export class View {
     const seconds = (performance.now() - this.#stepBeganMs) / 1000;
     const rate = seconds > 0.3 && this.#answers > 0 ? ` · ${(this.#answers / seconds).toFixed(0)}/s` : '';
     this.#clear();
-    const room = (process.stderr.columns ?? 120) - 1;
+    // A terminal of unknown width says 0.
+    const room = (process.stderr.columns || DEFAULT_COLUMNS) - 1;
     this.#write(`${this.#progress()} ${describe(step)}${rate}`.slice(0, room));
   }
 
