@@ -50,6 +50,7 @@ const EFFORTS = {
     [3, 0.8],
     [3, 0.6],
     [3, 0.4],
+    [3, 0.3],
   ],
   default: [
     [7, 3],
@@ -57,9 +58,11 @@ const EFFORTS = {
     [5, 2],
     [5, 1.5],
     [5, 1],
+    [5, 0.8],
+    [4, 0.8],
     [3, 1],
   ],
-  full: [[7, 3]],
+  full: [[5, 2]],
 } as const;
 
 /** Decides who is measured in what, and how long, so that the profile's time suffices. */
@@ -117,16 +120,16 @@ export function proofSeconds({ proofSeconds: each }: Pick<Plan, 'proofSeconds'>)
 
 /** How long a member is warmed up before a load, and looked at whether it is right. */
 export function warmUpSeconds({ warmUpSeconds: seconds }: Pick<Plan, 'warmUpSeconds'>): number {
-  return seconds + 0.4;
+  return seconds + 0.3;
 }
 
 /** Of a round beside its load: connections, samplers, a look at whether all is quiet. */
-const ROUND_OVERHEAD_SECONDS = 0.5;
+const ROUND_OVERHEAD_SECONDS = 0.4;
 const START_SECONDS = 0.3;
 
 /** How long one round of one member takes. */
 export function roundSeconds(load: BenchLoad, { seconds }: Pick<Plan, 'seconds'>): number {
-  if (load.kind === 'cold') return 0.8;
+  if (load.kind === 'cold') return 0.7;
   if (load.kind === 'init') return 2;
   if (load.kind === 'capacity') return SEARCH_STEPS * (trialSeconds({ seconds }) + 0.5);
   return seconds + ROUND_OVERHEAD_SECONDS;

@@ -40,6 +40,9 @@ export async function runBench(options: RunOptions, signal: AbortSignal): Promis
     else absent.set(definition, presence.reason);
   }
   if (found.length === 0) throw new Error(`no target is here: ${[...absent.values()].join('; ')}`);
+  const { baseline } = options;
+  const missing = [...absent].find(([{ id }]) => id === baseline);
+  if (missing !== undefined) throw new Error(`the baseline ${baseline} is not here: ${missing[1]}`);
   const plan = makePlan(options, found, absent);
   const view = new View(plan.estimateSeconds);
   for (const [{ id }, reason] of absent) view.note(`absent: ${id}: ${reason}`);
@@ -68,8 +71,7 @@ export async function runBench(options: RunOptions, signal: AbortSignal): Promis
     view.close();
   }
   const allCells = [...cells.map((cell) => cell.build()), ...cellsWithout(plan, cells)];
-  const baselineId =
-    options.baseline ?? BASELINES.find((id) => found.some(({ definition }) => definition.id === id));
+  const baselineId = baseline ?? BASELINES.find((id) => found.some(({ definition }) => definition.id === id));
   const order = [
     ...(baselineId === undefined ? [] : [baselineId]),
     ...BASELINES,
