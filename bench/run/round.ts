@@ -59,25 +59,25 @@ export async function measureRound(
   const first = await measureOnce(session, watch, load, 0);
   const tookMs = performance.now() - begin;
   if (isQuiet(first) || totalErrors(first.outcome.errors) > 0) return first;
-  if (!session.mayRepeat(tookMs + QUIET_PATIENCE_MS / 2)) {
-    session.disturbedRounds++;
-    return first;
-  }
-  session.repeatedRounds++;
+  if (!session.mayRepeat(tookMs + QUIET_PATIENCE_MS / 2)) return first;
   const againMs = performance.now();
   await untilQuiet(session.pids, QUIET_PATIENCE_MS);
   session.check();
   session.view.again();
   const second = await measureOnce(session, watch, load, 1);
   session.view.extra((performance.now() - againMs) / 1000);
-  if (!isQuiet(second)) session.disturbedRounds++;
   const quieter = second.round.noise.othersShare <= first.round.noise.othersShare;
   const kept = quieter || totalErrors(second.outcome.errors) > 0 ? second : first;
   return { ...kept, round: { ...kept.round, repeated: 1 } };
 }
 
 function isQuiet({ round }: Measured): boolean {
-  return round.noise.othersShare <= TOLERATED_SHARE;
+  return !isDisturbed(round);
+}
+
+/** Whether neighbours had more of the machine than can be overlooked. */
+export function isDisturbed({ noise }: BenchRound): boolean {
+  return noise.othersShare > TOLERATED_SHARE;
 }
 
 async function measureOnce(

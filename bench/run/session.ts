@@ -23,8 +23,6 @@ export class Session {
   readonly folder: string;
   /** The highest rates of the generator, by connections; empty where they could not be measured. */
   readonly ceilings = new Map<number, number>();
-  repeatedRounds = 0;
-  disturbedRounds = 0;
   #repeatMsLeft: number;
   readonly #running = new Set<RunningTarget>();
 
