@@ -24,6 +24,11 @@ export class CellBuilder {
     return this.#failure !== undefined;
   }
 
+  /** Whether all rounds are there. */
+  get isComplete(): boolean {
+    return this.rounds.length >= this.#planned;
+  }
+
   /** The first reason counts: what follows follows from it. */
   fail(reason: string): void {
     this.#failure ??= reason;
@@ -38,8 +43,7 @@ export class CellBuilder {
 
   /** What the report holds: a failed cell has its rounds but no summary, nothing is averaged over wrong answers. */
   build(): BenchCell {
-    const status =
-      this.#failure !== undefined ? 'failed' : this.rounds.length < this.#planned ? 'interrupted' : 'ok';
+    const status = this.#failure !== undefined ? 'failed' : this.isComplete ? 'ok' : 'interrupted';
     const summary = status === 'failed' ? undefined : summarizeRounds(this.rounds, this.load);
     return {
       targetId: this.targetId,

@@ -9,9 +9,11 @@ import { compareCells } from './comparisons.js';
 import { measureGenerator } from './generator.js';
 import { runLoadGroup } from './load-group.js';
 import { describeMachine } from './machine.js';
+import { reasonOf } from './member.js';
 import { proveOmission } from './omission.js';
 import type { RunOptions } from './options.js';
 import { type Group, generatorSeconds, makePlan, type Plan, proofSeconds } from './plan.js';
+import { isDisturbed } from './round.js';
 import { Interrupted, Session } from './session.js';
 import { runStartGroup } from './start-group.js';
 import { duration, View } from './view.js';
@@ -58,11 +60,12 @@ export async function runBench(options: RunOptions, signal: AbortSignal): Promis
     programs: await buildPrograms(folder),
   });
   const cells: CellBuilder[] = [];
+  const failures = new Map<string, string>();
   const extras: Pick<BenchReport, 'generator' | 'omissionProof'> = {};
   let interrupted = false;
   try {
     await measureExtras(session, extras);
-    for (const group of plan.groups) await runGroup(session, group, cells);
+    for (const group of plan.groups) await runGroup(session, group, cells, failures);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     interrupted = true;
@@ -70,7 +73,8 @@ export async function runBench(options: RunOptions, signal: AbortSignal): Promis
   } finally {
     view.close();
   }
-  const allCells = [...cells.map((cell) => cell.build()), ...cellsWithout(plan, cells)];
+  const allCells = [...cells.map((cell) => cell.build()), ...cellsWithout(plan, cells, failures)];
+  const rounds = allCells.flatMap((cell) => cell.rounds);
   const baselineId = baseline ?? BASELINES.find((id) => found.some(({ definition }) => definition.id === id));
   const order = [
     ...(baselineId === undefined ? [] : [baselineId]),
@@ -88,8 +92,8 @@ export async function runBench(options: RunOptions, signal: AbortSignal): Promis
     machine: describeMachine(),
     noise: {
       ...session.calibration.report(),
-      repeatedRounds: session.repeatedRounds,
-      disturbedRounds: session.disturbedRounds,
+      repeatedRounds: rounds.filter(({ repeated }) => repeated > 0).length,
+      disturbedRounds: rounds.filter(isDisturbed).length,
     },
     ...extras,
     targets: [...presences].map(([definition, presence]) => describeTarget(definition, presence)),
@@ -138,14 +142,40 @@ async function measureExtras(
   });
 }
 
-function runGroup(session: Session, group: Group, cells: CellBuilder[]): Promise<void> {
+/** Measures a scenario; whatever goes wrong with one must not lose what the others found. */
+async function runGroup(
+  session: Session,
+  group: Group,
+  cells: CellBuilder[],
+  failures: Map<string, string>,
+): Promise<void> {
   const [load] = group.loads;
   const startsServers = load?.kind === 'cold' || load?.kind === 'init';
-  return startsServers ? runStartGroup(session, group, cells) : runLoadGroup(session, group, cells);
+  const own: CellBuilder[] = [];
+  try {
+    await (startsServers ? runStartGroup(session, group, own) : runLoadGroup(session, group, own));
+  } catch (error) {
+    const reason = reasonOf(error);
+    session.view.note(`${group.scenario.id}: ${reason}`);
+    failures.set(group.scenario.id, reason);
+    for (const cell of own) if (!cell.isComplete) cell.fail(reason);
+  } finally {
+    cells.push(...own);
+  }
+}
+
+function unbegun(failure: string | undefined): Pick<BenchCell, 'status' | 'reason'> {
+  return failure === undefined
+    ? { status: 'interrupted', reason: 'the run was interrupted before it' }
+    : { status: 'failed', reason: failure };
 }
 
 /** Cells of those who took no part, and of groups that an interruption left out. */
-function cellsWithout({ groups }: Plan, cells: readonly CellBuilder[]): BenchCell[] {
+function cellsWithout(
+  { groups }: Plan,
+  cells: readonly CellBuilder[],
+  failures: ReadonlyMap<string, string>,
+): BenchCell[] {
   return groups.flatMap(({ scenario, members, left, loads }) =>
     loads.flatMap((load): BenchCell[] => {
       const common = { scenarioId: scenario.id, load, rounds: [] };
@@ -163,8 +193,7 @@ function cellsWithout({ groups }: Plan, cells: readonly CellBuilder[]): BenchCel
           .map(({ definition }) => ({
             ...common,
             targetId: definition.id,
-            status: 'interrupted' as const,
-            reason: 'the run was interrupted before it',
+            ...unbegun(failures.get(scenario.id)),
           })),
       ];
     }),
