@@ -11,11 +11,19 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   invoke: async () => (await import('./cli/invoke.js')).invokeCommand,
   pack: async () => (await import('./cli/pack.js')).packCommand,
   compile: async () => (await import('./cli/compile.js')).compileCommand,
+  bench: async () => {
+    const { bench } = await import('./cli/bench.js');
+    return (argv) => bench(argv, HOME);
+  },
 };
+/** Commands that tell their own flags. */
+const HELP_THEMSELVES = new Set(['bench']);
+/** The package's folder, seen from dist/src and from dist/server. */
+const HOME = new URL('../../', import.meta.url);
 
 async function main(given: readonly string[]): Promise<number | undefined> {
   const argv = asOurFlags(given, process.env);
-  if (argv.includes('--help')) {
+  if (argv.includes('--help') && !HELP_THEMSELVES.has(argv[0] ?? '')) {
     const { helpText } = await import('./cli/help.js');
     process.stdout.write(helpText());
     return 0;

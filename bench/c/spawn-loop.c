@@ -3,7 +3,8 @@
  * stdout, reads to the end of file and waits for the exit, over and over. No server can do with less.
  *
  * usage: spawn-loop <threads> <seconds> <program>
- * Prints {"threads", "seconds", "activations", "ratePerSecond", "p50Us", "p99Us"} on one line.
+ * Prints {"threads", "seconds", "activations", "ratePerSecond", "p50Us", "p99Us", "cpuSeconds", "latenciesUs"} on
+ * one line; the last are the sorted latencies, or a thousand of them evenly apart and the longest.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,11 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 extern char **environ;
+
+enum { SHOWN_LATENCIES = 1001 };
 
 struct loop {
   pthread_t thread;
@@ -101,6 +105,11 @@ static double percentile_us(const uint64_t *sorted_ns, size_t count, double shar
   return count == 0 ? 0 : (double)sorted_ns[(size_t)(share * (double)(count - 1))] / 1000;
 }
 
+static double cpu_seconds(const struct rusage *usage) {
+  return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+         (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+}
+
 static void report(struct loop *loops, int threads, double seconds) {
   size_t count = 0, at = 0;
   for (int i = 0; i < threads; i++) count += loops[i].count;
@@ -111,9 +120,19 @@ static void report(struct loop *loops, int threads, double seconds) {
     at += loops[i].count;
   }
   qsort(all_ns, count, sizeof *all_ns, by_size);
-  printf("{\"threads\":%d,\"seconds\":%.3f,\"activations\":%zu,\"ratePerSecond\":%.1f,\"p50Us\":%.1f,\"p99Us\":%.1f}\n",
+  struct rusage self, children;
+  getrusage(RUSAGE_SELF, &self);
+  getrusage(RUSAGE_CHILDREN, &children);
+  printf("{\"threads\":%d,\"seconds\":%.3f,\"activations\":%zu,\"ratePerSecond\":%.1f,\"p50Us\":%.1f,\"p99Us\":%.1f,",
          threads, seconds, count, (double)count / seconds, percentile_us(all_ns, count, 0.5),
          percentile_us(all_ns, count, 0.99));
+  printf("\"cpuSeconds\":%.6f,\"latenciesUs\":[", cpu_seconds(&self) + cpu_seconds(&children));
+  size_t shown = count < SHOWN_LATENCIES ? count : SHOWN_LATENCIES;
+  for (size_t i = 0; i < shown; i++) {
+    size_t rank = shown == 1 ? 0 : (size_t)((double)i * (double)(count - 1) / (double)(shown - 1));
+    printf(i == 0 ? "%.1f" : ",%.1f", (double)all_ns[rank] / 1000);
+  }
+  printf("]}\n");
 }
 
 int main(int argc, char **argv) {

@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { median } from '../measure/statistics.js';
 import { onEnd } from '../support/cleanup.js';
-import { BenchServer, freePort } from '../support/server.js';
-import { median } from '../support/statistics.js';
+import { freePort } from '../support/ports.js';
+import { BenchServer } from '../support/server.js';
 import type { Finding, Goal, Setting } from './goal.js';
 
 const STARTS = 7;

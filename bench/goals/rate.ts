@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { median } from '../measure/statistics.js';
 import { initBody } from '../support/archive.js';
 import { disturbanceNote, undisturbedRounds } from '../support/disturbance.js';
 import { sendOk } from '../support/http.js';
 import { closedLoop } from '../support/load.js';
 import { BenchServer } from '../support/server.js';
 import { type LoopReport, runSpawnLoop } from '../support/spawn-loop.js';
-import { median } from '../support/statistics.js';
 import { type Finding, type Goal, HELLO, type Setting } from './goal.js';
 
 const CONNECTIONS = 32;

@@ -1,8 +1,5 @@
-import autocannon from 'autocannon';
-import { percentile } from './statistics.js';
-
-/** Left out at a round's begin: connections are being made. */
-const WARM_UP_MS = 300;
+import { closedLoop as load } from '../load/closed.js';
+import { totalErrors } from '../load/exchange.js';
 
 /** What a closed loop of requests saw. */
 export interface LoadReport {
@@ -28,37 +25,15 @@ export interface LoadOptions {
  * @throws Error when a single answer is not the expected 200
  */
 export async function closedLoop({ port, connections, seconds, expected }: LoadOptions): Promise<LoadReport> {
-  const latenciesUs: number[] = [];
-  const beginMs = performance.now() + WARM_UP_MS;
-  const endMs = beginMs + seconds * 1000;
-  const result = await new Promise<autocannon.Result>((resolve, reject) => {
-    const instance = autocannon(
-      {
-        url: `http://127.0.0.1:${port}/run`,
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: '{"value":{"name":"Ada"}}',
-        connections,
-        duration: seconds + WARM_UP_MS / 1000,
-        verifyBody: (body) => body === expected,
-      },
-      (error: Error | null, outcome) => (error === null ? resolve(outcome) : reject(error)),
-    );
-    // Its own percentiles are whole milliseconds.
-    instance.on('response', (_client, _status, _bytes, durationMs) => {
-      const now = performance.now();
-      if (now >= beginMs && now < endMs) latenciesUs.push(durationMs * 1000);
-    });
-  });
-  if (result.non2xx + result.errors + result.timeouts + result.mismatches > 0 || latenciesUs.length === 0) {
-    const { non2xx, errors, timeouts, mismatches } = result;
-    throw new Error(`wrong answers: ${JSON.stringify({ non2xx, errors, timeouts, mismatches })}`);
-  }
-  return {
+  const exchange = { body: '{"value":{"name":"Ada"}}', check: (answer: string) => answer === expected };
+  const { answers, ratePerSecond, latency, errors } = await load({
+    endpoint: { host: '127.0.0.1', port, path: '/run' },
     connections,
-    answers: latenciesUs.length,
-    ratePerSecond: latenciesUs.length / seconds,
-    p50Us: percentile(latenciesUs, 0.5),
-    p99Us: percentile(latenciesUs, 0.99),
-  };
+    seconds,
+    source: { constant: true, next: () => exchange },
+  });
+  if (totalErrors(errors) > 0 || latency === undefined) {
+    throw new Error(`wrong answers: ${JSON.stringify(errors)}`);
+  }
+  return { connections, answers, ratePerSecond, p50Us: latency.p50Us, p99Us: latency.p99Us };
 }

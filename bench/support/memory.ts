@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { median } from '../measure/statistics.js';
 import type { MemoryReport, MemoryTask } from './memory-thread.js';
 import { treePssBytes } from './processes.js';
 import { Sampler } from './sampler.js';
-import { median } from './statistics.js';
 
 const PEAK_EVERY_MS = 10;
 const STEADY_SAMPLES = 11;

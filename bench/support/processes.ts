@@ -1,17 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const KIB = 1024;
+/** Of /proc/<pid>/stat and /proc/stat; Linux shows every program 100. */
+export const TICKS_PER_SECOND = 100;
 
-/** A process and all its descendants. */
+/** A process and all its descendants, whichever of its threads started them. */
 export function processTree(pid: number): number[] {
-  const children = attempt(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1'), '');
-  return [
-    pid,
-    ...children
-      .split(' ')
-      .filter(Boolean)
-      .flatMap((child) => processTree(Number(child))),
-  ];
+  return [pid, ...childrenOf(pid).flatMap(processTree)];
+}
+
+function childrenOf(pid: number): number[] {
+  const threads = attempt(() => readdirSync(`/proc/${pid}/task`), []);
+  return threads.flatMap((thread) => {
+    const children = attempt(() => readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1'), '');
+    return children.split(' ').filter(Boolean).map(Number);
+  });
 }
 
 /** Memory of one process in bytes: its proportional share (PSS) of what it has resident. */
@@ -22,7 +25,31 @@ export function pssBytes(pid: number): number {
 
 /** Memory of a process and all its descendants in bytes. */
 export function treePssBytes(pid: number): number {
-  return processTree(pid).reduce((sum, one) => sum + pssBytes(one), 0);
+  return treeMemory(pid, '');
+}
+
+function treeMemory(pid: number, parentLayout: string): number {
+  // In this order: a child that calls exec in between counts for nothing, and not for all of its parent's memory.
+  const layout = memoryLayout(pid);
+  const rollup = attempt(() => readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'), '');
+  // Between vfork and exec a child runs in its parent's own memory. The kernel shows that memory for both as
+  // if each had it alone; after a plain fork, in contrast, most of it counts as shared.
+  const borrowed =
+    layout === parentLayout && 2 * kibOf(rollup, 'Private_(?:Clean|Dirty)') > kibOf(rollup, 'Rss');
+  const own = borrowed ? 0 : kibOf(rollup, 'Pss') * KIB;
+  return childrenOf(pid).reduce((sum, child) => sum + treeMemory(child, layout), own);
+}
+
+/** The sum of the lines of a smaps_rollup with these names. */
+function kibOf(rollup: string, names: string): number {
+  const lines = rollup.matchAll(new RegExp(`^${names}:\\s+(\\d+) kB$`, 'gm'));
+  return [...lines].reduce((sum, [, kib]) => sum + Number(kib), 0);
+}
+
+/** Where code and stack begin: the same for a parent and a child that has not called exec, and hardly else. */
+function memoryLayout(pid: number): string {
+  const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'latin1'), '');
+  return statFields(stat).slice(23, 26).join(' ');
 }
 
 /** How many threads a process has. */
@@ -33,9 +60,19 @@ export function threadCount(pid: number): number {
 /** CPU time of a process and of all children that it has waited for, in ticks. */
 export function cpuTicks(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  // The command's name may hold blanks: fields are counted from the parenthesis that ends it.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return statFields(stat)
+    .slice(11, 15)
+    .reduce((sum, field) => sum + Number(field), 0);
+}
+
+/** The fields of /proc/<pid>/stat from the third on: the command's name before them may hold blanks. */
+function statFields(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+/** CPU time of a process, its living descendants, and all children that any of them has waited for, in ticks. */
+export function treeTicks(pid: number): number {
+  return processTree(pid).reduce((sum, one) => sum + attempt(() => cpuTicks(one), 0), 0);
 }
 
 /** A process may end while it is looked at. */

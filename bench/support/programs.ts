@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { C_SOURCES } from './paths.js';
@@ -11,20 +12,43 @@ export interface Programs {
   readonly sleep: string;
   readonly flood: string;
   readonly spawnLoop: string;
+  readonly work: string;
+  /** The same work, for ActionLoop. */
+  readonly workLoop: string;
 }
 
-/** Compiles the C programs into the folder. All are static: the loader's work is no part of a comparison. */
+const FLAGS = ['-O2', '-Wall', '-Wextra', '-pthread', '-static'] as const;
+
+/**
+ * Compiles the C programs into the folder. All are static: the loader's work is no part of a comparison.
+ *
+ * @throws Error that names what is missing, or what the compiler says
+ */
 export async function buildPrograms(folder: string): Promise<Programs> {
-  const build = async (name: string): Promise<string> => {
+  const build = async (source: string, name = source, ...flags: string[]): Promise<string> => {
     const program = join(folder, name);
-    const flags = ['-O2', '-Wall', '-Wextra', '-pthread', '-static'];
-    await execute('gcc', [...flags, '-o', program, join(C_SOURCES, `${name}.c`)]);
+    await compile([...FLAGS, ...flags, '-o', program, join(C_SOURCES, `${source}.c`)]);
     return program;
   };
-  return {
-    hello: await build('hello'),
-    sleep: await build('sleep'),
-    flood: await build('flood'),
-    spawnLoop: await build('spawn-loop'),
-  };
+  const [hello, sleep, flood, spawnLoop, work, workLoop] = await Promise.all([
+    build('hello'),
+    build('sleep'),
+    build('flood'),
+    build('spawn-loop'),
+    build('work'),
+    build('work', 'work-loop', '-DACTIONLOOP'),
+  ]);
+  return { hello, sleep, flood, spawnLoop, work, workLoop };
+}
+
+async function compile(options: readonly string[]): Promise<void> {
+  if (!existsSync(C_SOURCES)) throw new Error(`the C programs are not here: ${C_SOURCES} is missing`);
+  try {
+    await execute('gcc', options);
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw missing
+      ? new Error('gcc is not installed: the programs that are measured are built with it (gcc, libc6-dev)')
+      : error;
+  }
 }

@@ -2,12 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { copyFile, mkdtemp } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { onEnd } from './cleanup.js';
 import { send, sendOk } from './http.js';
 import { SERVER } from './paths.js';
+import { freePort } from './ports.js';
+import { privateNode } from './private-node.js';
 
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -102,24 +103,4 @@ export class BenchServer {
     }
     this.#end();
   }
-}
-
-/**
- * A folder for PATH with a copy of Node: this process runs the original, and what two processes map of one
- * file counts half in the PSS of each. In a container nobody shares it with the server.
- */
-async function privateNode(folder: string): Promise<string> {
-  const bin = join(folder, 'bin');
-  if (mkdirSync(bin, { recursive: true }) !== undefined) await copyFile(process.execPath, join(bin, 'node'));
-  return bin;
-}
-
-/** A port that nobody has at the moment. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

@@ -14,6 +14,7 @@ Usage:
                                 make an action's zip, or the body of the /init that uploads it
   hyperskeleton compile MAIN [--env JSON]
                                 ActionLoop: source on stdin, the zip that OW_COMPILER makes on stdout
+  hyperskeleton bench [flags]   measure runtimes side by side; bench --help tells how
   hyperskeleton --version       print the version
   hyperskeleton --help          print this text
 

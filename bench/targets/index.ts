@@ -1,0 +1,26 @@
+import type { TargetDefinition } from './definition.js';
+import { dockerskeleton } from './dockerskeleton.js';
+import {
+  hyperskeletonActionloop,
+  hyperskeletonAuto,
+  hyperskeletonChildProcess,
+  hyperskeletonForkserver,
+  hyperskeletonPosixSpawn,
+} from './hyperskeleton.js';
+import { ofWatchdog } from './of-watchdog.js';
+import { openwhiskRuntimeGo } from './openwhisk-runtime-go.js';
+import { bareAnswer, spawnLoop } from './references.js';
+
+/** Every target that has a name, in the order of a report. */
+export const TARGETS: readonly TargetDefinition[] = [
+  hyperskeletonAuto,
+  hyperskeletonForkserver,
+  hyperskeletonPosixSpawn,
+  hyperskeletonChildProcess,
+  hyperskeletonActionloop,
+  dockerskeleton,
+  openwhiskRuntimeGo,
+  ofWatchdog,
+  spawnLoop,
+  bareAnswer,
+];

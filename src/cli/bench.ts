@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const USAGE_STATUS = 2;
+/** What the harness needs beyond what the server does. */
+const NEEDED = ['autocannon', 'hdr-histogram-js', 'zod', 'echarts'] as const;
+
+/** The harness, as `dist/bench/cli.js` exports it. */
+interface Harness {
+  bench(argv: readonly string[]): Promise<number>;
+}
+
+/**
+ * `hyperskeleton bench`: hands over to the harness, which is no part of the server and needs packages that an
+ * installation of the server goes without (D-30).
+ *
+ * @param home the package's folder
+ * @returns the exit status: 2 where those packages are missing
+ */
+export async function bench(argv: readonly string[], home: URL): Promise<number> {
+  let harness: Harness;
+  try {
+    // The harness loads its parts on demand; what is missing is to be said before anything is measured.
+    const { resolve } = createRequire(new URL('package.json', home));
+    for (const name of NEEDED) resolve(name);
+    harness = (await import(new URL('dist/bench/cli.js', home).href)) as Harness;
+  } catch (error) {
+    if (!isMissingModule(error)) throw error;
+    process.stderr.write(
+      `hyperskeleton: bench needs packages that are not installed (${error.message.split('\n')[0]}).\n` +
+        `Install them by: ${installCommand(home)}\n`,
+    );
+    return USAGE_STATUS;
+  }
+  return harness.bench(argv);
+}
+
+function isMissingModule(error: unknown): error is Error {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
+}
+
+function installCommand(home: URL): string {
+  const text = readFileSync(new URL('package.json', home), 'utf8');
+  const { devDependencies } = JSON.parse(text) as { devDependencies: Record<string, string> };
+  const packages = NEEDED.map((name) => `${name}@${devDependencies[name] ?? 'latest'}`);
+  return `npm install --no-save --prefix '${decodeURIComponent(home.pathname)}' ${packages.join(' ')}`;
+}
