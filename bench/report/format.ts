@@ -16,31 +16,34 @@ export function significant(value: number): string {
 }
 
 interface Unit {
-  readonly from: number;
+  /** The size of the unit. */
+  readonly of: number;
   readonly name: string;
+  /** The smallest value that is written in it, where that is not one unit. */
+  readonly from?: number;
 }
 
 function scaled(value: number, units: readonly Unit[]): string {
   const rounded = Number(value.toPrecision(DIGITS));
-  const unit = units.find(({ from }) => Math.abs(rounded) >= from) ?? units.at(-1);
-  return unit === undefined ? significant(value) : `${significant(rounded / unit.from)}${unit.name}`;
+  const unit = units.find((one) => Math.abs(rounded) >= (one.from ?? one.of)) ?? units.at(-1);
+  return unit === undefined ? significant(value) : `${significant(rounded / unit.of)}${unit.name}`;
 }
 
 const RATES: readonly Unit[] = [
-  { from: 1e6, name: 'M/s' },
-  { from: 1e4, name: 'k/s' },
-  { from: 1, name: '/s' },
+  { of: 1e6, name: 'M/s' },
+  { of: 1e3, name: 'k/s', from: 1e4 },
+  { of: 1, name: '/s' },
 ];
 const TIMES: readonly Unit[] = [
-  { from: 1e6, name: ' s' },
-  { from: 1e3, name: ' ms' },
-  { from: 1, name: ' µs' },
+  { of: 1e6, name: ' s' },
+  { of: 1e3, name: ' ms' },
+  { of: 1, name: ' µs' },
 ];
 const SIZES: readonly Unit[] = [
-  { from: 2 ** 30, name: ' GiB' },
-  { from: 2 ** 20, name: ' MiB' },
-  { from: 2 ** 10, name: ' KiB' },
-  { from: 1, name: ' B' },
+  { of: 2 ** 30, name: ' GiB' },
+  { of: 2 ** 20, name: ' MiB' },
+  { of: 2 ** 10, name: ' KiB' },
+  { of: 1, name: ' B' },
 ];
 
 /** `25.3k/s`, `1230/s`, `30.2/s`. */

@@ -8,6 +8,8 @@ export interface Metric {
   readonly unit: string;
   readonly higherIsBetter: boolean;
   readonly format: (value: number) => string;
+  /** Of which an axis has round numbers; 1 unless said otherwise. */
+  readonly tickUnit?: number;
   /** Over the rounds. */
   readonly summary: (cell: BenchCell) => BenchSummary | undefined;
   /** In one round. */
@@ -62,6 +64,7 @@ export const MEMORY: Metric = {
   unit: 'bytes',
   higherIsBetter: false,
   format: formatBytes,
+  tickUnit: 2 ** 20,
   summary: (cell) => cell.summary?.peakMemoryBytes,
   ofRound: peakMemory,
 };

@@ -1,0 +1,105 @@
+import { STATUS_WORDS } from './charts/bars.js';
+import { formatSummary } from './format.js';
+import type { Entry, Group } from './groups.js';
+import { targetOf } from './groups.js';
+import { comparedMetric, metricsOf } from './metrics.js';
+import type { BenchComparison, BenchReport } from './schema.js';
+import { formatInterval } from './verdicts.js';
+
+/** A table's cell: what is read, and the plain number that is copied. */
+export interface TableCell {
+  readonly text: string;
+  readonly value?: number;
+  readonly tone?: 'muted' | 'warning' | 'ahead' | 'behind';
+}
+
+export interface Table {
+  readonly columns: readonly { readonly title: string; readonly unit?: string; readonly numeric: boolean }[];
+  readonly rows: readonly (readonly TableCell[])[];
+}
+
+const NOTHING: TableCell = { text: '–', tone: 'muted' };
+
+/** All numbers of a group: a row per target, a column per metric and per ratio to the baseline. */
+export function groupTable(report: BenchReport, group: Group): Table {
+  const metrics = metricsOf(group.entries.map(({ cell }) => cell));
+  const ratios = ratioColumns(group);
+  const baseline = group.comparisons[0]?.baselineId ?? report.baselineId;
+  const baselineTitle = baseline === undefined ? '' : targetOf(report, baseline).title;
+  return {
+    columns: [
+      { title: 'target', numeric: false },
+      ...metrics.map(({ title, unit }) => ({ title, unit, numeric: true })),
+      ...ratios.map(({ title }) => ({ title: `${title} ÷ ${baselineTitle}`, unit: 'ratio', numeric: true })),
+      { title: 'rounds', numeric: true },
+    ],
+    rows: group.entries.map((entry) => {
+      const measured = entry.cell.status === 'ok' || entry.cell.status === 'interrupted';
+      const status: TableCell = {
+        text: statusText(entry),
+        tone: entry.cell.status === 'failed' ? 'warning' : 'muted',
+      };
+      const numbers = metrics.map((metric, index): TableCell => {
+        const summary = measured ? metric.summary(entry.cell) : undefined;
+        if (summary !== undefined)
+          return { text: formatSummary(summary, metric.format), value: summary.median };
+        return index === 0 && !measured ? status : NOTHING;
+      });
+      return [
+        { text: entry.target.title },
+        ...(metrics.length === 0 ? [] : numbers),
+        ...ratios.map((column) => ratioCell(group, entry, column, baseline)),
+        roundsCell(entry),
+      ];
+    }),
+  };
+}
+
+const statusText = ({ cell }: Entry): string => STATUS_WORDS[cell.status];
+
+interface RatioColumn {
+  readonly metric: BenchComparison['metric'];
+  readonly mark: string | undefined;
+  readonly title: string;
+}
+
+function ratioColumns({ comparisons }: Group): RatioColumn[] {
+  const columns = new Map<string, RatioColumn>();
+  for (const comparison of comparisons) {
+    const { metric, mark } = comparison;
+    columns.set(`${metric}/${mark}`, { metric, mark, title: comparedMetric(comparison).title });
+  }
+  return [...columns.values()];
+}
+
+function ratioCell(
+  { comparisons }: Group,
+  { target }: Entry,
+  column: RatioColumn,
+  baseline: string | undefined,
+): TableCell {
+  const found = comparisons.find(
+    ({ targetId, metric, mark }) =>
+      targetId === target.id && metric === column.metric && mark === column.mark,
+  );
+  if (found === undefined)
+    return target.id === baseline ? { text: 'baseline', value: 1, tone: 'muted' } : NOTHING;
+  const tone = ({ target: 'ahead', baseline: 'behind', undecided: 'muted' } as const)[found.better];
+  const note = found.better === 'undecided' ? ' undecided' : '';
+  return {
+    text: `${formatInterval(found.ratio, found.low, found.high)}${note}`,
+    value: found.ratio,
+    ...(target.reference ? {} : { tone }),
+  };
+}
+
+function roundsCell({ cell }: Entry): TableCell {
+  const repeated = cell.rounds.filter((round) => round.repeated > 0).length;
+  const notes = [
+    ...(repeated === 0 ? [] : [`${repeated} repeated`]),
+    ...(cell.status === 'interrupted' ? ['interrupted'] : []),
+    ...(cell.boundBy === 'generator' ? ['generator’s limit'] : []),
+  ];
+  const count = cell.rounds.length;
+  return { text: notes.length === 0 ? `${count}` : `${count} (${notes.join(', ')})`, value: count };
+}
