@@ -1,3 +1,4 @@
+import { collect } from './collect.js';
 import { loadKey } from './format.js';
 import type {
   BenchCell,
@@ -68,11 +69,7 @@ const connectionsOf = (load: BenchLoad): number => ('connections' in load ? load
 
 /** The report's cells by scenario and load: scenarios and targets in the report's order, loads by connections. */
 export function groupsOf(report: BenchReport): Group[] {
-  const byKey = new Map<string, BenchCell[]>();
-  for (const cell of report.cells) {
-    const key = groupKey(cell.scenarioId, cell.load);
-    byKey.set(key, [...(byKey.get(key) ?? []), cell]);
-  }
+  const byKey = collect(report.cells, (cell) => groupKey(cell.scenarioId, cell.load));
   const targets = report.targets.map(({ id }) => id);
   const scenarios = report.scenarios.map(({ id }) => id);
   const groups = [...byKey].flatMap(([key, cells]): Group[] => {

@@ -1,5 +1,6 @@
-import { countOf, formatRatio, formatShare, loadTitle } from './format.js';
-import { type Part, type PartKind, targetOf } from './groups.js';
+import { collect } from './collect.js';
+import { formatRatio, formatShare, loadTitle } from './format.js';
+import { type Group, type Part, type PartKind, targetOf } from './groups.js';
 import { comparedMetric, type Metric } from './metrics.js';
 import type { BenchComparison, BenchReport } from './schema.js';
 
@@ -45,10 +46,10 @@ export interface Contest {
 /** The contests of a part; limits do not compete. */
 export function contestsOf(report: BenchReport, part: Part): Contest[] {
   const contests = new Map<string, Contest>();
-  const severalLoads = part.kind === 'many' || part.kind === 'open' || part.kind === 'capacity';
   for (const metric of JUDGED[part.kind]) {
     for (const { scenario, load, comparisons } of part.groups) {
-      const name = severalLoads ? `${scenario.title}, ${loadTitle(load)}` : scenario.title;
+      const alone = part.groups.filter((one) => one.scenario.id === scenario.id).length === 1;
+      const name = alone && part.kind !== 'many' ? scenario.title : `${scenario.title}, ${loadTitle(load)}`;
       for (const comparison of comparisons.filter((one) => one.metric === metric)) {
         const { baselineId, targetId } = comparison;
         if ([baselineId, targetId].some((id) => targetOf(report, id).reference)) continue;
@@ -66,70 +67,133 @@ export function contestsOf(report: BenchReport, part: Part): Contest[] {
   return [...contests.values()];
 }
 
-/** A sentence on a contest, from the side of whoever won more often. */
-export function contestSentence(report: BenchReport, contest: Contest): string {
-  const won = contest.bouts.filter(({ comparison }) => comparison.better === 'target');
-  const lost = contest.bouts.filter(({ comparison }) => comparison.better === 'baseline');
-  const open = contest.bouts.filter(({ comparison }) => comparison.better === 'undecided');
-  const [target, baseline] = [contest.targetId, contest.baselineId].map((id) => targetOf(report, id).title);
-  const [subject, object] = won.length >= lost.length ? [target, baseline] : [baseline, target];
-  const [ahead, behind] = won.length >= lost.length ? [won, lost] : [lost, won];
-  const all = contest.bouts.length;
-  const what = contest.metric.title;
-  if (ahead.length === 0)
-    return `${target} against ${baseline}, ${what}: undecided in ${all === 1 ? 'the only scenario' : `all ${all}`}; the ${confidenceOf(contest)} intervals include 1×${span(contest, open)}.`;
-  const clauses = [
-    `ahead of ${object} in ${ahead.length} of ${countOf(all, 'comparison')}, by ${range(contest, ahead)}`,
-    ...(behind.length === 0 ? [] : [`behind in ${behind.length}, by ${range(contest, behind)}`]),
-    ...(open.length === 0
-      ? []
-      : [`undecided in ${open.length} (${open.map(({ name }) => name).join('; ')})`]),
-  ];
-  return `${subject} is ${clauses.join(', ')} – ${what}.`;
+/** A verdict in words: who it is about, and what is said. */
+export interface Verdict {
+  readonly subject: string;
+  readonly rest: string;
 }
 
-type Bouts = Contest['bouts'];
-
-/** How far ahead somebody is: the least and the most, with the interval where there is one number only. */
-function range(contest: Contest, bouts: Bouts): string {
-  const all = bouts.map(({ name, comparison }) => {
-    const { times, low, high } = advantageOf(comparison, contest.metric);
-    return times >= 1 ? { name, times, low, high } : { name, times: 1 / times, low: 1 / high, high: 1 / low };
+/** One verdict for each target and baseline of a part, on all metrics by which the part is judged. */
+export function verdictsOf(report: BenchReport, part: Part): Verdict[] {
+  const pairs = collect(contestsOf(report, part), ({ baselineId, targetId }) => `${baselineId}\n${targetId}`);
+  return [...pairs.values()].flatMap(([main, ...others]) => {
+    if (main === undefined) return [];
+    const scores = [main, ...others].map(scoreOf);
+    const won = scores.reduce((sum, { ahead, behind }) => sum + ahead.length - behind.length, 0);
+    const [target, baseline] = [main.targetId, main.baselineId].map((id) => targetOf(report, id).title);
+    const [subject, object] = won >= 0 ? [target, baseline] : [baseline, target];
+    if (subject === undefined || object === undefined) return [];
+    const seen = (contest: Contest): Score => (won >= 0 ? scoreOf(contest) : turned(scoreOf(contest)));
+    const rest = [mainClause(main, seen(main), object), ...others.map((one) => briefClause(one, seen(one)))];
+    return [{ subject, rest: ` ${rest.join('; ')}.` }];
   });
-  all.sort((a, b) => a.times - b.times);
-  const [least, most] = [all[0], all.at(-1)];
+}
+
+/** A bout as seen by the subject of a sentence. */
+interface Bout extends Advantage {
+  readonly name: string;
+}
+
+interface Score {
+  readonly ahead: readonly Bout[];
+  readonly behind: readonly Bout[];
+  readonly undecided: readonly Bout[];
+}
+
+function scoreOf({ bouts, metric }: Contest): Score {
+  const having = (better: BenchComparison['better']): Bout[] =>
+    bouts
+      .filter(({ comparison }) => comparison.better === better)
+      .map(({ name, comparison }) => ({ name, ...advantageOf(comparison, metric) }));
+  return { ahead: having('target'), behind: having('baseline').map(inverse), undecided: having('undecided') };
+}
+
+const inverse = ({ name, times, low, high }: Bout): Bout => ({
+  name,
+  times: 1 / times,
+  low: 1 / high,
+  high: 1 / low,
+});
+
+const turned = ({ ahead, behind, undecided }: Score): Score => ({
+  ahead: behind,
+  behind: ahead,
+  undecided: undecided.map(inverse),
+});
+
+function mainClause(contest: Contest, { ahead, behind, undecided }: Score, object: string): string {
+  const all = contest.bouts.length;
+  const what = contest.metric.title;
+  const clauses = [
+    ...(ahead.length === 0
+      ? []
+      : [`is ahead of ${object} in ${what}${tally(ahead, all)}, by ${range(contest, ahead, all)}`]),
+    ...(behind.length === 0
+      ? []
+      : [
+          `${ahead.length === 0 ? `is behind ${object} in ${what}` : 'behind'}${tally(behind, all)}, by ${range(contest, behind, all)}`,
+        ]),
+    ...(undecided.length === 0
+      ? []
+      : [
+          `${undecided.length === all ? `and ${object} are undecided in ${what}` : 'undecided'}${tally(undecided, all)}: ${undecidedNames(contest, undecided, all)}`,
+        ]),
+  ];
+  return clauses.join('; ');
+}
+
+/** How many of how many, where there is more than one. */
+function tally(bouts: readonly Bout[], all: number): string {
+  if (all === 1) return '';
+  return bouts.length === all ? ` in all ${all} comparisons` : ` in ${bouts.length} of ${all} comparisons`;
+}
+
+/** How far apart they are, the least and the most, each with its interval. */
+function range(contest: Contest, bouts: readonly Bout[], all: number): string {
+  const sorted = bouts.toSorted((a, b) => a.times - b.times);
+  const [least, most] = [sorted[0], sorted.at(-1)];
   if (least === undefined || most === undefined) return '';
-  const sure = `${confidenceOf(contest)} interval`;
-  if (all.length === 1) return `${formatRatio(least.times)} (${sure} ${between(least)}; ${least.name})`;
-  return `${formatRatio(least.times)} (${sure} ${between(least)}; ${least.name}) to ${formatRatio(most.times)} (${between(most)}; ${most.name})`;
+  const sure = `${confidenceOf(contest)} interval ${between(least)}`;
+  if (least === most) return `${formatRatio(least.times)} (${sure}${all === 1 ? '' : `; ${least.name}`})`;
+  return `${formatRatio(least.times)} (${sure}; ${least.name}) to ${formatRatio(most.times)} (${between(most)}; ${most.name})`;
+}
+
+function undecidedNames(contest: Contest, bouts: readonly Bout[], all: number): string {
+  const intervals = bouts.map((bout) => (all === 1 ? between(bout) : `${bout.name} ${between(bout)}`));
+  return `the ${confidenceOf(contest)} interval includes 1× (${intervals.join('; ')})`;
+}
+
+function briefClause({ metric, bouts }: Contest, score: Score): string {
+  const words = (['ahead', 'behind', 'undecided'] as const).flatMap((side) => {
+    const times = score[side].map((bout) => bout.times).sort((a, b) => a - b);
+    const [least, most] = [times[0], times.at(-1)];
+    if (least === undefined || most === undefined) return [];
+    const where = bouts.length === 1 ? '' : times.length === bouts.length ? ' in all' : ` in ${times.length}`;
+    if (side === 'undecided') return [`undecided${where}`];
+    const span = least === most ? formatRatio(least) : `${formatRatio(least)} to ${formatRatio(most)}`;
+    return [`${side}${where} by ${span}`];
+  });
+  return `in ${metric.title} ${words.join(', ')}`;
 }
 
 const between = ({ low, high }: Advantage): string => `${formatRatio(low)}–${formatRatio(high)}`;
-
-function span(contest: Contest, bouts: Bouts): string {
-  const [only] = bouts;
-  if (only === undefined || bouts.length > 1) return '';
-  return ` (${between(advantageOf(only.comparison, contest.metric))})`;
-}
 
 const confidenceOf = ({ bouts }: Contest): string => {
   const confidence = bouts[0]?.comparison.confidence ?? 0.95;
   return formatShare(confidence).replace('.0', '');
 };
 
-/** Which part of a limit each target reaches, where a limit was measured and is not the generator's. */
-export function limitSentence({ groups }: Part): string[] {
-  return groups.flatMap(({ entries, scenario, load }) =>
-    entries.flatMap(({ target: limit, cell }) => {
-      const top = cell.summary?.ratePerSecond.median ?? 0;
-      if (!limit.reference || limit.protocol !== 'none' || top <= 0 || cell.status !== 'ok') return [];
-      const shares = entries.flatMap(({ target, cell: own }) =>
-        target.reference || own.status !== 'ok' || own.summary === undefined
-          ? []
-          : [`${target.title} ${formatShare(own.summary.ratePerSecond.median / top)}`],
-      );
-      if (shares.length === 0) return [];
-      return [`Of the rate of ${limit.title} (${scenario.title}, ${loadTitle(load)}): ${shares.join(', ')}.`];
-    }),
-  );
+/** Which part of a limit each target reaches: of a target without HTTP, which is the machine's own. */
+export function limitSentences({ entries }: Group): string[] {
+  return entries.flatMap(({ target: limit, cell }) => {
+    const top = cell.summary?.ratePerSecond.median ?? 0;
+    if (!limit.reference || limit.protocol !== 'none' || top <= 0 || cell.status !== 'ok') return [];
+    const shares = entries.flatMap(({ target, cell: own }) =>
+      target.reference || own.status !== 'ok' || own.summary === undefined
+        ? []
+        : [`${target.title} ${formatShare(own.summary.ratePerSecond.median / top)}`],
+    );
+    if (shares.length === 0) return [];
+    return [`Of the rate of the limit, ${limit.title}: ${shares.join('; ')}.`];
+  });
 }

@@ -1,0 +1,72 @@
+import { barsChart, type Styles } from '../charts/bars.js';
+import { curvesChart } from '../charts/curves.js';
+import { latencyChart } from '../charts/dots.js';
+import { forestChart } from '../charts/forest.js';
+import { cpuChart, memoryChart } from '../charts/timeline.js';
+import { loadTitle } from '../format.js';
+import { type Group, PART_TITLES, type Part, partNote, targetOf } from '../groups.js';
+import { CAPACITY, CPU, MEMORY, type Metric, markMetric, marksOf, RATE } from '../metrics.js';
+import type { BenchReport } from '../schema.js';
+import { groupTable } from '../tables.js';
+import { contestsOf, limitSentences } from '../verdicts.js';
+import { escapeHtml } from './escape.js';
+import { details, figure, figures } from './page.js';
+import { htmlTable } from './table.js';
+
+/** A part of the report: why it is there, who is ahead, and each of its groups. */
+export function partSection(report: BenchReport, part: Part, styles: Styles, first: boolean): string {
+  const contests = contestsOf(report, part);
+  const leading = contests[0]?.metric.key;
+  const forests = contests
+    .filter(({ metric }) => metric.key === leading)
+    .map((contest) => {
+      const [target, baseline] = [contest.targetId, contest.baselineId].map(
+        (id) => targetOf(report, id).title,
+      );
+      return figure(
+        `${target} against ${baseline}: ${contest.metric.title}`,
+        forestChart(report, contest, styles),
+      );
+    });
+  const groups = part.groups.map((group, index) => groupSection(report, group, styles, first && index === 0));
+  return `<section id="${part.kind}">
+<h2>${escapeHtml(PART_TITLES[part.kind])}</h2>
+<p>${escapeHtml(partNote(report, part.kind))}</p>
+${part.groups.length > 1 ? figures(...forests) : ''}${groups.join('')}</section>
+`;
+}
+
+/** What is drawn as bars under that load; latencies have a picture of their own. */
+function barMetrics({ load, entries }: Group): Metric[] {
+  const marks = marksOf(entries.map(({ cell }) => cell)).map(markMetric);
+  if (load.kind === 'capacity') return [CAPACITY];
+  return load.kind === 'closed' || load.kind === 'open' ? [...marks, RATE] : marks;
+}
+
+function groupSection(report: BenchReport, group: Group, styles: Styles, open: boolean): string {
+  const { scenario, load } = group;
+  const under = load.kind === 'cold' || load.kind === 'init' ? '' : ` – ${loadTitle(load)}`;
+  const heading = `${scenario.title}${under}`;
+  const bars = (metric: Metric): string => figure(metric.title, barsChart(group, metric, styles));
+  return `<section>
+<h3 id="${escapeHtml(group.key)}">${escapeHtml(heading)}</h3>
+${scenario.description === '' ? '' : `<p class="muted">${escapeHtml(scenario.description)}</p>\n`}${limitSentences(
+  group,
+)
+  .map((sentence) => `<p>${escapeHtml(sentence)}</p>\n`)
+  .join('')}${figures(
+  ...barMetrics(group).map(bars),
+  figure('Latency: median and 99th percentile', latencyChart(group, styles)),
+  figure('Latency by percentile', curvesChart(group, styles)),
+)}${htmlTable(`${heading}: median (lowest–highest round)`, groupTable(report, group))}${details(
+  'CPU and memory',
+  figures(
+    figure('CPUs in use over time, middle round', cpuChart(group, styles)),
+    figure('Memory over time, middle round', memoryChart(group, styles)),
+    bars(CPU),
+    bars(MEMORY),
+  ),
+  open,
+)}</section>
+`;
+}
