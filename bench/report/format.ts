@@ -76,10 +76,20 @@ export function formatChange(ratio: number): string {
   return `${ratio < 1 ? '−' : '+'}${share}`;
 }
 
-/** The median, and the lowest and highest round: `912/s (890/s–934/s)`; alone where all rounds are the same. */
+/** A number and what it lies between: `912/s (890–934)`, the unit once where it is the same for all. */
+export function formatBetween(middle: string, low: string, high: string): string {
+  const units = new Set([middle, low, high].map(unitOf));
+  const bare = (text: string): string =>
+    units.size > 1 ? text : text.slice(0, text.length - unitOf(text).length);
+  return `${middle} (${bare(low)}–${bare(high)})`;
+}
+
+const unitOf = (text: string): string => /[^\d.]*$/.exec(text)?.[0] ?? '';
+
+/** The median, and the lowest and highest round; alone where all rounds are the same. */
 export function formatSummary(summary: BenchSummary, format: (value: number) => string): string {
-  const [median, low, high] = [summary.median, summary.low, summary.high].map(format);
-  return low === high ? `${median}` : `${median} (${low}–${high})`;
+  const [median, low, high] = [format(summary.median), format(summary.low), format(summary.high)];
+  return low === high ? median : formatBetween(median, low, high);
 }
 
 /** `1 connection`, `32 connections`. */

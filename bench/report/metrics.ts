@@ -83,7 +83,7 @@ export const CAPACITY: Metric = {
 export function markMetric(mark: string): Metric {
   return {
     key: `mark:${mark}`,
-    title: markTitle(mark),
+    title: `time to ${markTitle(mark)}`,
     unit: 'ms',
     higherIsBetter: false,
     format: formatMs,

@@ -1,5 +1,5 @@
 import { collect } from './collect.js';
-import { formatRatio, formatShare, loadTitle } from './format.js';
+import { formatBetween, formatRatio, formatShare, loadTitle, significant } from './format.js';
 import { type Group, type Part, type PartKind, targetOf } from './groups.js';
 import { comparedMetric, type Metric } from './metrics.js';
 import type { BenchComparison, BenchReport } from './schema.js';
@@ -20,9 +20,9 @@ export function advantageOf({ ratio, low, high }: BenchComparison, metric: Metri
     : { times: 1 / ratio, low: 1 / high, high: 1 / low };
 }
 
-/** `4.80× (4.61×–5.02×)`. */
+/** `4.80× (4.61–5.02)`. */
 export const formatInterval = (times: number, low: number, high: number): string =>
-  `${formatRatio(times)} (${formatRatio(low)}–${formatRatio(high)})`;
+  formatBetween(formatRatio(times), formatRatio(low), formatRatio(high));
 
 /** What a part is judged by, the most telling first. */
 const JUDGED: Record<PartKind, readonly BenchComparison['metric'][]> = {
@@ -145,7 +145,8 @@ function mainClause(contest: Contest, { ahead, behind, undecided }: Score, objec
 /** How many of how many, where there is more than one. */
 function tally(bouts: readonly Bout[], all: number): string {
   if (all === 1) return '';
-  return bouts.length === all ? ` in all ${all} comparisons` : ` in ${bouts.length} of ${all} comparisons`;
+  if (bouts.length === all) return all === 2 ? ' in both comparisons' : ` in all ${all} comparisons`;
+  return ` in ${bouts.length} of ${all} comparisons`;
 }
 
 /** How far apart they are, the least and the most, each with its interval. */
@@ -168,7 +169,14 @@ function briefClause({ metric, bouts }: Contest, score: Score): string {
     const times = score[side].map((bout) => bout.times).sort((a, b) => a - b);
     const [least, most] = [times[0], times.at(-1)];
     if (least === undefined || most === undefined) return [];
-    const where = bouts.length === 1 ? '' : times.length === bouts.length ? ' in all' : ` in ${times.length}`;
+    const where =
+      bouts.length === 1
+        ? ''
+        : times.length === bouts.length
+          ? times.length === 2
+            ? ' in both'
+            : ' in all'
+          : ` in ${times.length}`;
     if (side === 'undecided') return [`undecided${where}`];
     const span = least === most ? formatRatio(least) : `${formatRatio(least)} to ${formatRatio(most)}`;
     return [`${side}${where} by ${span}`];
@@ -176,7 +184,7 @@ function briefClause({ metric, bouts }: Contest, score: Score): string {
   return `in ${metric.title} ${words.join(', ')}`;
 }
 
-const between = ({ low, high }: Advantage): string => `${formatRatio(low)}–${formatRatio(high)}`;
+const between = ({ low, high }: Advantage): string => `${significant(low)}–${formatRatio(high)}`;
 
 const confidenceOf = ({ bouts }: Contest): string => {
   const confidence = bouts[0]?.comparison.confidence ?? 0.95;

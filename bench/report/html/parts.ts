@@ -58,12 +58,12 @@ ${scenario.description === '' ? '' : `<p class="muted">${escapeHtml(scenario.des
   ...barMetrics(group).map(bars),
   figure('Latency: median and 99th percentile', latencyChart(group, styles)),
   figure('Latency by percentile', curvesChart(group, styles)),
+  bars(CPU),
 )}${htmlTable(`${heading}: median (lowest–highest round)`, groupTable(report, group))}${details(
-  'CPU and memory',
+  'CPU and memory over time',
   figures(
     figure('CPUs in use over time, middle round', cpuChart(group, styles)),
     figure('Memory over time, middle round', memoryChart(group, styles)),
-    bars(CPU),
     bars(MEMORY),
   ),
   open,

@@ -37,6 +37,8 @@ table{border-collapse:collapse;font-size:.84rem;font-variant-numeric:tabular-num
 th,td{padding:6px 10px;text-align:left;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:normal}
 th{background:var(--card);font-weight:600;white-space:nowrap}
 tr:last-child td{border-bottom:0}
+td:first-child,th:first-child{position:sticky;left:0;min-width:8.5em;background:var(--page)}
+th:first-child{background:var(--card)}
 td.number,th.number{text-align:right;white-space:nowrap}
 td.wide{min-width:16em;white-space:pre-wrap;overflow-wrap:anywhere}
 td.muted{color:var(--muted)}td.warning{color:var(--warning)}td.ahead{color:var(--ahead)}td.behind{color:var(--behind)}

@@ -1,0 +1,99 @@
+import { caveatsOf } from './caveats.js';
+import { collect } from './collect.js';
+import { formatDate, loadTitle, shellCommand } from './format.js';
+import { type Group, PART_TITLES, type Part, partNote, partsOf, targetOf } from './groups.js';
+import { machineFacts } from './html/trust.js';
+import { CAPACITY, CPU, MEMORY, type Metric, metricsOf, P50, P99, RATE } from './metrics.js';
+import type { BenchReport } from './schema.js';
+import { groupTable, type Table } from './tables.js';
+import { limitSentences, verdictsOf } from './verdicts.js';
+
+/** What a table in a pull request has room for; the HTML report has the rest. */
+const SHOWN: ReadonlySet<string> = new Set([RATE, CAPACITY, P50, P99, CPU, MEMORY].map(({ title }) => title));
+
+/** The report for a README or a pull request: the summary, a table per scenario, the machine, the command. */
+export function markdownReport(report: BenchReport): string {
+  const parts = partsOf(report);
+  const blocks = [
+    `## Benchmark of ${formatDate(report.startedAt)}`,
+    ...parts.flatMap((part) => verdictBlock(report, part)),
+    '### Before you believe it',
+    bullets(caveatsOf(report).map(({ text }) => escapeMarkdown(text))),
+    ...parts.flatMap((part) => partBlocks(report, part)),
+    '### Machine and command',
+    machineLine(report),
+    `\`\`\`sh\n${shellCommand(report.commandLine)}\n\`\`\``,
+  ];
+  return `${blocks.join('\n\n')}\n`;
+}
+
+function verdictBlock(report: BenchReport, part: Part): string[] {
+  const verdicts = verdictsOf(report, part).map(
+    ({ subject, rest }) => `**${escapeMarkdown(subject)}**${escapeMarkdown(rest)}`,
+  );
+  return verdicts.length === 0 ? [] : [`### ${PART_TITLES[part.kind]}`, bullets(verdicts)];
+}
+
+function partBlocks(report: BenchReport, part: Part): string[] {
+  const scenarios = [...collect(part.groups, ({ scenario }) => scenario.id).values()];
+  return [
+    `### Numbers: ${PART_TITLES[part.kind]}`,
+    escapeMarkdown(partNote(report, part.kind)),
+    ...scenarios.flatMap((groups) => groups.flatMap((group) => groupBlocks(report, group))),
+  ];
+}
+
+function groupBlocks(report: BenchReport, group: Group): string[] {
+  const { scenario, load } = group;
+  const under = load.kind === 'cold' || load.kind === 'init' ? '' : `, ${loadTitle(load)}`;
+  return [
+    `**${escapeMarkdown(`${scenario.title}${under}`)}** – median (lowest–highest round); ratios with their interval`,
+    markdownTable(shortened(report, group)),
+    ...limitSentences(group).map(escapeMarkdown),
+  ];
+}
+
+/** The columns that matter most, and the ratio of the first of them. */
+function shortened(report: BenchReport, group: Group): Table {
+  const table = groupTable(report, group);
+  const metrics: readonly Metric[] = metricsOf(group.entries.map(({ cell }) => cell));
+  const ratio = table.columns.findIndex(({ unit }) => unit === 'ratio');
+  const kept = table.columns.flatMap(({ title, unit }, index) => {
+    const metric = metrics.find((one) => one.title === title);
+    const isMark = metric?.key.startsWith('mark:') === true;
+    return index === 0 || index === ratio || (unit !== 'ratio' && (isMark || SHOWN.has(title)))
+      ? [index]
+      : [];
+  });
+  const pick = <T>(items: readonly T[]): T[] =>
+    kept.map((index) => items[index]).filter((item) => item !== undefined);
+  return { columns: pick(table.columns), rows: table.rows.map(pick) };
+}
+
+/** A table as Markdown has it; numbers to the right. */
+export function markdownTable({ columns, rows }: Table): string {
+  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    row(columns.map(({ title }) => escapeMarkdown(title))),
+    `|${columns.map(({ numeric }) => (numeric ? '---:' : '---')).join('|')}|`,
+    ...rows.map((cells) => row(cells.map(({ text }) => escapeMarkdown(text)))),
+  ].join('\n');
+}
+
+function machineLine(report: BenchReport): string {
+  const baseline =
+    report.baselineId === undefined ? [] : [`baseline ${targetOf(report, report.baselineId).title}`];
+  const facts = machineFacts(report).map(([name, value]) => `${name} ${value}`);
+  return escapeMarkdown([...facts, ...baseline].join(' · '));
+}
+
+const bullets = (items: readonly string[]): string => items.map((item) => `- ${item}`).join('\n');
+
+/** A text that Markdown shows as it is, on one line and within a table's cell. */
+export const escapeMarkdown = (text: string): string =>
+  text
+    .replace(/\s*\n\s*/g, ' ')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replace(/([\\`*_[\]|~#])/g, '\\$1')
+    .replaceAll(/@(?=\w)/g, '@<!-- -->');
