@@ -121,7 +121,7 @@ export const PART_TITLES: Record<PartKind, string> = {
 /** Why a part is there and how it is to be read. */
 export function partNote(report: BenchReport, kind: PartKind): string {
   const serial = report.targets.filter(({ concurrency, reference }) => concurrency === 1 && !reference);
-  const names = serial.map(({ title }) => title).join(', ');
+  const names = serial.map(({ title }) => title).join(' and ');
   switch (kind) {
     case 'one':
       return 'Each connection sends its next request as soon as it has its answer. With a single one, every target is asked for what it can do: this is the fair comparison.';
@@ -129,7 +129,7 @@ export function partNote(report: BenchReport, kind: PartKind): string {
       const why =
         serial.length === 0
           ? ''
-          : ` Apart from the comparison above, because ${names} serve${serial.length === 1 ? 's' : ''} one activation at a time: with more connections the others wait in its queue, its rate stays and its latency grows with their number.`;
+          : ` Apart from the comparison above, because ${names} serve${serial.length === 1 ? 's' : ''} one activation at a time: with more connections the others wait in a queue, the rate stays and the latency grows with their number.`;
       return `Each connection sends its next request as soon as it has its answer.${why}`;
     }
     case 'open':

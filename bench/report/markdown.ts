@@ -16,6 +16,7 @@ export function markdownReport(report: BenchReport): string {
   const parts = partsOf(report);
   const blocks = [
     `## Benchmark of ${formatDate(report.startedAt)}`,
+    '### Who is ahead',
     ...parts.flatMap((part) => verdictBlock(report, part)),
     '### Before you believe it',
     bullets(caveatsOf(report).map(({ text }) => escapeMarkdown(text))),
@@ -31,7 +32,7 @@ function verdictBlock(report: BenchReport, part: Part): string[] {
   const verdicts = verdictsOf(report, part).map(
     ({ subject, rest }) => `**${escapeMarkdown(subject)}**${escapeMarkdown(rest)}`,
   );
-  return verdicts.length === 0 ? [] : [`### ${PART_TITLES[part.kind]}`, bullets(verdicts)];
+  return verdicts.length === 0 ? [] : [`**${PART_TITLES[part.kind]}**`, bullets(verdicts)];
 }
 
 function partBlocks(report: BenchReport, part: Part): string[] {

@@ -116,6 +116,7 @@ export function metricsOf(cells: readonly BenchCell[]): Metric[] {
 /** The metric that a comparison is about. */
 export function comparedMetric(comparison: BenchComparison): Metric {
   if (comparison.metric === 'mark') return markMetric(comparison.mark ?? 'mark');
+  if (comparison.metric === 'ratePerSecond' && comparison.load.kind === 'capacity') return CAPACITY;
   const known = [RATE, P50, P99, CPU, MEMORY].find(({ key }) => key === comparison.metric);
   return known ?? RATE;
 }

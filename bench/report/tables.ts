@@ -1,10 +1,9 @@
 import { STATUS_WORDS } from './charts/bars.js';
 import { formatSummary } from './format.js';
-import type { Entry, Group } from './groups.js';
-import { targetOf } from './groups.js';
-import { comparedMetric, metricsOf } from './metrics.js';
+import { type Entry, type Group, partOf, targetOf } from './groups.js';
+import { comparedMetric, type Metric, metricsOf } from './metrics.js';
 import type { BenchComparison, BenchReport } from './schema.js';
-import { formatInterval } from './verdicts.js';
+import { formatInterval, JUDGED } from './verdicts.js';
 
 /** A table's cell: what is read, and the plain number that is copied. */
 export interface TableCell {
@@ -23,7 +22,7 @@ const NOTHING: TableCell = { text: '–', tone: 'muted' };
 /** All numbers of a group: a row per target, a column per metric and per ratio to the baseline. */
 export function groupTable(report: BenchReport, group: Group): Table {
   const metrics = metricsOf(group.entries.map(({ cell }) => cell));
-  const ratios = ratioColumns(group);
+  const ratios = ratioColumns(group, metrics);
   const baseline = group.comparisons[0]?.baselineId ?? report.baselineId;
   const baselineTitle = baseline === undefined ? '' : targetOf(report, baseline).title;
   return {
@@ -63,13 +62,19 @@ interface RatioColumn {
   readonly title: string;
 }
 
-function ratioColumns({ comparisons }: Group): RatioColumn[] {
+/** Ratios of what the table has, the one by which the part is judged first. */
+function ratioColumns({ comparisons, load }: Group, metrics: readonly Metric[]): RatioColumn[] {
+  const shown = new Set(metrics.map(({ key }) => key));
   const columns = new Map<string, RatioColumn>();
   for (const comparison of comparisons) {
     const { metric, mark } = comparison;
-    columns.set(`${metric}/${mark}`, { metric, mark, title: comparedMetric(comparison).title });
+    const { key, title } = comparedMetric(comparison);
+    if (shown.has(key)) columns.set(key, { metric, mark, title });
   }
-  return [...columns.values()];
+  const judged = JUDGED[partOf(load)];
+  const rank = ({ metric }: RatioColumn): number =>
+    (judged.indexOf(metric) + judged.length + 1) % (judged.length + 1);
+  return [...columns.values()].sort((a, b) => rank(a) - rank(b));
 }
 
 function ratioCell(

@@ -25,7 +25,7 @@ export const formatInterval = (times: number, low: number, high: number): string
   formatBetween(formatRatio(times), formatRatio(low), formatRatio(high));
 
 /** What a part is judged by, the most telling first. */
-const JUDGED: Record<PartKind, readonly BenchComparison['metric'][]> = {
+export const JUDGED: Record<PartKind, readonly BenchComparison['metric'][]> = {
   one: ['ratePerSecond', 'p50Us', 'p99Us'],
   many: ['ratePerSecond', 'p50Us', 'p99Us'],
   open: ['p50Us', 'p99Us'],

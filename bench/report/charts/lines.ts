@@ -35,6 +35,8 @@ const LABEL = { width: 15, lines: 2, lineHeight: 14, gap: 4 };
 /** Draws the lines, each with its name at its right end. */
 export function linesChart(chart: LinesChart): string {
   const height = chart.height ?? 280;
+  const lower = twoLined(chart.x) ? 14 : 0;
+  const margin = { ...MARGIN, bottom: MARGIN.bottom + lower };
   const lines = chart.lines.filter(({ points }) => points.length > 0);
   const series = lines.map(
     ({ points, style, steps, dots }): LineSeriesOption => ({
@@ -57,16 +59,18 @@ export function linesChart(chart: LinesChart): string {
   );
   return drawSvg(
     {
-      grid: { ...MARGIN, containLabel: false },
-      xAxis: valueAxis(chart.x, chart.xTitle, 'x'),
+      grid: { ...margin, containLabel: false },
+      xAxis: valueAxis(chart.x, chart.xTitle, 'x', 30 + lower),
       yAxis: valueAxis(chart.y, chart.yTitle, 'y'),
       series: [...series, ...lines.map((one) => spreadsOf(one, chart))],
-      graphic: endLabels(lines, chart, height),
+      graphic: endLabels(lines, chart, height - margin.bottom),
     },
     { width: CHART_WIDTH, height },
     chart,
   );
 }
+
+const twoLined = ({ ticks }: Scale): boolean => ticks.some(({ label }) => label.includes('\n'));
 
 function spreadsOf({ spreads = [], style }: Line, { x, y }: LinesChart): CustomSeriesOption {
   return {
@@ -90,8 +94,9 @@ function spreadsOf({ spreads = [], style }: Line, { x, y }: LinesChart): CustomS
   };
 }
 
-function endLabels(lines: readonly Line[], { x, y }: LinesChart, height: number): Shape[] {
-  const [right, bottom] = [CHART_WIDTH - MARGIN.right, height - MARGIN.bottom];
+/** @param bottom where the axis is, in pixels */
+function endLabels(lines: readonly Line[], { x, y }: LinesChart, bottom: number): Shape[] {
+  const right = CHART_WIDTH - MARGIN.right;
   const pixel = (value: number, { min, max }: Scale, from: number, to: number): number =>
     from + (Math.min(Math.max((value - min) / (max - min), 0), 1) || 0) * (to - from);
   const named = lines.map((one) => {
@@ -105,7 +110,7 @@ function endLabels(lines: readonly Line[], { x, y }: LinesChart, height: number)
       height: words.length * LABEL.lineHeight + LABEL.gap,
     };
   });
-  const places = spread(named, 0, height - 14);
+  const places = spread(named, 0, bottom + 34);
   return named.flatMap(({ words, colour, endX, wanted }, index) => {
     const middle = places[index] ?? wanted;
     return [

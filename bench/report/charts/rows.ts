@@ -157,7 +157,12 @@ function guides({ guides: at = [], scale }: RowsChart, height: number): CustomSe
 }
 
 /** An axis with the ticks of a scale, in the reader's colours. */
-export function valueAxis(scale: Scale, title: string, side: 'x' | 'y'): object {
+export function valueAxis(
+  scale: Scale,
+  title: string,
+  side: 'x' | 'y',
+  gap = side === 'x' ? 30 : 54,
+): object {
   const values = scale.ticks.map(({ at }) => at);
   const labels = new Map(scale.ticks.map(({ at, label }) => [at.toFixed(9), label]));
   return {
@@ -166,7 +171,7 @@ export function valueAxis(scale: Scale, title: string, side: 'x' | 'y'): object 
     max: scale.max,
     name: title,
     nameLocation: 'middle',
-    nameGap: side === 'x' ? 30 : 54,
+    nameGap: gap,
     nameTextStyle: { color: INKS.muted.light, fontSize: 12 },
     axisLine: { show: side === 'x', lineStyle: { color: INKS.axis.light }, onZero: false },
     axisTick: { show: false },
