@@ -94,7 +94,12 @@ function changesTable(report: BenchReport, changes: readonly Change[]): Table {
       { text: change.metric.format(change.before), value: change.before },
       { text: change.metric.format(change.after), value: change.after },
       {
-        text: formatBetween(formatChange(change.ratio), formatChange(change.low), formatChange(change.high)),
+        text: formatBetween(
+          formatChange(change.ratio),
+          formatChange(change.low),
+          formatChange(change.high),
+          ' to ',
+        ),
         value: change.ratio,
         tone: ({ better: 'ahead', worse: 'behind', unchanged: 'muted', undecided: 'muted' } as const)[
           change.verdict

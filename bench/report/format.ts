@@ -77,11 +77,11 @@ export function formatChange(ratio: number): string {
 }
 
 /** A number and what it lies between: `912/s (890–934)`, the unit once where it is the same for all. */
-export function formatBetween(middle: string, low: string, high: string): string {
+export function formatBetween(middle: string, low: string, high: string, to = '–'): string {
   const units = new Set([middle, low, high].map(unitOf));
   const bare = (text: string): string =>
     units.size > 1 ? text : text.slice(0, text.length - unitOf(text).length);
-  return `${middle} (${bare(low)}–${bare(high)})`;
+  return `${middle} (${bare(low)}${to}${bare(high)})`;
 }
 
 const unitOf = (text: string): string => /[^\d.]*$/.exec(text)?.[0] ?? '';

@@ -34,7 +34,7 @@ export function rowHead(
     };
   const notes = [
     ...(cell.status === 'ok' ? [] : [STATUS_WORDS[cell.status]]),
-    ...(cell.boundBy === 'generator' ? ['generator’s limit'] : []),
+    ...(cell.boundBy === 'generator' ? ['at ceiling'] : []),
   ];
   return {
     name,

@@ -1,6 +1,6 @@
 import type { CustomSeriesOption, LineSeriesOption } from 'echarts/charts';
 import { spread, wrap } from './labels.js';
-import { CHART_WIDTH, line, type Shape, text, valueAxis } from './rows.js';
+import { CHART_WIDTH, line, type Shape, text, uprights, valueAxis } from './rows.js';
 import type { Scale } from './scale.js';
 import { type ChartText, drawSvg } from './svg.js';
 import { INKS, type TargetStyle } from './theme.js';
@@ -62,12 +62,36 @@ export function linesChart(chart: LinesChart): string {
       grid: { ...margin, containLabel: false },
       xAxis: valueAxis(chart.x, chart.xTitle, 'x', 30 + lower),
       yAxis: valueAxis(chart.y, chart.yTitle, 'y'),
-      series: [...series, ...lines.map((one) => spreadsOf(one, chart))],
+      series: [
+        uprights(
+          chart.x.ticks.map(({ at }) => at),
+          [margin.top, height - margin.bottom],
+          { stroke: INKS.grid.light },
+        ),
+        levels(chart.y),
+        ...series,
+        ...lines.map((one) => spreadsOf(one, chart)),
+      ],
       graphic: endLabels(lines, chart, height - margin.bottom),
     },
     { width: CHART_WIDTH, height },
     chart,
   );
+}
+
+/** Level lines at the ticks of the upright axis. */
+function levels({ ticks }: Scale): CustomSeriesOption {
+  const [left, right] = [MARGIN.left, CHART_WIDTH - MARGIN.right];
+  return {
+    type: 'custom',
+    silent: true,
+    clip: false,
+    data: ticks.map(({ at }) => [0, at]),
+    renderItem: (_, api) => {
+      const y = Math.round(api.coord([0, api.value(1)])[1] ?? 0) + 0.5;
+      return line([left, y], [right, y], { stroke: INKS.grid.light });
+    },
+  };
 }
 
 const twoLined = ({ ticks }: Scale): boolean => ticks.some(({ label }) => label.includes('\n'));

@@ -92,6 +92,7 @@ export function errorBar(at: RowPlace, low: number, high: number, style: object,
 export function rowsChart(chart: RowsChart): string {
   const { rows, scale } = chart;
   const height = MARGIN.top + rows.length * ROW_HEIGHT + MARGIN.bottom;
+  const plane = [MARGIN.top, height - MARGIN.bottom] as const;
   const renderRow: Render = (params, api) => {
     const row = rows[params.dataIndex];
     if (row === undefined) return null;
@@ -110,7 +111,15 @@ export function rowsChart(chart: RowsChart): string {
       xAxis: valueAxis(scale, chart.axisTitle, 'x'),
       yAxis: { type: 'category', inverse: true, show: false, data: rows.map((_, index) => index) },
       series: [
-        guides(chart, height),
+        uprights(
+          scale.ticks.map(({ at }) => at),
+          plane,
+          { stroke: INKS.grid.light },
+        ),
+        uprights((chart.guides ?? []).map(scale.plot), plane, {
+          stroke: INKS.limit.light,
+          lineDash: [4, 4],
+        }),
         {
           type: 'custom',
           silent: true,
@@ -140,18 +149,24 @@ function heading(row: Row, top: number, right: number): Shape[] {
   ];
 }
 
-function guides({ guides: at = [], scale }: RowsChart, height: number): CustomSeriesOption {
+/**
+ * Upright lines at values of the axis; echarts' own split lines do not keep to given ticks.
+ *
+ * @param at in plotted units
+ */
+export function uprights(
+  at: readonly number[],
+  [top, bottom]: readonly [number, number],
+  style: object,
+): CustomSeriesOption {
   return {
     type: 'custom',
     silent: true,
     clip: false,
-    data: at.map((value) => [scale.plot(value), 0]),
+    data: at.map((value) => [value, 0]),
     renderItem: (_, api) => {
-      const x = api.coord([api.value(0), 0])[0] ?? 0;
-      return line([x, MARGIN.top], [x, height - MARGIN.bottom], {
-        stroke: INKS.limit.light,
-        lineDash: [4, 4],
-      });
+      const x = Math.round(api.coord([api.value(0), 0])[0] ?? 0) + 0.5;
+      return line([x, top], [x, bottom], style);
     },
   };
 }
@@ -183,6 +198,6 @@ export function valueAxis(
       hideOverlap: true,
       formatter: (value: number) => labels.get(value.toFixed(9)) ?? '',
     },
-    splitLine: { customValues: values, lineStyle: { color: INKS.grid.light } },
+    splitLine: { show: false },
   };
 }

@@ -48,6 +48,8 @@ function groupSection(report: BenchReport, group: Group, styles: Styles, open: b
   const under = load.kind === 'cold' || load.kind === 'init' ? '' : ` – ${loadTitle(load)}`;
   const heading = `${scenario.title}${under}`;
   const bars = (metric: Metric): string => figure(metric.title, barsChart(group, metric, styles));
+  // What a start costs is its memory; what an activation costs, its CPU.
+  const costs = load.kind === 'cold' || load.kind === 'init' ? [MEMORY] : [CPU];
   return `<section>
 <h3 id="${escapeHtml(group.key)}">${escapeHtml(heading)}</h3>
 ${scenario.description === '' ? '' : `<p class="muted">${escapeHtml(scenario.description)}</p>\n`}${limitSentences(
@@ -58,13 +60,13 @@ ${scenario.description === '' ? '' : `<p class="muted">${escapeHtml(scenario.des
   ...barMetrics(group).map(bars),
   figure('Latency: median and 99th percentile', latencyChart(group, styles)),
   figure('Latency by percentile', curvesChart(group, styles)),
-  bars(CPU),
+  ...costs.map(bars),
 )}${htmlTable(`${heading}: median (lowest–highest round)`, groupTable(report, group))}${details(
   'CPU and memory over time',
   figures(
     figure('CPUs in use over time, middle round', cpuChart(group, styles)),
     figure('Memory over time, middle round', memoryChart(group, styles)),
-    bars(MEMORY),
+    ...(costs.includes(MEMORY) ? [] : [bars(MEMORY)]),
   ),
   open,
 )}</section>

@@ -33,11 +33,11 @@ svg.chart{display:block;width:100%;height:auto}
 .table{margin:14px 0}
 .table header{display:flex;justify-content:space-between;align-items:baseline;gap:12px;font-size:.9rem;font-weight:600;margin-bottom:4px}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px}
-table{border-collapse:collapse;font-size:.84rem;font-variant-numeric:tabular-nums;width:100%}
+table{border-collapse:separate;border-spacing:0;font-size:.84rem;font-variant-numeric:tabular-nums;width:100%}
 th,td{padding:6px 10px;text-align:left;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:normal}
 th{background:var(--card);font-weight:600;white-space:nowrap}
 tr:last-child td{border-bottom:0}
-td:first-child,th:first-child{position:sticky;left:0;min-width:8.5em;background:var(--page)}
+td:first-child,th:first-child{position:sticky;left:0;min-width:8.5em;background:var(--page);background-clip:padding-box}
 th:first-child{background:var(--card)}
 td.number,th.number{text-align:right;white-space:nowrap}
 td.wide{min-width:16em;white-space:pre-wrap;overflow-wrap:anywhere}
