@@ -1,4 +1,5 @@
 import { STATUS_WORDS } from './charts/bars.js';
+import { collect } from './collect.js';
 import { formatSummary } from './format.js';
 import { type Entry, type Group, partOf, targetOf } from './groups.js';
 import { comparedMetric, type Metric, metricsOf } from './metrics.js';
@@ -100,7 +101,15 @@ function ratioCell(
 
 function roundsCell({ cell }: Entry): TableCell {
   const repeated = cell.rounds.filter((round) => round.repeated > 0).length;
+  const errors = collect(
+    cell.rounds.flatMap((round) => Object.entries(round.errors)),
+    ([kind]) => kind,
+  );
+  const wrong = [...errors].map(
+    ([kind, all]) => `${all.reduce((sum, [, count]) => sum + count, 0)} × ${kind}`,
+  );
   const notes = [
+    ...wrong,
     ...(repeated === 0 ? [] : [`${repeated} repeated`]),
     ...(cell.status === 'interrupted' ? ['interrupted'] : []),
     ...(cell.boundBy === 'generator' ? ['generator’s limit'] : []),

@@ -56,7 +56,7 @@ export function percentileChart(lines: readonly Line[], title: string): string |
     lines,
     x: percentileScale(farthest),
     y: logScale(values, formatUs),
-    xTitle: 'percentile of requests (median round)',
+    xTitle: 'percentile of requests',
     yTitle: 'latency, logarithmic',
   });
 }

@@ -1,4 +1,4 @@
-import { barsChart, type Styles } from '../charts/bars.js';
+import { barsChart, STATUS_WORDS, type Styles } from '../charts/bars.js';
 import { curvesChart } from '../charts/curves.js';
 import { latencyChart } from '../charts/dots.js';
 import { forestChart } from '../charts/forest.js';
@@ -59,9 +59,9 @@ ${scenario.description === '' ? '' : `<p class="muted">${escapeHtml(scenario.des
   .join('')}${figures(
   ...barMetrics(group).map(bars),
   figure('Latency: median and 99th percentile', latencyChart(group, styles)),
-  figure('Latency by percentile', curvesChart(group, styles)),
+  figure('Latency by percentile, median over the rounds', curvesChart(group, styles)),
   ...costs.map(bars),
-)}${htmlTable(`${heading}: median (lowest–highest round)`, groupTable(report, group))}${details(
+)}${htmlTable(`${heading}: median (lowest–highest round)`, groupTable(report, group))}${reasons(group)}${details(
   'CPU and memory over time',
   figures(
     figure('CPUs in use over time, middle round', cpuChart(group, styles)),
@@ -72,3 +72,15 @@ ${scenario.description === '' ? '' : `<p class="muted">${escapeHtml(scenario.des
 )}</section>
 `;
 }
+
+/** Why a cell has no number, in full: it may have the tail of a log. */
+const reasons = ({ entries }: Group): string =>
+  entries
+    .filter(({ cell }) => cell.status !== 'ok' && cell.reason !== undefined)
+    .map(({ target, cell }) =>
+      details(
+        `${target.title}: ${STATUS_WORDS[cell.status]}`,
+        `<pre>${escapeHtml(cell.reason ?? '')}</pre>\n`,
+      ),
+    )
+    .join('');

@@ -69,7 +69,7 @@ function omissionSection({ omissionProof: proof }: BenchReport): string {
     'A target that stalls, measured both ways',
   );
   return `<section id="omission"><h2>What a naive measurement hides</h2>
-<p>A target that stalls for ${formatMs(proof.stallMs)} every ${formatMs(proof.everyMs)} on purpose, asked ${formatRate(proof.ratePerSecond)}. A closed loop waits during the stall instead of asking: its p99 is ${formatUs(naive.p99Us)}. Counted from when each request was due, it is ${formatUs(fromDue.p99Us)}. That is how the latencies at a fixed rate are counted here.</p>
+<p>A target that stalls for ${formatMs(proof.stallMs)} every ${formatMs(proof.everyMs)} on purpose, with ${formatRate(proof.ratePerSecond)} due. A closed loop waits during the stall instead of asking: its p99 is ${formatUs(naive.p99Us)}. Counted from when each request was due, it is ${formatUs(fromDue.p99Us)}. That is how the latencies at a fixed rate are counted here.</p>
 ${figures(figure('The same stalling target, measured both ways', chart))}</section>
 `;
 }
