@@ -4,6 +4,7 @@ import { compareReports } from '../../bench/report/compare.js';
 import { comparisonText } from '../../bench/report/compare-words.js';
 import { comparisonAsHtml } from '../../bench/report/compare-write.js';
 import { htmlReport } from '../../bench/report/html/report.js';
+import type { BenchReport, BenchTarget } from '../../bench/report/schema.js';
 import { trendPage } from '../../bench/report/trend.js';
 import { dumpDom, evaluate, hasBrowser } from './browser.js';
 import { sampleReport } from './sample-report.js';
@@ -20,7 +21,28 @@ const PAGES = {
   compare: comparisonAsHtml(
     comparisonText(REPORT, LATER, compareReports(REPORT, LATER, { threshold: 0.05, confidence: 0.95 })),
   ),
+  crowded: htmlReport(crowded()),
 };
+
+/** Ten targets with long names, and numbers that are nearly the same. */
+function crowded(): BenchReport {
+  const [pattern] = REPORT.targets;
+  const groups = REPORT.cells.filter(({ targetId }) => targetId === 'hyperskeleton');
+  const names = Array.from({ length: 10 }, (_, index) => ({
+    id: `target-${index}`,
+    title: `A server of ${index} with quite a long name, protocol ${index % 2 === 0 ? 'classic' : 'ActionLoop'}`,
+  }));
+  return {
+    ...REPORT,
+    targets: names.map((name) => ({
+      ...(pattern as BenchTarget),
+      ...name,
+      reference: name.id === 'target-9',
+    })),
+    cells: groups.flatMap((cell) => names.map(({ id }) => ({ ...cell, targetId: id }))),
+    comparisons: REPORT.comparisons.map((one) => ({ ...one, targetId: 'target-1', baselineId: 'target-0' })),
+  };
+}
 
 /** Opens what is folded away, so that it has a size. */
 const OPEN_ALL = 'for (const one of document.querySelectorAll("details")) one.open = true;';
@@ -85,6 +107,13 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
 
   it.each(Object.entries(PAGES))('%s: no text is cut off or lies over another', (_, html) => {
     expect(evaluate(html, BAD_TEXTS)).toEqual([]);
+  });
+
+  it('would see a text that is cut off, and two that overlap', () => {
+    const text = (x: number, words: string): string => `<text x="${x}" y="20">${words}</text>`;
+    const svg = `<svg class="chart" viewBox="0 0 100 40" style="width:100px"><title>t</title>${text(0, 'one one')}${text(20, 'two')}${text(80, 'much too long')}</svg>`;
+    const found = evaluate(`<!doctype html><body>${svg}</body>`, BAD_TEXTS);
+    expect(found).toEqual(['t – cut off: much too long', 't – overlap: one one / two']);
   });
 
   it.each([

@@ -34,7 +34,8 @@ const LABEL = { width: 15, lines: 2, lineHeight: 14, gap: 4 };
 
 /** Draws the lines, each with its name at its right end. */
 export function linesChart(chart: LinesChart): string {
-  const height = chart.height ?? 280;
+  const labels = chart.lines.map(({ name }) => labelHeight(wordsOf(name))).reduce((sum, one) => sum + one, 0);
+  const height = Math.max(chart.height ?? 280, labels + MARGIN.top);
   const lower = twoLined(chart.x) ? 14 : 0;
   const margin = { ...MARGIN, bottom: MARGIN.bottom + lower };
   const lines = chart.lines.filter(({ points }) => points.length > 0);
@@ -118,6 +119,10 @@ function spreadsOf({ spreads = [], style }: Line, { x, y }: LinesChart): CustomS
   };
 }
 
+const wordsOf = (name: string): string[] => wrap(name, LABEL.width, LABEL.lines);
+
+const labelHeight = (words: readonly string[]): number => words.length * LABEL.lineHeight + LABEL.gap;
+
 /** @param bottom where the axis is, in pixels */
 function endLabels(lines: readonly Line[], { x, y }: LinesChart, bottom: number): Shape[] {
   const right = CHART_WIDTH - MARGIN.right;
@@ -125,13 +130,13 @@ function endLabels(lines: readonly Line[], { x, y }: LinesChart, bottom: number)
     from + (Math.min(Math.max((value - min) / (max - min), 0), 1) || 0) * (to - from);
   const named = lines.map((one) => {
     const [lastX, lastY] = one.points.at(-1) ?? [0, 0];
-    const words = wrap(one.name, LABEL.width, LABEL.lines);
+    const words = wordsOf(one.name);
     return {
       words,
       colour: one.style.ink.light,
       endX: pixel(x.plot(lastX), x, MARGIN.left, right),
       wanted: pixel(y.plot(lastY), y, bottom, MARGIN.top),
-      height: words.length * LABEL.lineHeight + LABEL.gap,
+      height: labelHeight(words),
     };
   });
   const places = spread(named, 0, bottom + 34);
