@@ -47,7 +47,6 @@ const isArgumentError = (error: Error): boolean =>
 const isMendable = (error: Error): boolean =>
   error instanceof InvalidReport ||
   error instanceof UsageError ||
-  error instanceof RangeError ||
   isArgumentError(error) ||
   isSystemError(error);
 

@@ -47,6 +47,8 @@ const ROUND_COLUMNS: readonly Column[] = [
   ['peak_memory_bytes', (_, round) => round && peakMemory(round)],
   ['others_share', (_, round) => round?.noise.othersShare],
   ['steal_share', (_, round) => round?.noise.stealShare],
+  ['generator_cpu_share', (_, round) => round?.generatorCpuShare],
+  ['sender_late_p99_us', (_, round) => round?.senderLateP99Us],
   ['psi_cpu_share', (_, round) => round?.noise.psiCpuShare],
 ];
 

@@ -6,6 +6,7 @@ import { countOf } from './format.js';
 import { type Group, groupsOf } from './groups.js';
 import { escapeHtml } from './html/escape.js';
 import { type Metric, P50, RATE } from './metrics.js';
+import { InvalidReport } from './read.js';
 import type { BenchReport } from './schema.js';
 
 export interface PictureOptions {
@@ -25,7 +26,7 @@ const FOOT = 44;
  * What matters most in one SVG for a README: activations/s over many connections, and the median latency of one. It
  * brings its own background, since a page may be dark where the reader's system is light.
  *
- * @throws RangeError when the report has no scenario that was measured under both loads
+ * @throws InvalidReport when the report has no scenario that was measured under both loads
  */
 export function readmePicture(report: BenchReport, options: PictureOptions): string {
   const { many, one } = chosen(report, options);
@@ -66,7 +67,7 @@ function chosen(report: BenchReport, { scenario, connections }: PictureOptions):
     if (one !== undefined) return { many, one };
   }
   const which = scenario === undefined ? 'no scenario' : `no scenario “${scenario}”`;
-  throw new RangeError(`the report has ${which} with numbers at 1 and at ${connections} connections`);
+  throw new InvalidReport(`the report has ${which} with numbers at 1 and at ${connections} connections`);
 }
 
 const hasNumbers = ({ entries }: Group): boolean =>

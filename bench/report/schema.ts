@@ -64,6 +64,10 @@ const round = z.object({
   /** [ms since the round's begin, CPUs in use] of the target's whole tree. */
   cpu: z.array(z.tuple([z.number(), z.number()])),
   noise,
+  /** The share of the whole machine's CPU that the load generator itself had. */
+  generatorCpuShare: z.number().optional(),
+  /** Of an open loop: how late the generator sent, at p99, what was due while a connection was free. */
+  senderLateP99Us: z.number().optional(),
 });
 
 /** What one target did in one scenario under one load. */

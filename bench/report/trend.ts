@@ -5,7 +5,7 @@ import { targetStyles, UNKNOWN_STYLE } from './charts/theme.js';
 import { collect } from './collect.js';
 import { countOf, formatDate, loadTitle } from './format.js';
 import { type Group, groupsOf } from './groups.js';
-import { escapeHtml } from './html/escape.js';
+import { escapeHtml, plainLine } from './html/escape.js';
 import { figure, figures, htmlPage } from './html/page.js';
 import { htmlTable } from './html/table.js';
 import { CAPACITY, type Metric, markMetric, marksOf, P50, RATE } from './metrics.js';
@@ -49,8 +49,11 @@ export function trendPage(reports: readonly BenchReport[]): string {
   });
 }
 
+/** The date, and the commit below it. */
 const runName = ({ report }: Run): string =>
-  `${formatDate(report.startedAt).slice(0, 10)} ${report.machine.commit?.slice(0, 7) ?? ''}`.trim();
+  [formatDate(report.startedAt).slice(0, 10), plainLine(report.machine.commit ?? '').slice(0, 7)]
+    .join('\n')
+    .trim();
 
 function runsTable(runs: readonly Run[]): string {
   const table: Table = {
@@ -140,7 +143,7 @@ const MOST_NAMES = 3;
 function runScale(runs: readonly Run[]): Scale {
   const every = Math.max(1, Math.ceil(runs.length / MOST_NAMES));
   const ticks = runs
-    .map((run, at) => ({ at, label: runName(run).replace(' ', '\n') }))
+    .map((run, at) => ({ at, label: runName(run) }))
     .filter(({ at }) => (runs.length - 1 - at) % every === 0);
   return { min: -0.3, max: runs.length - 0.7, ticks, plot: (run) => run };
 }

@@ -31,7 +31,12 @@ function stored(name: string, report: unknown): string {
   return path(name);
 }
 
-beforeAll(() => void stored('old.json', sampleReport()));
+beforeAll(() => {
+  stored('old.json', sampleReport());
+  stored('without.json', { ...sampleReport(), cells: [] });
+  stored('empty.json', {});
+  writeFileSync(path('no.json'), 'no');
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('compare', () => {
@@ -113,9 +118,6 @@ describe('compare', () => {
     ['a kind that is none', [OLD, OLD, '--report', 'pdf'], 'is none of'],
     ['nothing in common', [OLD, path('without.json')], 'no measured cell in common'],
   ])('exits with 2 on %s', async (_, argv, message) => {
-    writeFileSync(path('no.json'), 'no');
-    stored('empty.json', {});
-    stored('without.json', { ...sampleReport(), cells: [] });
     const { code, err, out } = await call(compare, ...argv);
     expect(code).toBe(2);
     expect(err).toContain(message);

@@ -3,7 +3,9 @@ import { INKS } from '../../bench/report/charts/theme.js';
 import { compareReports } from '../../bench/report/compare.js';
 import { comparisonText } from '../../bench/report/compare-words.js';
 import { comparisonAsHtml } from '../../bench/report/compare-write.js';
+import { escapeHtml } from '../../bench/report/html/escape.js';
 import { htmlReport } from '../../bench/report/html/report.js';
+import { readmePicture } from '../../bench/report/picture.js';
 import type { BenchReport, BenchTarget } from '../../bench/report/schema.js';
 import { trendPage } from '../../bench/report/trend.js';
 import { dumpDom, evaluate, hasBrowser } from './browser.js';
@@ -107,6 +109,18 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
 
   it.each(Object.entries(PAGES))('%s: no text is cut off or lies over another', (_, html) => {
     expect(evaluate(html, BAD_TEXTS)).toEqual([]);
+  });
+
+  it('every picture is XML, and so is that of the README', () => {
+    const asXml = `() => [...document.querySelectorAll('svg.chart, template')].filter((one) => {
+      const text = one.content === undefined ? new XMLSerializer().serializeToString(one) : one.content.textContent;
+      return new DOMParser().parseFromString(text, 'image/svg+xml').querySelector('parsererror') !== null;
+    }).length`;
+    const picture = escapeHtml(readmePicture(REPORT, { connections: 32 }));
+    expect(evaluate(PAGES.report.replace('</body>', `<template>${picture}</template></body>`), asXml)).toBe(
+      0,
+    );
+    expect(evaluate(`<body><template>&lt;svg&gt;</template></body>`, asXml)).toBe(1);
   });
 
   it('would see a text that is cut off, and two that overlap', () => {

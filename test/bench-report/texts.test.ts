@@ -116,7 +116,7 @@ describe('Markdown', () => {
 });
 
 describe('strings of others', () => {
-  const EVIL = `</title></text><script>alert("x")</script><img src=http://evil.test/a.png onerror='x'>&|\`\u0001`;
+  const EVIL = `\u0002</title></text><script>alert("x")</script><img src=http://evil.test/a.png onerror='x'>&|\`\u0001`;
   const evil: BenchReport = {
     ...REPORT,
     commandLine: [EVIL],
@@ -138,7 +138,7 @@ describe('strings of others', () => {
     ['picture', readmePicture(evil, PICTURE)],
   ])('are no markup in %s', (_, text) => {
     expect(text).not.toMatch(/<img|<script>alert|onerror='/);
-    expect(text).not.toContain('\u0001');
+    for (const control of ['\u0001', '\u0002']) expect(text).not.toContain(control);
     expect(text).toContain('&lt;script&gt;');
   });
 

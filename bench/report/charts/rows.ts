@@ -1,4 +1,5 @@
 import type { CustomSeriesOption } from 'echarts/charts';
+import { plainLine } from '../html/escape.js';
 import { clip } from './labels.js';
 import type { Scale } from './scale.js';
 import { type ChartText, drawSvg } from './svg.js';
@@ -54,7 +55,7 @@ export function text(x: number, y: number, words: string, style: Record<string, 
     style: {
       x,
       y,
-      text: words,
+      text: plainLine(words),
       fontSize: 13,
       fill: INKS.text.light,
       // Lines of the grid end around it.
@@ -184,7 +185,7 @@ export function valueAxis(
     type: 'value',
     min: scale.min,
     max: scale.max,
-    name: title,
+    name: plainLine(title),
     nameLocation: 'middle',
     nameGap: gap,
     nameTextStyle: { color: INKS.muted.light, fontSize: 12 },
