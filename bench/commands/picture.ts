@@ -9,6 +9,7 @@ const USAGE = `Draws what matters most of a run as one SVG for a README.
 usage: hyperskeleton bench picture <report.json> -o FILE [options]
   -o, --out FILE     where the SVG goes
   --scenario ID      which scenario (default: the first that has both loads)
+  --targets IDS      only these, separated by commas (default: all that have numbers)
   --connections N    of the rate (default 32); the latency is that of 1 connection
 `;
 
@@ -21,6 +22,7 @@ export function run(argv: readonly string[], io: CommandIo): Promise<number> {
       options: {
         out: { type: 'string', short: 'o' },
         scenario: { type: 'string' },
+        targets: { type: 'string' },
         connections: { type: 'string', default: '32' },
       },
     });
@@ -29,7 +31,11 @@ export function run(argv: readonly string[], io: CommandIo): Promise<number> {
     const connections = Number(values.connections);
     if (!Number.isInteger(connections) || connections < 1)
       throw new UsageError(`--connections: ${values.connections} is not a positive integer`);
-    const svg = readmePicture(await readReport(path), { scenario: values.scenario, connections });
+    const svg = readmePicture(await readReport(path), {
+      scenario: values.scenario,
+      targets: values.targets?.split(',').map((id) => id.trim()),
+      connections,
+    });
     await writeWhole(values.out, svg);
     io.stdout.write(`${values.out}\n`);
     return 0;

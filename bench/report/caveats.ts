@@ -4,11 +4,11 @@ import type { BenchCell, BenchReport } from './schema.js';
 
 /** Something that a reader has to know before believing a number. */
 export interface Caveat {
-  readonly kind: 'interrupted' | 'absent' | 'failed' | 'noise' | 'bound' | 'source';
+  readonly kind: 'interrupted' | 'absent' | 'failed' | 'noise' | 'unrest' | 'bound' | 'source';
   readonly text: string;
 }
 
-/** A calibration that varies more than this says that the machine was not at rest. */
+/** A calibration that varies more than this, or a larger share of disturbed rounds, says that there was no rest. */
 const RESTLESS = 0.1;
 
 /** What is missing, failed, disturbed or limited, the gravest first. */
@@ -84,15 +84,18 @@ function bounds(report: BenchReport): Caveat[] {
 
 function noise({
   noise: { calibrationMs, calibrationSpread, repeatedRounds, disturbedRounds },
+  cells,
 }: BenchReport): Caveat[] {
+  const total = cells.reduce((sum, cell) => sum + cell.rounds.length, 0);
   const rounds =
     repeatedRounds === 0 && disturbedRounds === 0
       ? 'No round was disturbed by neighbours.'
-      : `${countOf(repeatedRounds, 'round')} repeated because of neighbours on the machine; ${countOf(disturbedRounds, 'round')} disturbed all the same and counted.`;
-  const rest = calibrationSpread > RESTLESS ? 'the machine was not at rest' : 'the machine was at rest';
+      : `${countOf(repeatedRounds, 'round')} repeated because of neighbours on the machine; ${disturbedRounds} of ${countOf(total, 'round')} disturbed all the same and counted.`;
+  const restless = calibrationSpread > RESTLESS;
+  const rest = restless ? 'the machine was not at rest' : 'the machine was at rest';
   return [
     {
-      kind: 'noise',
+      kind: restless || disturbedRounds > total * RESTLESS ? 'unrest' : 'noise',
       text: `${rounds} A fixed piece of work took ${formatSummary(calibrationMs, formatMs)} over the run, a spread of ${formatShare(calibrationSpread)}: ${rest}.`,
     },
   ];
@@ -115,4 +118,7 @@ function source({ machine, profile }: BenchReport): Caveat[] {
 }
 
 /** A reason may have a log's tail; a sentence has room for its first line. */
-const firstLine = (text: string): string => (text.split('\n')[0] ?? '').trim().replace(/\.$/, '');
+function firstLine(text: string): string {
+  const [first = '', ...others] = text.trim().split('\n');
+  return others.length === 0 ? first.replace(/\.$/, '') : `${first.replace(/[\s:]+$/, '')} …`;
+}

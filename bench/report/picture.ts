@@ -3,7 +3,7 @@ import { CHART_WIDTH } from './charts/rows.js';
 import { FONT } from './charts/svg.js';
 import { darkRules, INKS, targetStyles } from './charts/theme.js';
 import { countOf } from './format.js';
-import { type Group, groupsOf } from './groups.js';
+import { type Entry, type Group, groupsOf } from './groups.js';
 import { escapeHtml } from './html/escape.js';
 import { type Metric, P50, RATE } from './metrics.js';
 import { InvalidReport } from './read.js';
@@ -12,6 +12,8 @@ import type { BenchReport } from './schema.js';
 export interface PictureOptions {
   /** The scenario's id; without it the first that was measured under both loads. */
   readonly scenario?: string | undefined;
+  /** The ids of the only targets to be drawn; without it all that have numbers. */
+  readonly targets?: readonly string[] | undefined;
   /** Of the panel on the left. */
   readonly connections: number;
 }
@@ -30,10 +32,14 @@ const FOOT = 44;
  */
 export function readmePicture(report: BenchReport, options: PictureOptions): string {
   const { many, one } = chosen(report, options);
+  const { targets: wanted } = options;
   const styles = targetStyles(report.targets);
-  const [left, right] = [panel(many, RATE, styles), panel(one, P50, styles)];
+  const [left, right] = [panel(many, RATE, styles, wanted), panel(one, P50, styles, wanted)];
   const height = HEAD + Math.max(left.height, right.height) + FOOT;
-  const serial = report.targets.filter(({ concurrency }) => concurrency === 1).map(({ title }) => title);
+  const drawn = new Set(left.entries.map(({ target }) => target.id));
+  const serial = report.targets
+    .filter(({ id, concurrency }) => concurrency === 1 && drawn.has(id))
+    .map(({ title }) => title);
   const title = `${many.scenario.title}: activations per second and latency`;
   const rounds = Math.max(0, ...many.entries.map(({ cell }) => cell.rounds.length));
   const foot = [
@@ -78,15 +84,19 @@ function panel(
   group: Group,
   metric: Metric,
   styles: Styles,
-): { height: number; at: (x: number, y: number) => string } {
+  wanted: readonly string[] | undefined,
+): { entries: readonly Entry[]; height: number; at: (x: number, y: number) => string } {
   const entries = group.entries.filter(
     (entry) =>
-      numberOf(entry, metric) !== undefined && (!entry.target.reference || entry.target.protocol === 'none'),
+      numberOf(entry, metric) !== undefined &&
+      (wanted?.includes(entry.target.id) ?? true) &&
+      (!entry.target.reference || entry.target.protocol === 'none'),
   );
   const svg = barsChart({ ...group, entries }, metric, styles) ?? '';
   const tall = Number(/viewBox="0 0 \d+ (\d+)"/.exec(svg)?.[1] ?? 0);
   const height = Math.round((tall * PANEL) / CHART_WIDTH);
   return {
+    entries,
     height,
     at: (x, y) => svg.replace('<svg ', `<svg x="${x}" y="${y}" width="${PANEL}" height="${height}" `),
   };

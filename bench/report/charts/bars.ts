@@ -46,15 +46,14 @@ export function rowHead(
 /** Bars of one metric with the lowest and the highest round; undefined where no target has a number. */
 export function barsChart(group: Group, metric: Metric, styles: Styles): string | undefined {
   const found = group.entries.map((entry) => ({ entry, summary: numberOf(entry, metric) }));
-  const tops = (limit: boolean): number[] =>
-    found.flatMap(({ entry, summary }) =>
-      summary === undefined || entry.target.reference !== limit
-        ? []
-        : [Math.max(summary.high, summary.median)],
-    );
-  const own = Math.max(0, ...tops(false));
-  const near = tops(true).filter((top) => own === 0 || top <= own * FARTHEST_LIMIT);
-  const top = Math.max(own, ...near);
+  const own = highest(found.filter(({ entry }) => !entry.target.reference));
+  const near = highest(
+    found.filter(
+      ({ entry, summary }) =>
+        entry.target.reference && (own === 0 || (summary?.median ?? 0) <= own * FARTHEST_LIMIT),
+    ),
+  );
+  const top = Math.max(own, near);
   if (!Number.isFinite(top) || top <= 0) return undefined;
   const scale = linearScale(top, metric.format, metric.tickUnit);
   // What a limit costs in memory limits nobody.
@@ -66,8 +65,11 @@ export function barsChart(group: Group, metric: Metric, styles: Styles): string 
   const rows = found.map(
     ({ entry, summary }): Row => ({
       ...rowHead(entry, summary && metric.format(summary.median)),
-      shapes: (at) =>
-        summary === undefined ? [] : bar(summary, styles.get(entry.target.id) ?? UNKNOWN_STYLE, scale, at),
+      ...(summary === undefined
+        ? {}
+        : {
+            shapes: (at) => bar(summary, styles.get(entry.target.id) ?? UNKNOWN_STYLE, scale, at),
+          }),
     }),
   );
   return rowsChart({
@@ -79,6 +81,9 @@ export function barsChart(group: Group, metric: Metric, styles: Styles): string 
     guides: limits,
   });
 }
+
+const highest = (found: readonly { readonly summary: BenchSummary | undefined }[]): number =>
+  Math.max(0, ...found.map(({ summary }) => Math.max(summary?.high ?? 0, summary?.median ?? 0)));
 
 /** A failed cell has no number, whatever it counted before. */
 export function numberOf({ cell }: Entry, metric: Metric): BenchSummary | undefined {

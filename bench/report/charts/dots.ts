@@ -26,8 +26,10 @@ export function latencyChart(group: Group, styles: Styles): string | undefined {
       const numbers = [p50, p99].flatMap((summary) =>
         summary === undefined ? [] : [formatUs(summary.median)],
       );
+      const head = rowHead(entry, numbers.length === 0 ? undefined : numbers.join(' · '));
+      if (numbers.length === 0) return head;
       return {
-        ...rowHead(entry, numbers.length === 0 ? undefined : numbers.join(' · ')),
+        ...head,
         shapes: (at) => [
           ...(p50 === undefined || p99 === undefined
             ? []

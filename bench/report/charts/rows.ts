@@ -19,7 +19,8 @@ export interface Row {
   /** At the right end of the name's line. */
   readonly value: string;
   readonly tone: 'plain' | 'muted' | 'warning';
-  readonly shapes: (at: RowPlace) => Shape[];
+  /** Without any, the row is its name's line only. */
+  readonly shapes?: (at: RowPlace) => Shape[];
 }
 
 export interface RowPlace {
@@ -41,6 +42,7 @@ export interface RowsChart extends ChartText {
 
 export const CHART_WIDTH = 480;
 const ROW_HEIGHT = 42;
+const BARE_HEIGHT = 24;
 const MARGIN = { left: 12, right: 18, top: 4, bottom: 48 };
 /** Of the name's line from the row's top, and of the drawing's middle. */
 const NAME_AT = 11;
@@ -92,19 +94,25 @@ export function errorBar(at: RowPlace, low: number, high: number, style: object,
 /** Draws the rows from top to bottom above one axis. */
 export function rowsChart(chart: RowsChart): string {
   const { rows, scale } = chart;
-  const height = MARGIN.top + rows.length * ROW_HEIGHT + MARGIN.bottom;
+  let bottom: number = MARGIN.top;
+  const tops = rows.map((row) => {
+    const top = bottom;
+    bottom += row.shapes === undefined ? BARE_HEIGHT : ROW_HEIGHT;
+    return top;
+  });
+  const height = bottom + MARGIN.bottom;
   const plane = [MARGIN.top, height - MARGIN.bottom] as const;
   const renderRow: Render = (params, api) => {
     const row = rows[params.dataIndex];
     if (row === undefined) return null;
-    const top = MARGIN.top + params.dataIndex * ROW_HEIGHT;
+    const top = tops[params.dataIndex] ?? MARGIN.top;
     const place: RowPlace = {
       x: (value) => api.coord([scale.plot(value), params.dataIndex])[0] ?? 0,
       left: MARGIN.left,
       right: CHART_WIDTH - MARGIN.right,
       middle: top + DRAWING_AT,
     };
-    return { type: 'group', children: [...heading(row, top, place.right), ...row.shapes(place)] };
+    return { type: 'group', children: [...heading(row, top, place.right), ...(row.shapes?.(place) ?? [])] };
   };
   return drawSvg(
     {

@@ -43,11 +43,14 @@ export interface TargetStyle {
   readonly limit: boolean;
 }
 
-/** Gives each target its colour, by its place in the list: the same in every picture of a report. */
+/**
+ * Gives each target its colour, by its place in the list: the same in every picture of a report. What is absent comes
+ * last, so that it takes no colour from what is seen.
+ */
 export function targetStyles(targets: readonly BenchTarget[]): ReadonlyMap<string, TargetStyle> {
   const styles = new Map<string, TargetStyle>();
   let [colours, limits] = [0, 0];
-  for (const { id, reference } of targets) {
+  for (const { id, reference } of targets.toSorted((a, b) => Number(b.present) - Number(a.present))) {
     if (reference) {
       styles.set(id, { ink: INKS.limit, dash: limits % 2 === 0 ? [5, 3] : [2, 3], limit: true });
       limits++;

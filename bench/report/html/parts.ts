@@ -3,7 +3,7 @@ import { curvesChart } from '../charts/curves.js';
 import { latencyChart } from '../charts/dots.js';
 import { forestChart } from '../charts/forest.js';
 import { cpuChart, memoryChart } from '../charts/timeline.js';
-import { loadTitle } from '../format.js';
+import { countOf, loadTitle } from '../format.js';
 import { type Group, PART_TITLES, type Part, partNote, targetOf } from '../groups.js';
 import { CAPACITY, CPU, MEMORY, type Metric, markMetric, marksOf, RATE } from '../metrics.js';
 import type { BenchReport } from '../schema.js';
@@ -73,14 +73,12 @@ ${scenario.description === '' ? '' : `<p class="muted">${escapeHtml(scenario.des
 `;
 }
 
-/** Why a cell has no number, in full: it may have the tail of a log. */
-const reasons = ({ entries }: Group): string =>
-  entries
-    .filter(({ cell }) => cell.status !== 'ok' && cell.reason !== undefined)
-    .map(({ target, cell }) =>
-      details(
-        `${target.title}: ${STATUS_WORDS[cell.status]}`,
-        `<pre>${escapeHtml(cell.reason ?? '')}</pre>\n`,
-      ),
-    )
-    .join('');
+/** Why cells have no number, in full: a reason may have the tail of a log. */
+function reasons({ entries }: Group): string {
+  const without = entries.filter(({ cell }) => cell.status !== 'ok' && cell.reason !== undefined);
+  const body = without.map(
+    ({ target, cell }) =>
+      `<p>${escapeHtml(`${target.title}: ${STATUS_WORDS[cell.status]}`)}</p>\n<pre>${escapeHtml(cell.reason ?? '')}</pre>\n`,
+  );
+  return details(`Why ${countOf(without.length, 'target')} had no whole measurement`, body.join(''));
+}

@@ -23,7 +23,7 @@ li{margin:.25em 0;max-width:60em}
 .caveats li{list-style:none;position:relative}
 .caveats{padding-left:1.6em}
 .caveats li::before{content:'·';position:absolute;left:-1.1em;color:var(--muted);font-weight:700}
-.caveats .failed::before,.caveats .interrupted::before{content:'!';color:var(--warning)}
+.caveats .failed::before,.caveats .interrupted::before,.caveats .unrest::before{content:'!';color:var(--warning)}
 .caveats .absent::before{content:'–'}
 nav ul{display:flex;flex-wrap:wrap;gap:4px 16px;list-style:none;padding:0}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:18px 36px;margin:12px 0;align-items:start}
@@ -33,7 +33,7 @@ svg.chart{display:block;width:100%;height:auto}
 .table{margin:14px 0}
 .table header{display:flex;justify-content:space-between;align-items:baseline;gap:12px;font-size:.9rem;font-weight:600;margin-bottom:4px}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px}
-table{border-collapse:separate;border-spacing:0;font-size:.84rem;font-variant-numeric:tabular-nums;width:100%}
+table{border-collapse:separate;border-spacing:0;font-size:13.5px;line-height:20px;font-variant-numeric:tabular-nums;width:100%}
 th,td{padding:6px 10px;text-align:left;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:normal}
 th{background:var(--card);font-weight:600;white-space:nowrap}
 tr:last-child td{border-bottom:0}
