@@ -17,6 +17,7 @@ const USAGE = `Says what changed between two runs, and whether that is more than
 usage: hyperskeleton bench compare <old.json> <new.json> [options]
   --threshold SHARE   how much worse a number may get, as 5% or 0.05 (default 5%)
   --confidence SHARE  of the intervals, as 95% or 0.95 (default 95%)
+  --targets IDS       the targets by which the run fails, separated by commas (default: all but limits)
   --json              prints all numbers as JSON
   --report KINDS      writes compare.md, compare.html too: md, html, separated by commas
   -o, --out FOLDER    where those go (default: here)
@@ -34,6 +35,7 @@ export function run(argv: readonly string[], io: CommandIo): Promise<number> {
       options: {
         threshold: { type: 'string', default: '5%' },
         confidence: { type: 'string', default: '95%' },
+        targets: { type: 'string' },
         json: { type: 'boolean', default: false },
         report: { type: 'string' },
         out: { type: 'string', short: 'o', default: '.' },
@@ -46,7 +48,11 @@ export function run(argv: readonly string[], io: CommandIo): Promise<number> {
     const confidence = readShare('--confidence', values.confidence);
     const kinds = values.report === undefined ? [] : readList('--report', values.report, ['md', 'html']);
     const [before, after] = [await readReport(older), await readReport(newer)];
-    const comparison = compareReports(before, after, { threshold, confidence });
+    const comparison = compareReports(before, after, {
+      threshold,
+      confidence,
+      targets: values.targets?.split(',').map((id) => id.trim()),
+    });
     if (comparison.changes.length === 0 && !comparison.regression)
       throw new UsageError(`${older} and ${newer} have no measured cell in common`);
     const text = comparisonText(before, after, comparison);

@@ -1,6 +1,7 @@
-import { countOf, formatMs, formatShare, formatSummary, loadTitle } from './format.js';
+import { countOf, formatMs, formatShare, formatSummary, formatUs, loadTitle } from './format.js';
 import { targetOf } from './groups.js';
 import type { BenchCell, BenchReport } from './schema.js';
+import { median } from './significance.js';
 
 /** Something that a reader has to know before believing a number. */
 export interface Caveat {
@@ -18,6 +19,7 @@ export function caveatsOf(report: BenchReport): Caveat[] {
     ...failures(report),
     ...absences(report),
     ...bounds(report),
+    ...lateness(report),
     ...noise(report),
     ...source(report),
   ];
@@ -78,6 +80,23 @@ function bounds(report: BenchReport): Caveat[] {
     {
       kind: 'bound',
       text: `Near the load generator’s own ceiling, so that the target may do more: ${bound.map((cell) => where(report, cell)).join('; ')}.`,
+    },
+  ];
+}
+
+/** A sender that is later than this, in µs, shows in the latencies. */
+const LATE_US = 1000;
+
+function lateness(report: BenchReport): Caveat[] {
+  const late = report.cells.flatMap((cell) => {
+    const us = median(cell.rounds.flatMap(({ senderLateP99Us }) => senderLateP99Us ?? []));
+    return us > LATE_US ? [`${where(report, cell)} by ${formatUs(us)}`] : [];
+  });
+  if (late.length === 0) return [];
+  return [
+    {
+      kind: 'bound',
+      text: `The sender itself was late at its 99th percentile, which is in the latencies: ${late.join('; ')}.`,
     },
   ];
 }

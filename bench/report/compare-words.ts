@@ -21,13 +21,23 @@ export function comparisonText(
     changes.filter((change) => change.verdict === verdict);
   const regressions = changes.filter(({ regression }) => regression);
   const worse = having('worse').filter(({ regression }) => !regression);
+  const lone = states.filter(isLone);
+  const altered = states.filter((state) => !isLone(state));
   const tableOf = (title: string, some: readonly Change[]): ComparisonText['tables'] =>
     some.length === 0 ? [] : [{ title, table: changesTable(after, some) }];
+  const stateTables = (title: string, some: readonly StateChange[]): ComparisonText['tables'] =>
+    some.length === 0 ? [] : [{ title, table: statesTable(before, after, some) }];
   return {
     title: `What changed from ${versionOf(before)} to ${versionOf(after)}`,
     sentences: [
       verdict(comparison, regressions),
       counts(comparison),
+      ...(worse.length === 0
+        ? []
+        : [
+            `Not counted is what stays within the threshold, what rests on few requests (p90 and p99.9 are only watched), and what is no target to fail by.`,
+          ]),
+      ...(lone.length === 0 ? [] : [`${countOf(lone.length, 'cell')} in one run only.`]),
       ...(facts.length === 0
         ? ['Both ran on a machine with the same facts.']
         : [
@@ -36,16 +46,19 @@ export function comparisonText(
     ],
     tables: [
       ...tableOf('Regressions', regressions),
-      ...(states.length === 0
-        ? []
-        : [{ title: 'Measured differently', table: statesTable(before, after, states) }]),
-      ...tableOf('Worse, within the threshold or only watched', worse),
+      ...stateTables('Measured differently', altered),
+      ...tableOf('Worse, but not counted', worse),
       ...tableOf('Better', having('better')),
       ...tableOf('Undecided', having('undecided')),
       ...tableOf('Unchanged', having('unchanged')),
+      ...stateTables('In one run only', lone),
     ],
   };
 }
+
+/** What only one of the runs had in its plan says nothing about the other. */
+const isLone = ({ before, after }: StateChange): boolean =>
+  before === 'not measured' || after === 'not measured';
 
 const versionOf = ({ machine, startedAt }: BenchReport): string =>
   `${formatDate(startedAt)}${machine.commit === undefined ? '' : ` (${machine.commit.slice(0, 9)})`}`;

@@ -6,8 +6,8 @@ import { details, htmlPage, list } from './html/page.js';
 import { htmlTable } from './html/table.js';
 import { escapeMarkdown, markdownTable } from './markdown.js';
 
-/** How many rows a terminal is given of what needs no attention. */
-const QUIET = new Set(['Undecided', 'Unchanged']);
+/** Tables that need no attention. */
+const QUIET = new Set(['Undecided', 'Unchanged', 'In one run only']);
 
 /** For a terminal or a log of CI: what needs attention in full, the rest counted. */
 export function comparisonAsText({ title, sentences, tables }: ComparisonText): string {

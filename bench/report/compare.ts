@@ -1,3 +1,4 @@
+import { formatMs } from './format.js';
 import { groupKey } from './groups.js';
 import {
   CAPACITY,
@@ -54,6 +55,8 @@ export interface CompareOptions {
   /** As a share: 0.05 is 5 %. */
   readonly threshold: number;
   readonly confidence: number;
+  /** The ids of the targets by which a run fails; without them all that are no limits. */
+  readonly targets?: readonly string[] | undefined;
 }
 
 /**
@@ -66,21 +69,29 @@ const WATCHED_ONLY: ReadonlySet<string> = new Set([P90.key, P999.key]);
 export function compareReports(before: BenchReport, after: BenchReport, options: CompareOptions): Comparison {
   const older = new Map(before.cells.map((cell) => [cellKey(cell), cell]));
   const newer = new Map(after.cells.map((cell) => [cellKey(cell), cell]));
+  const counted = countedTargets(after, options);
   const changes: Change[] = [];
   const states: StateChange[] = [];
   for (const key of new Set([...older.keys(), ...newer.keys()])) {
     const [was, is] = [older.get(key), newer.get(key)];
     if (was !== undefined && is !== undefined && measured(was) && measured(is))
-      changes.push(...cellChanges(was, is, options));
-    else if (was?.status !== is?.status) states.push(stateChange(was, is));
+      changes.push(...cellChanges(was, is, options, counted.has(is.targetId)));
+    else if (was?.status !== is?.status) states.push(stateChange(was, is, counted));
   }
+  const { threshold, confidence } = options;
   return {
-    ...options,
+    threshold,
+    confidence,
     changes,
     states,
     facts: differingFacts(before, after),
     regression: changes.some((change) => change.regression) || states.some((state) => state.regression),
   };
+}
+
+/** A limit that got worse says that the machine did. */
+function countedTargets({ targets }: BenchReport, { targets: wanted }: CompareOptions): ReadonlySet<string> {
+  return new Set(wanted ?? targets.filter(({ reference }) => !reference).map(({ id }) => id));
 }
 
 const cellKey = (cell: BenchCell): string => `${cell.targetId}/${groupKey(cell.scenarioId, cell.load)}`;
@@ -89,7 +100,7 @@ const cellKey = (cell: BenchCell): string => `${cell.targetId}/${groupKey(cell.s
 const measured = ({ status, rounds }: BenchCell): boolean =>
   (status === 'ok' || status === 'interrupted') && rounds.length > 0;
 
-function cellChanges(was: BenchCell, is: BenchCell, options: CompareOptions): Change[] {
+function cellChanges(was: BenchCell, is: BenchCell, options: CompareOptions, counts: boolean): Change[] {
   const { targetId, scenarioId, load } = is;
   const own =
     load.kind === 'capacity' ? [CAPACITY] : load.kind === 'cold' || load.kind === 'init' ? [] : [RATE];
@@ -115,6 +126,7 @@ function cellChanges(was: BenchCell, is: BenchCell, options: CompareOptions): Ch
         after: median(now),
         verdict,
         regression:
+          counts &&
           verdict === 'worse' &&
           isBeyond(interval.ratio, metric, options.threshold) &&
           !WATCHED_ONLY.has(metric.key),
@@ -136,7 +148,11 @@ function isBeyond(ratio: number, metric: Metric, threshold: number): boolean {
   return metric.higherIsBetter ? ratio < 1 - threshold : ratio > 1 + threshold;
 }
 
-function stateChange(was: BenchCell | undefined, is: BenchCell | undefined): StateChange {
+function stateChange(
+  was: BenchCell | undefined,
+  is: BenchCell | undefined,
+  counted: ReadonlySet<string>,
+): StateChange {
   const { targetId, scenarioId, load } = (is ?? was) as BenchCell;
   return {
     targetId,
@@ -145,7 +161,7 @@ function stateChange(was: BenchCell | undefined, is: BenchCell | undefined): Sta
     before: was?.status ?? 'not measured',
     after: is?.status ?? 'not measured',
     reason: is?.reason ?? was?.reason,
-    regression: was?.status === 'ok' && is?.status === 'failed',
+    regression: counted.has(targetId) && was?.status === 'ok' && is?.status === 'failed',
   };
 }
 
@@ -162,7 +178,7 @@ function differingFacts(before: BenchReport, after: BenchReport): [string, strin
     ...Object.fromEntries(
       Object.entries(machine.packages).map(([name, version]) => [`package ${name}`, version]),
     ),
-    calibration: `${noise.calibrationMs.median} ms`,
+    calibration: formatMs(noise.calibrationMs.median),
   });
   const [old, now] = [facts(before), facts(after)];
   return [...new Set([...Object.keys(old), ...Object.keys(now)])].flatMap(

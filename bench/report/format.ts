@@ -9,7 +9,8 @@ const DIGITS = 3;
 
 /** Three significant digits without an exponent. */
 export function significant(value: number): string {
-  if (value === 0 || !Number.isFinite(value)) return String(value);
+  if (value === 0) return '0';
+  if (!Number.isFinite(value)) return '∞';
   const rounded = Number(value.toPrecision(DIGITS));
   const decimals = Math.max(0, DIGITS - 1 - Math.floor(Math.log10(Math.abs(rounded))));
   return rounded.toFixed(Math.min(decimals, 20));
@@ -67,6 +68,7 @@ export const formatRatio = (ratio: number): string => `${significant(ratio)}×`;
 /** A share as a percentage: `0.034` is `3.4 %`. */
 export function formatShare(share: number): string {
   const percent = share * 100;
+  if (!Number.isFinite(percent)) return '∞ %';
   return `${Math.abs(percent) >= 10 ? percent.toFixed(0) : percent.toFixed(1)} %`;
 }
 

@@ -62,7 +62,9 @@ function shortened(report: BenchReport, group: Group): Table {
   const kept = table.columns.flatMap(({ title, unit }, index) => {
     const metric = metrics.find((one) => one.title === title);
     const isMark = metric?.key.startsWith('mark:') === true;
-    return index === 0 || index === ratio || (unit !== 'ratio' && (isMark || SHOWN.has(title)))
+    return index === 0 ||
+      index === ratio ||
+      (unit !== 'ratio' && (isMark || metrics.length === 0 || SHOWN.has(title)))
       ? [index]
       : [];
   });

@@ -32,6 +32,10 @@ function medianOf(sorted: Float64Array): number {
 /** The median; of an even number of values the mean of the middle two; NaN without values. */
 export const median = (values: readonly number[]): number => medianOf(Float64Array.from(values).sort());
 
+/** Nothing before and nothing after is no change; something after nothing is infinitely more. */
+const quotient = (after: number, before: number): number =>
+  before === 0 && after === 0 ? 1 : after / before;
+
 /**
  * The ratio of the medians, after ÷ before, with the percentile bootstrap's interval: rounds of each side are drawn
  * with replacement, apart from each other, since the two runs have no rounds in common.
@@ -50,12 +54,12 @@ export function ratioOfMedians(
   const ratios = new Float64Array(RESAMPLES);
   for (let i = 0; i < RESAMPLES; i++) {
     const below = draw(drawn.before, before);
-    ratios[i] = draw(drawn.after, after) / below;
+    ratios[i] = quotient(draw(drawn.after, after), below);
   }
   ratios.sort();
   const tail = (1 - options.confidence) / 2;
   return {
-    ratio: median(after) / median(before),
+    ratio: quotient(median(after), median(before)),
     low: ratios[Math.floor(tail * (RESAMPLES - 1))] ?? Number.NaN,
     high: ratios[Math.ceil((1 - tail) * (RESAMPLES - 1))] ?? Number.NaN,
   };

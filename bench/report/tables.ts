@@ -29,6 +29,7 @@ export function groupTable(report: BenchReport, group: Group): Table {
   return {
     columns: [
       { title: 'target', numeric: false },
+      ...(metrics.length === 0 ? [{ title: 'result', numeric: false }] : []),
       ...metrics.map(({ title, unit }) => ({ title, unit, numeric: true })),
       ...ratios.map(({ title }) => ({ title: `${title} ÷ ${baselineTitle}`, unit: 'ratio', numeric: true })),
       { title: 'rounds', numeric: true },
@@ -47,7 +48,7 @@ export function groupTable(report: BenchReport, group: Group): Table {
       });
       return [
         { text: entry.target.title },
-        ...(metrics.length === 0 ? [] : numbers),
+        ...(metrics.length === 0 ? [status] : numbers),
         ...ratios.map((column) => ratioCell(group, entry, column, baseline)),
         roundsCell(entry),
       ];

@@ -44,6 +44,14 @@ describe('scales', () => {
     expect([10 ** min, 10 ** max].map(Math.round)).toEqual([30, 30_000]);
   });
 
+  it('have a place for zero and for what is infinite', () => {
+    const { plot, min, max } = logScale([0, 2, 30, Number.POSITIVE_INFINITY], formatUs);
+    for (const value of [0, Number.POSITIVE_INFINITY]) {
+      expect(plot(value)).toBeGreaterThanOrEqual(min);
+      expect(plot(value)).toBeLessThanOrEqual(max);
+    }
+  });
+
   it('give every nine of a percentile the same room', () => {
     const { plot } = percentileScale(100_000);
     expect(plot(0)).toBeCloseTo(0);

@@ -58,6 +58,18 @@ describe('compare', () => {
     expect((await call(compare, OLD, slower, '--threshold', '60%')).code).toBe(0);
   });
 
+  it('fails by the targets that it is told, and never by a limit', async () => {
+    const peers = stored(
+      'peers.json',
+      sampleReport({ seed: 8, speedOf: { dockerskeleton: 0.7, 'spawn-loop': 0.7 } }),
+    );
+    const { code, out } = await call(compare, OLD, peers, '--targets', 'hyperskeleton');
+    expect(code).toBe(0);
+    expect(out.split('Worse, but not counted\n')[1]).toContain('| dockerskeleton ');
+    const limits = stored('limits.json', sampleReport({ seed: 8, speedOf: { 'spawn-loop': 0.7 } }));
+    expect((await call(compare, OLD, limits, '--threshold', '20%')).code).toBe(0);
+  });
+
   it('exits with 0 where a number got better', async () => {
     const faster = stored('faster.json', sampleReport({ speedOf: { hyperskeleton: 1.5 } }));
     const { code, out } = await call(compare, OLD, faster);

@@ -17,6 +17,12 @@ describe('ratioOfMedians', () => {
     expect(ratioOfMedians(before, after, { confidence: 0.4 })).toEqual({ ratio: 1, low: 1, high: 1 });
   });
 
+  it('takes nothing twice for no change, and something after nothing for no number', () => {
+    expect(ratioOfMedians([0, 0, 0], [0, 0, 0], { confidence: 0.95 })).toEqual({ ratio: 1, low: 1, high: 1 });
+    const { ratio, low, high } = ratioOfMedians([0, 5, 5], [5, 5, 0], { confidence: 0.95 });
+    expect([ratio, low, high]).toEqual([1, 0, Number.POSITIVE_INFINITY]);
+  });
+
   it('is the same for the same seed', () => {
     const [before, after] = [
       [9, 10, 11, 10.5, 9.7],

@@ -61,6 +61,30 @@ it('caveats name what is missing, failed, cut short, bound and disturbed', () =>
   expect(text).toMatch(/\d+ rounds repeated because of neighbours/);
 });
 
+it('a table without any number says why', () => {
+  const unsupported = REPORT.cells
+    .filter(({ scenarioId }) => scenarioId === 'init-40mb')
+    .map(({ summary: _, ...cell }) => ({ ...cell, status: 'unsupported' as const, rounds: [] }));
+  const text = markdownReport({ ...REPORT, cells: unsupported, comparisons: [] });
+  expect(text).toContain('| dockerskeleton | not possible |');
+});
+
+it('a late sender and a machine without rest are named', () => {
+  const late = {
+    ...REPORT,
+    noise: { ...REPORT.noise, disturbedRounds: 100 },
+    cells: REPORT.cells.map((cell) => ({
+      ...cell,
+      rounds: cell.rounds.map((round) => ({ ...round, senderLateP99Us: 5000 })),
+    })),
+  };
+  const caveats = caveatsOf(late);
+  expect(caveats.map(({ kind }) => kind)).toContain('unrest');
+  expect(caveats.some(({ text }) => /sender itself was late.*dockerskeleton.* by 5\.00 ms/.test(text))).toBe(
+    true,
+  );
+});
+
 /** A parser of RFC 4180 that knows nothing of the writer. */
 function parseCsv(text: string): string[][] {
   const rows: string[][] = [[]];

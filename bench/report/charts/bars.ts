@@ -45,7 +45,9 @@ export function rowHead(
 
 /** Bars of one metric with the lowest and the highest round; undefined where no target has a number. */
 export function barsChart(group: Group, metric: Metric, styles: Styles): string | undefined {
-  const found = group.entries.map((entry) => ({ entry, summary: numberOf(entry, metric) }));
+  const found = group.entries
+    .filter(isPossible)
+    .map((entry) => ({ entry, summary: numberOf(entry, metric) }));
   const own = highest(found.filter(({ entry }) => !entry.target.reference));
   const near = highest(
     found.filter(
@@ -84,6 +86,9 @@ export function barsChart(group: Group, metric: Metric, styles: Styles): string 
 
 const highest = (found: readonly { readonly summary: BenchSummary | undefined }[]): number =>
   Math.max(0, ...found.map(({ summary }) => Math.max(summary?.high ?? 0, summary?.median ?? 0)));
+
+/** What a target is not made for is no gap in its measurement: tables say so, pictures have no row for it. */
+export const isPossible = ({ cell }: Entry): boolean => cell.status !== 'unsupported';
 
 /** A failed cell has no number, whatever it counted before. */
 export function numberOf({ cell }: Entry, metric: Metric): BenchSummary | undefined {

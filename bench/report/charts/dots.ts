@@ -1,14 +1,14 @@
 import { formatUs } from '../format.js';
 import type { Group } from '../groups.js';
 import { P50, P99 } from '../metrics.js';
-import { numberOf, rowHead, type Styles } from './bars.js';
+import { isPossible, numberOf, rowHead, type Styles } from './bars.js';
 import { errorBar, line, type Row, rowsChart, type Shape } from './rows.js';
 import { logScale } from './scale.js';
 import { INKS, UNKNOWN_STYLE } from './theme.js';
 
 /** The median and the 99th percentile of latency, a dot and a diamond; undefined where no target has any. */
 export function latencyChart(group: Group, styles: Styles): string | undefined {
-  const found = group.entries.map((entry) => ({
+  const found = group.entries.filter(isPossible).map((entry) => ({
     entry,
     p50: numberOf(entry, P50),
     p99: numberOf(entry, P99),

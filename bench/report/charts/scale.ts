@@ -49,7 +49,7 @@ const MOST_TICKS = 7;
 
 /** A logarithmic axis around the values, with ticks at 1, 2 and 5 where there is room. */
 export function logScale(values: readonly number[], format: Format): Scale {
-  const positive = values.filter((value) => value > 0);
+  const positive = values.filter((value) => value > 0 && Number.isFinite(value));
   const low = positive.length === 0 ? 1 : Math.min(...positive);
   const high = positive.length === 0 ? 10 : Math.max(...positive);
   const step = [[1, 2, 5], [1, 3], [1]].find((steps) => marksBetween(low, high, steps).length <= MOST_TICKS);
@@ -59,7 +59,8 @@ export function logScale(values: readonly number[], format: Format): Scale {
     min: ticks[0]?.at ?? 0,
     max: ticks.at(-1)?.at ?? 1,
     ticks,
-    plot: (value) => Math.log10(Math.max(value, low)),
+    // What has no place on the axis is at its end.
+    plot: (value) => Math.log10(Math.min(Math.max(value, low), high)),
   };
 }
 
