@@ -48,7 +48,7 @@ function failures(report: BenchReport): Caveat[] {
     .filter(({ status }) => status === 'failed')
     .map((cell) => ({
       kind: 'failed',
-      text: `Failed: ${where(report, cell)}: ${firstLine(cell.reason ?? 'no reason was given')}. It has no number here.`,
+      text: `Failed: ${where(report, cell)}: ${sentence(cell.reason ?? 'no reason was given')} It has no number here.`,
     }));
 }
 
@@ -135,6 +135,8 @@ function source({ machine, profile }: BenchReport): Caveat[] {
       : []),
   ];
 }
+
+const sentence = (text: string): string => firstLine(text).replace(/[^…]$/, '$&.');
 
 /** A reason may have a log's tail; a sentence has room for its first line. */
 function firstLine(text: string): string {

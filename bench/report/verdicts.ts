@@ -159,9 +159,18 @@ function range(contest: Contest, bouts: readonly Bout[], all: number): string {
   return `${formatRatio(least.times)} (${sure}; ${least.name}) to ${formatRatio(most.times)} (${between(most)}; ${most.name})`;
 }
 
+/** Undecided is also what has an interval without 1, but too few rounds to trust it. */
 function undecidedNames(contest: Contest, bouts: readonly Bout[], all: number): string {
   const intervals = bouts.map((bout) => (all === 1 ? between(bout) : `${bout.name} ${between(bout)}`));
-  return `the ${confidenceOf(contest)} interval includes 1× (${intervals.join('; ')})`;
+  const open = bouts.filter(({ low, high }) => low <= 1 && high >= 1).length;
+  const includes = `the ${confidenceOf(contest)} interval includes 1×`;
+  const why =
+    open === bouts.length
+      ? includes
+      : open === 0
+        ? 'too few rounds to trust the interval'
+        : `${includes}, or rests on too few rounds`;
+  return `${why} (${intervals.join('; ')})`;
 }
 
 function briefClause({ metric, bouts }: Contest, score: Score): string {

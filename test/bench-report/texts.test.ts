@@ -45,6 +45,18 @@ describe('verdicts', () => {
     );
   });
 
+  it('do not claim that an interval includes 1 where it rests on too few rounds', () => {
+    const few = {
+      ...REPORT,
+      comparisons: REPORT.comparisons.map((one) => ({ ...one, better: 'undecided' as const })),
+    };
+    const sentences = partsOf(few).flatMap((part) => verdictsOf(few, part).map(({ rest }) => rest));
+    expect(sentences[0]).toMatch(
+      /and dockerskeleton are undecided in activations\/s in all 3 comparisons: too few rounds to trust the interval \(/,
+    );
+    expect(sentences.at(-1)).toContain('the 95 % interval includes 1×');
+  });
+
   it('say nothing of limits', () => expect(JSON.stringify(said)).not.toContain('C loop'));
 });
 
@@ -67,6 +79,12 @@ it('a table without any number says why', () => {
     .map(({ summary: _, ...cell }) => ({ ...cell, status: 'unsupported' as const, rounds: [] }));
   const text = markdownReport({ ...REPORT, cells: unsupported, comparisons: [] });
   expect(text).toContain('| dockerskeleton | not possible |');
+});
+
+it('a log is cut after the first line of its sentence', () => {
+  const cells = REPORT.cells.map((cell) => ({ ...cell, reason: 'it ended; its log ends:\nKilled\n' }));
+  const failed = caveatsOf({ ...REPORT, cells }).find(({ kind }) => kind === 'failed');
+  expect(failed?.text).toMatch(/: it ended; its log ends … It has no number here\.$/);
 });
 
 it('a late sender and a machine without rest are named', () => {
