@@ -1,5 +1,5 @@
 import { collect } from './collect.js';
-import { loadKey } from './format.js';
+import { countOf, loadKey } from './format.js';
 import type {
   BenchCell,
   BenchComparison,
@@ -95,6 +95,10 @@ export function groupsOf(report: BenchReport): Group[] {
       a.key.localeCompare(b.key, 'en', { numeric: true }),
   );
 }
+
+/** `5 rounds`: the most that a target of the group had. */
+export const roundsOf = ({ entries }: Group): string =>
+  countOf(Math.max(0, ...entries.map(({ cell }) => cell.rounds.length)), 'round');
 
 /** Names a scenario under a load. */
 export const groupKey = (scenarioId: string, load: BenchLoad): string => `${scenarioId}/${loadKey(load)}`;

@@ -1,7 +1,7 @@
 import { caveatsOf } from './caveats.js';
-import { collect } from './collect.js';
+import { isPossible } from './charts/bars.js';
 import { formatDate, loadTitle, shellCommand } from './format.js';
-import { type Group, PART_TITLES, type Part, partNote, partsOf, targetOf } from './groups.js';
+import { type Group, PART_TITLES, type Part, partNote, partsOf, roundsOf, targetOf } from './groups.js';
 import { machineFacts } from './html/trust.js';
 import { CAPACITY, CPU, MEMORY, type Metric, metricsOf, P50, P99, RATE } from './metrics.js';
 import type { BenchReport } from './schema.js';
@@ -14,18 +14,39 @@ const SHOWN: ReadonlySet<string> = new Set([RATE, CAPACITY, P50, P99, CPU, MEMOR
 /** The report for a README or a pull request: the summary, a table per scenario, the machine, the command. */
 export function markdownReport(report: BenchReport): string {
   const parts = partsOf(report);
-  const blocks = [
+  const head = [
     `## Benchmark of ${formatDate(report.startedAt)}`,
     '### Who is ahead',
     ...parts.flatMap((part) => verdictBlock(report, part)),
     '### Before you believe it',
     bullets(caveatsOf(report).map(({ text }) => escapeMarkdown(text))),
-    ...parts.flatMap((part) => partBlocks(report, part)),
-    '### Machine and command',
-    machineLine(report),
-    `\`\`\`sh\n${shellCommand(report.commandLine)}\n\`\`\``,
   ];
-  return `${blocks.join('\n\n')}\n`;
+  const foot = ['### Machine and command', machineLine(report), fenced(shellCommand(report.commandLine))];
+  const room = MOST_CHARACTERS - [...head, ...foot].join('\n\n').length;
+  const numbers = parts.flatMap((part) => partBlocks(report, part));
+  return `${[...head, ...fitting(numbers, room), ...foot].join('\n\n')}\n`;
+}
+
+/** A comment of GitHub takes 65,536; some are left for what a bot writes around the report. */
+const MOST_CHARACTERS = 60_000;
+
+const CUT = 'More tables than a comment has room for: the HTML report and the CSV have them all.';
+
+/** As many blocks as there is room for. */
+function fitting(blocks: readonly string[], room: number): string[] {
+  let left = room - CUT.length;
+  const end = blocks.findIndex((block) => {
+    left -= block.length + 2;
+    return left < 0;
+  });
+  return end < 0 ? [...blocks] : [...blocks.slice(0, end), CUT];
+}
+
+/** A block of code, whatever backticks it has. */
+function fenced(code: string): string {
+  const longest = Math.max(2, ...[...code.matchAll(/`+/g)].map(([run]) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  return `${fence}sh\n${code}\n${fence}`;
 }
 
 function verdictBlock(report: BenchReport, part: Part): string[] {
@@ -36,11 +57,10 @@ function verdictBlock(report: BenchReport, part: Part): string[] {
 }
 
 function partBlocks(report: BenchReport, part: Part): string[] {
-  const scenarios = [...collect(part.groups, ({ scenario }) => scenario.id).values()];
   return [
     `### Numbers: ${PART_TITLES[part.kind]}`,
     escapeMarkdown(partNote(report, part.kind)),
-    ...scenarios.flatMap((groups) => groups.flatMap((group) => groupBlocks(report, group))),
+    ...part.groups.flatMap((group) => groupBlocks(report, group)),
   ];
 }
 
@@ -48,14 +68,16 @@ function groupBlocks(report: BenchReport, group: Group): string[] {
   const { scenario, load } = group;
   const under = load.kind === 'cold' || load.kind === 'init' ? '' : `, ${loadTitle(load)}`;
   return [
-    `**${escapeMarkdown(`${scenario.title}${under}`)}** – median (lowest–highest round); ratios with their interval`,
+    `**${escapeMarkdown(`${scenario.title}${under}`)}** – median (lowest–highest of ${roundsOf(group)}); ratios with their interval`,
     markdownTable(shortened(report, group)),
     ...limitSentences(group).map(escapeMarkdown),
   ];
 }
 
 /** The columns that matter most, and the ratio of the first of them. */
-function shortened(report: BenchReport, group: Group): Table {
+function shortened(report: BenchReport, whole: Group): Table {
+  const possible = whole.entries.filter(isPossible);
+  const group = { ...whole, entries: possible.length === 0 ? whole.entries : possible };
   const table = groupTable(report, group);
   const metrics: readonly Metric[] = metricsOf(group.entries.map(({ cell }) => cell));
   const ratio = table.columns.findIndex(({ unit }) => unit === 'ratio');

@@ -3,7 +3,7 @@ import { CHART_WIDTH } from './charts/rows.js';
 import { FONT } from './charts/svg.js';
 import { darkRules, INKS, targetStyles } from './charts/theme.js';
 import { countOf } from './format.js';
-import { type Entry, type Group, groupsOf } from './groups.js';
+import { type Entry, type Group, groupsOf, roundsOf } from './groups.js';
 import { escapeHtml } from './html/escape.js';
 import { type Metric, P50, RATE } from './metrics.js';
 import { InvalidReport } from './read.js';
@@ -41,9 +41,8 @@ export function readmePicture(report: BenchReport, options: PictureOptions): str
     .filter(({ id, concurrency }) => concurrency === 1 && drawn.has(id))
     .map(({ title }) => title);
   const title = `${many.scenario.title}: activations per second and latency`;
-  const rounds = Math.max(0, ...many.entries.map(({ cell }) => cell.rounds.length));
   const foot = [
-    `${report.machine.cpu}, ${countOf(report.machine.cores, 'core')}, Node ${report.machine.node}, ${report.startedAt.slice(0, 10)}. Medians of ${countOf(rounds, 'round')}; lines: lowest to highest.`,
+    `${report.machine.cpu}, ${countOf(report.machine.cores, 'core')}, Node ${report.machine.node}, ${report.startedAt.slice(0, 10)}. Medians of ${roundsOf(many)}; lines: lowest to highest.`,
     ...(serial.length === 0
       ? []
       : [`One activation at a time by design: ${serial.join(', ')}; more connections wait in a queue.`]),

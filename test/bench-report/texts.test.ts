@@ -154,7 +154,20 @@ describe('Markdown', () => {
       expect(new Set(rows.map((row) => row.replaceAll('\\|', '').split('|').length)).size).toBe(1);
   });
 
-  it('fits a comment of GitHub', () => expect(text.length).toBeLessThan(65_536));
+  it('fits a comment of GitHub, whatever was measured', () => {
+    const many = Array.from({ length: 8 }, (_, copy) =>
+      REPORT.cells.map((cell) => ({ ...cell, scenarioId: `${cell.scenarioId}-${copy}` })),
+    );
+    const long = markdownReport({ ...REPORT, cells: many.flat() });
+    expect(text).not.toContain('More tables');
+    expect(long).toContain('More tables than a comment has room for');
+    expect(long.length).toBeLessThan(65_536);
+    expect(long).toContain('### Machine and command');
+  });
+
+  it('fences a command that has backticks', () => {
+    expect(markdownReport({ ...REPORT, commandLine: ['a```b'] })).toContain("````sh\n'a```b'\n````\n");
+  });
 });
 
 describe('strings of others', () => {

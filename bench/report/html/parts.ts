@@ -4,7 +4,7 @@ import { latencyChart } from '../charts/dots.js';
 import { forestChart } from '../charts/forest.js';
 import { cpuChart, memoryChart } from '../charts/timeline.js';
 import { countOf, loadTitle } from '../format.js';
-import { type Group, PART_TITLES, type Part, partNote, targetOf } from '../groups.js';
+import { type Group, PART_TITLES, type Part, partNote, roundsOf, targetOf } from '../groups.js';
 import { CAPACITY, CPU, MEMORY, type Metric, markMetric, marksOf, RATE } from '../metrics.js';
 import type { BenchReport } from '../schema.js';
 import { groupTable } from '../tables.js';
@@ -61,7 +61,7 @@ ${scenario.description === '' ? '' : `<p class="muted">${escapeHtml(scenario.des
   figure('Latency: median and 99th percentile', latencyChart(group, styles)),
   figure('Latency by percentile, median over the rounds', curvesChart(group, styles)),
   ...costs.map(bars),
-)}${htmlTable(`${heading}: median (lowest–highest round)`, groupTable(report, group))}${reasons(group)}${details(
+)}${htmlTable(`${heading}: median (lowest–highest of ${roundsOf(group)})`, groupTable(report, group))}${reasons(group)}${details(
   'CPU and memory over time',
   figures(
     figure('CPUs in use over time, middle round', cpuChart(group, styles)),
