@@ -133,7 +133,7 @@ export function partNote(report: BenchReport, kind: PartKind): string {
       const why =
         serial.length === 0
           ? ''
-          : ` Apart from the comparison above, because ${names} serve${serial.length === 1 ? 's' : ''} one activation at a time: with more connections the others wait in a queue, the rate stays and the latency grows with their number.`;
+          : ` Apart from the comparison above, because ${names} serve${serial.length === 1 ? 's' : ''} one activation at a time: with more connections the others wait in its queue, and the latency grows with their number.`;
       return `Each connection sends its next request as soon as it has its answer.${why}`;
     }
     case 'open':

@@ -3,6 +3,7 @@ import { barsChart } from '../../bench/report/charts/bars.js';
 import { latencyAt, medianCurve } from '../../bench/report/charts/curves.js';
 import { spread, wrap } from '../../bench/report/charts/labels.js';
 import { linearScale, logScale, percentileScale } from '../../bench/report/charts/scale.js';
+import { scalingChart } from '../../bench/report/charts/scaling.js';
 import { INKS, targetStyles } from '../../bench/report/charts/theme.js';
 import { formatBytes, formatUs } from '../../bench/report/format.js';
 import { groupsOf } from '../../bench/report/groups.js';
@@ -124,6 +125,15 @@ describe('colours', () => {
   it('give the same file for the same report', () => {
     expect(htmlReport(REPORT)).toBe(htmlReport(sampleReport()));
   });
+});
+
+it('the rate by connections names the loads, and needs more than one', () => {
+  const groups = groupsOf(REPORT).filter(({ scenario }) => scenario.id === 'hello-c');
+  const svg = scalingChart(groups, STYLES) ?? '';
+  expect(svg).toMatch(/Hyperskeleton, posix_spawn: 2\d\d0\/s at 32 connections/);
+  expect(svg).toContain('>32</text>');
+  expect(svg).not.toContain('bare');
+  expect(scalingChart(groups.slice(0, 1), STYLES)).toBeUndefined();
 });
 
 describe('bars', () => {

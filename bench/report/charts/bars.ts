@@ -7,7 +7,7 @@ import { INKS, type TargetStyle, UNKNOWN_STYLE } from './theme.js';
 
 const BAR = 13;
 /** A limit that is further away than this many times the highest bar would press all others flat. */
-const FARTHEST_LIMIT = 1.6;
+export const FARTHEST_LIMIT = 1.6;
 
 export type Styles = ReadonlyMap<string, TargetStyle>;
 

@@ -2,9 +2,11 @@ import { barsChart, STATUS_WORDS, type Styles } from '../charts/bars.js';
 import { curvesChart } from '../charts/curves.js';
 import { latencyChart } from '../charts/dots.js';
 import { forestChart } from '../charts/forest.js';
+import { scalingChart } from '../charts/scaling.js';
 import { cpuChart, memoryChart } from '../charts/timeline.js';
+import { collect } from '../collect.js';
 import { countOf, loadTitle } from '../format.js';
-import { type Group, PART_TITLES, type Part, partNote, roundsOf, targetOf } from '../groups.js';
+import { type Group, groupsOf, PART_TITLES, type Part, partNote, roundsOf, targetOf } from '../groups.js';
 import { CAPACITY, CPU, MEMORY, type Metric, markMetric, marksOf, RATE } from '../metrics.js';
 import type { BenchReport } from '../schema.js';
 import { groupTable } from '../tables.js';
@@ -32,8 +34,17 @@ export function partSection(report: BenchReport, part: Part, styles: Styles, fir
   return `<section id="${part.kind}">
 <h2>${escapeHtml(PART_TITLES[part.kind])}</h2>
 <p>${escapeHtml(partNote(report, part.kind))}</p>
-${part.groups.length > 1 ? figures(...forests) : ''}${groups.join('')}</section>
+${part.kind === 'many' ? scaling(report, styles) : ''}${part.groups.length > 1 ? figures(...forests) : ''}${groups.join('')}</section>
 `;
+}
+
+/** Over all closed loops, also those of one connection: what more of them bring. */
+function scaling(report: BenchReport, styles: Styles): string {
+  const closed = groupsOf(report).filter(({ load }) => load.kind === 'closed');
+  const charts = [...collect(closed, ({ scenario }) => scenario.id).values()].map((groups) =>
+    figure(`${groups[0]?.scenario.title}: activations/s by connections`, scalingChart(groups, styles)),
+  );
+  return figures(...charts);
 }
 
 /** What is drawn as bars under that load; latencies have a picture of their own. */
