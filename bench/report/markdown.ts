@@ -14,10 +14,11 @@ const SHOWN: ReadonlySet<string> = new Set([RATE, CAPACITY, P50, P99, CPU, MEMOR
 /** The report for a README or a pull request: the summary, a table per scenario, the machine, the command. */
 export function markdownReport(report: BenchReport): string {
   const parts = partsOf(report);
+  const verdicts = parts.flatMap((part) => verdictBlock(report, part));
   const head = [
     `## Benchmark of ${formatDate(report.startedAt)}`,
     '### Who is ahead',
-    ...parts.flatMap((part) => verdictBlock(report, part)),
+    ...(verdicts.length === 0 ? ['Nothing was compared with a baseline.'] : verdicts),
     '### Before you believe it',
     bullets(caveatsOf(report).map(({ text }) => escapeMarkdown(text))),
   ];

@@ -69,7 +69,7 @@ const BAD_TEXTS = `() => {
   return bad;
 }`;
 
-describe.skipIf(!hasBrowser)('in a browser', () => {
+describe.skipIf(!hasBrowser)('in a browser', { timeout: 90_000 }, () => {
   it('shows texts, shapes and tables, and its script may run', () => {
     const dom = dumpDom(PAGES.report);
     expect(dom).toContain('Who is ahead');
