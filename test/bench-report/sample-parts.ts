@@ -1,0 +1,86 @@
+import type { BenchScenario, BenchTarget } from '../../bench/report/schema.js';
+
+/** The targets and scenarios of the sample report. */
+
+export const TARGETS: readonly BenchTarget[] = [
+  {
+    id: 'hyperskeleton',
+    title: 'Hyperskeleton, posix_spawn',
+    description: 'This project, with glibc’s posix_spawn called directly.',
+    protocol: 'classic',
+    engine: 'posix_spawn',
+    version: '0.1.0',
+    command: ['bin/hyperskeleton', 'serve', '--port', '0'],
+    present: true,
+    reference: false,
+  },
+  {
+    id: 'hyperskeleton-child',
+    title: 'Hyperskeleton, child_process',
+    description: 'This project, with Node’s own child_process.',
+    protocol: 'classic',
+    engine: 'child_process',
+    version: '0.1.0',
+    command: ['bin/hyperskeleton', 'serve', '--engine', 'child_process', '--port', '0'],
+    present: true,
+    reference: false,
+  },
+  {
+    id: 'dockerskeleton',
+    title: 'dockerskeleton',
+    description: 'Apache OpenWhisk’s skeleton in Python: Flask under gevent, one activation at a time.',
+    protocol: 'classic',
+    version: '1.15.0',
+    command: ['python3', '-u', 'actionproxy.py'],
+    present: true,
+    reference: false,
+    concurrency: 1,
+  },
+  {
+    id: 'runtime-go',
+    title: 'openwhisk-runtime-go',
+    description: 'Apache OpenWhisk’s ActionLoop proxy in Go, with one long-lived process.',
+    protocol: 'actionloop',
+    version: '1.22.0',
+    command: ['proxy'],
+    present: true,
+    reference: false,
+    concurrency: 1,
+  },
+  {
+    id: 'of-watchdog',
+    title: 'of-watchdog, streaming',
+    description: 'OpenFaaS’ watchdog, a fork per request; /run is mapped to its /.',
+    protocol: 'plain',
+    command: ['of-watchdog'],
+    present: false,
+    absentReason: 'not installed: no of-watchdog on PATH',
+    reference: false,
+  },
+  {
+    id: 'spawn-loop',
+    title: 'C loop of posix_spawn',
+    description: 'Starts the same program as fast as the kernel allows, without HTTP.',
+    protocol: 'none',
+    present: true,
+    reference: true,
+  },
+  {
+    id: 'bare-http',
+    title: 'bare hyper-express answer',
+    description: 'The front end alone: a constant answer, no process.',
+    protocol: 'plain',
+    present: true,
+    reference: true,
+  },
+];
+
+export const SCENARIOS: readonly BenchScenario[] = [
+  { id: 'hello-c', title: 'hello, static C', description: 'A static program of 20 lines that greets.' },
+  { id: 'hello-python', title: 'hello, Python', description: 'python3 starts for each activation.' },
+  { id: 'args-1mb', title: 'arguments of 1 MB', description: 'Echoes the length of its arguments.' },
+  { id: 'paced', title: 'hello, static C, paced', description: 'As hello, at a fixed rate.' },
+  { id: 'best', title: 'hello, static C, capacity', description: 'As hello, as fast as the limit allows.' },
+  { id: 'cold-start', title: 'cold start', description: 'Spawn of the server to its first answer.' },
+  { id: 'init-40mb', title: 'init of a 40 MB zip', description: '40 MB of files that do not compress.' },
+];
