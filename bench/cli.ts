@@ -1,9 +1,26 @@
-/** The parts of `hyperskeleton bench`; each is only loaded when it is asked for. */
-const COMMANDS = new Map([['run', async () => (await import('./run/command.js')).runCommand]]);
+/** A part of the harness: reads its command line, answers the exit status. */
+type Command = (argv: readonly string[]) => Promise<number>;
+type ReportCommand = { run(argv: string[], io: NodeJS.Process): Promise<number> };
+
+const onReports =
+  (load: () => Promise<ReportCommand>): (() => Promise<Command>) =>
+  async () => {
+    const { run } = await load();
+    return (argv) => run([...argv], process);
+  };
+
+/** Each is only loaded when it is asked for. */
+const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ['run', async () => (await import('./run/command.js')).runCommand],
+  ['compare', onReports(() => import('./commands/compare.js'))],
+  ['trend', onReports(() => import('./commands/trend.js'))],
+  ['render', onReports(() => import('./commands/render.js'))],
+  ['picture', onReports(() => import('./commands/picture.js'))],
+]);
 
 const USAGE_STATUS = 2;
 
-/** `hyperskeleton bench [run] …`; answers the exit status. */
+/** `hyperskeleton bench [run] …`, `bench compare …` and the others; answers the exit status. */
 export async function bench(argv: readonly string[]): Promise<number> {
   const [first] = argv;
   const named = first !== undefined && !first.startsWith('-');

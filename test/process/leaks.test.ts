@@ -21,7 +21,9 @@ interface Holdings {
 
 function holdingsOf(server: RunServer): Holdings {
   const folder = `/proc/${server.pid}/fd`;
-  const kinds = readdirSync(folder).map((fd) => kindOf(`${folder}/${fd}`));
+  const kinds = readdirSync(folder)
+    .map((fd) => kindOf(`${folder}/${fd}`))
+    .filter((kind) => kind !== undefined);
   return {
     descriptors: kinds.sort(),
     threads: Number(/^Threads:\s*(\d+)/m.exec(readFileSync(`/proc/${server.pid}/status`, 'latin1'))?.[1]),
@@ -31,11 +33,12 @@ function holdingsOf(server: RunServer): Holdings {
   };
 }
 
-function kindOf(link: string): string {
+/** What a descriptor is; undefined when it has been closed since it was listed. */
+function kindOf(link: string): string | undefined {
   try {
     return readlinkSync(link).replace(/\d+/g, 'N');
   } catch {
-    return 'closed meanwhile';
+    return undefined;
   }
 }
 
