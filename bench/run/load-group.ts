@@ -2,7 +2,7 @@ import type { BenchLoad } from '../report/schema.js';
 import { CellBuilder } from './cells.js';
 import { LoopMember } from './loop-member.js';
 import { Member, reasonOf, wrongAnswers } from './member.js';
-import { type Group, OPEN_CONNECTIONS, roundSeconds, roundsOf, warmUpSeconds } from './plan.js';
+import { type Group, loadSeconds, OPEN_CONNECTIONS, roundSeconds, roundsOf, warmUpSeconds } from './plan.js';
 import { measureRound, type Outcome } from './round.js';
 import { searchRate } from './search.js';
 import type { Session } from './session.js';
@@ -58,7 +58,7 @@ async function runLoad(
   entries: readonly Entry[],
 ): Promise<void> {
   for (const entry of entries) await prepare(session, group, entry);
-  const seconds = roundSeconds(load, session.plan);
+  const seconds = roundSeconds(load, { seconds: loadSeconds(group, session.plan) });
   for (let round = 1; round <= roundsOf(load, session.plan); round++) {
     for (const { member, cell } of entries) {
       session.check();
@@ -111,12 +111,14 @@ async function prepare(session: Session, { scenario }: Group, { member, cell }: 
   }
 }
 
-async function measure(session: Session, { scenario }: Group, { member, cell }: Entry): Promise<void> {
+async function measure(session: Session, group: Group, { member, cell }: Entry): Promise<void> {
   try {
-    const { round, outcome } = await measureRound(session, member, () => applyOnce(session, member, cell));
+    const { round, outcome } = await measureRound(session, member, () =>
+      applyOnce(session, group, member, cell),
+    );
     const wrong = wrongAnswers(
       { ...outcome, requests: cell.load.kind === 'capacity' ? 1 : outcome.requests },
-      scenario.load.kind === 'overload' ? REFUSALS : [],
+      group.scenario.load.kind === 'overload' ? REFUSALS : [],
     );
     cell.add(round, isBoundByGenerator(session, cell.load, outcome));
     if (wrong !== undefined) throw new Error(wrong);
@@ -127,13 +129,18 @@ async function measure(session: Session, { scenario }: Group, { member, cell }: 
   }
 }
 
-async function applyOnce(session: Session, member: AnyMember, cell: CellBuilder): Promise<Outcome> {
+async function applyOnce(
+  session: Session,
+  group: Group,
+  member: AnyMember,
+  cell: CellBuilder,
+): Promise<Outcome> {
   const { load } = cell;
   if (load.kind === 'capacity' && member instanceof Member) {
     const previous = cell.rounds.at(-1)?.ratePerSecond;
     return searchRate(session, member, { p99LimitUs: load.p99LimitUs, previous });
   }
-  return member.apply(load, session.plan.seconds);
+  return member.apply(load, loadSeconds(group, session.plan));
 }
 
 function isBoundByGenerator({ ceilings }: Session, load: BenchLoad, outcome: Outcome): boolean {

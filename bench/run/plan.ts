@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { BenchCell, BenchLoad } from '../report/schema.js';
 import type { ScenarioDefinition } from '../scenarios/definition.js';
 import type { TargetDefinition } from '../targets/definition.js';
@@ -7,7 +8,9 @@ import type { RunOptions } from './options.js';
 /** Connections of an open loop at most: what waits beyond is due already. */
 export const OPEN_CONNECTIONS = 512;
 /** Of an overload: the target's own limits must be what is met, not the sender's. */
-export const OVERLOAD_CONNECTIONS = 2048;
+const OVERLOAD_CONNECTIONS = 8192;
+/** Descriptors that are for something else than connections. */
+const OTHER_FILES = 256;
 /** Trials at a rate in one search. */
 export const SEARCH_STEPS = 6;
 
@@ -127,6 +130,11 @@ export function warmUpSeconds({ warmUpSeconds: seconds }: Pick<Plan, 'warmUpSeco
 const ROUND_OVERHEAD_SECONDS = 0.4;
 const START_SECONDS = 0.3;
 
+/** How long a load of the scenario is applied. */
+export function loadSeconds({ scenario }: Group, { seconds }: Pick<Plan, 'seconds'>): number {
+  return Math.max(scenario.leastSeconds ?? 0, seconds);
+}
+
 /** How long one round of one member takes. */
 export function roundSeconds(load: BenchLoad, { seconds }: Pick<Plan, 'seconds'>): number {
   if (load.kind === 'cold') return 0.7;
@@ -149,7 +157,7 @@ function groupSeconds(group: Group, plan: Omit<Plan, 'estimateSeconds'>): number
   const each = group.loads.reduce((sum, load) => {
     const warm =
       load.kind === 'cold' ? roundSeconds(load, plan) : load.kind === 'init' ? 0 : warmUpSeconds(plan);
-    return sum + warm + roundsOf(load, plan) * roundSeconds(load, plan);
+    return sum + warm + roundsOf(load, plan) * roundSeconds(load, { seconds: loadSeconds(group, plan) });
   }, 0);
   // The start of a server is part of its first warm-up.
   const starts = group.loads.some(({ kind }) => kind === 'cold' || kind === 'init') ? 0 : START_SECONDS;
@@ -190,11 +198,17 @@ function loadsOf({ load }: ScenarioDefinition, options: RunOptions): BenchLoad[]
     case 'capacity':
       return [{ kind: 'capacity', connections: OPEN_CONNECTIONS, p99LimitUs: options.p99LimitUs }];
     case 'overload':
-      return [{ kind: 'open', connections: OVERLOAD_CONNECTIONS, ratePerSecond: 0 }];
+      return [{ kind: 'open', connections: overloadConnections(), ratePerSecond: 0 }];
     case 'cold':
     case 'init':
       return [{ kind: load.kind }];
   }
+}
+
+function overloadConnections(): number {
+  const limits = readFileSync('/proc/self/limits', 'latin1');
+  const files = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? OVERLOAD_CONNECTIONS);
+  return Math.max(1, Math.min(OVERLOAD_CONNECTIONS, files - OTHER_FILES));
 }
 
 /** Why the target can't do the scenario; undefined when it can. */

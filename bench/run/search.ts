@@ -1,5 +1,6 @@
 import { searchCapacity } from '../load/capacity.js';
 import { countError, type ErrorCounts } from '../load/exchange.js';
+import { noiseBetween, readTicks, TOLERATED_SHARE } from '../measure/noise.js';
 import type { Member } from './member.js';
 import { OPEN_CONNECTIONS, SEARCH_STEPS, trialSeconds } from './plan.js';
 import type { Outcome } from './round.js';
@@ -30,7 +31,7 @@ export async function searchRate(
   let spent = 0;
   const errors: ErrorCounts = {};
   let example: string | undefined;
-  const tryRate = async (ratePerSecond: number): Promise<boolean> => {
+  const tryOnce = async (ratePerSecond: number): Promise<boolean> => {
     const load = { kind: 'open', connections: OPEN_CONNECTIONS, ratePerSecond } as const;
     const outcome = await member.apply(load, seconds);
     spent += outcome.seconds;
@@ -47,6 +48,14 @@ export async function searchRate(
     if (holds) best = { ...outcome, ratePerSecond };
     await member.settle();
     return holds;
+  };
+  const tryRate = async (ratePerSecond: number): Promise<boolean> => {
+    const before = readTicks(session.pids);
+    if (await tryOnce(ratePerSecond)) return true;
+    // A neighbour's moment must not decide where the search goes on.
+    const { othersShare } = noiseBetween(before, readTicks(session.pids));
+    if (othersShare <= TOLERATED_SHARE || !session.mayRepeat(seconds * 1000)) return false;
+    return tryOnce(ratePerSecond);
   };
   let high = how.previous ?? 0;
   if (high <= 0) {

@@ -39,6 +39,7 @@ export const sleepBound: ScenarioDefinition = {
   description: `The action sleeps ${SLEEP_MS} ms, and ${SLEEPERS} connections wait: ${SLEEPERS * (1000 / SLEEP_MS)}/s would be perfect. A runtime that serves one activation at a time reaches ${1000 / SLEEP_MS}/s.`,
   profile: 'default',
   load: { kind: 'closed', connections: [SLEEPERS] },
+  leastSeconds: 2,
   protocols: ['classic'],
   action: workAction,
   exchanges: () => workExchanges({ sleepMs: SLEEP_MS }),
@@ -51,6 +52,8 @@ export const overload: ScenarioDefinition = {
   description: `Requests for ${BURN_MS} ms of CPU come at ${OVERLOAD_FACTOR} times the rate that the target was just found to hold, its limits at their defaults: how much is still served, how fast, and how the rest is refused. Answers 429 and requests without an answer are counted, not failed.`,
   profile: 'full',
   load: { kind: 'overload', factor: OVERLOAD_FACTOR },
+  // Shorter, and its queues have not even filled.
+  leastSeconds: 5,
   protocols: ['classic'],
   action: workAction,
   exchanges: () => workExchanges({ burnMs: BURN_MS }),

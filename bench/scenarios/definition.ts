@@ -28,6 +28,8 @@ export interface ScenarioDefinition {
   /** The shortest profile that has it. */
   readonly profile: 'quick' | 'default' | 'full';
   readonly load: ScenarioLoad;
+  /** A round is no shorter: answers that take long would miss it. */
+  readonly leastSeconds?: number;
   readonly protocols: readonly ActionProtocol[];
   /** Whether the references take part, which can only say hello: the C loop, the bare front end. */
   readonly references?: boolean;
