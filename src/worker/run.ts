@@ -71,8 +71,14 @@ function runRequest(
     }
     const action = runtime.actionOf(task.generation, task.variables);
     const variables = withTrace(request.variables, task.traceparent);
-    begin({ action, argument: request.argument, variables }, activation, runtime).catch((error: unknown) => {
-      activation.refuse({ code: 'internal', detail: error instanceof Error ? error.message : String(error) });
+    const start = { action, argument: request.argument, variables };
+    runtime.starts.push(() => {
+      begin(start, activation, runtime).catch((error: unknown) => {
+        activation.refuse({
+          code: 'internal',
+          detail: error instanceof Error ? error.message : String(error),
+        });
+      });
     });
   });
 }
@@ -95,12 +101,12 @@ function withTrace(variables: readonly Variable[], traceparent: string | undefin
 async function begin(request: StartRequest, activation: Activation, runtime: WorkerRuntime): Promise<void> {
   const begunMs = performance.now();
   for (;;) {
-    const errno = await tryEngines(request, activation, runtime);
-    if (errno === undefined) return;
     if (activation.timeIsUp) {
       activation.refuse({ code: 'run_timeout' });
       return;
     }
+    const errno = await tryEngines(request, activation, runtime);
+    if (errno === undefined) return;
     if (performance.now() - begunMs >= (PASSING_MS[errno] ?? 0)) {
       refuseStart(request.action.exec, errno, activation);
       return;

@@ -12,6 +12,7 @@ import type { ActionImage, ExecEngine } from '../process/engines/engine.js';
 import { Ledger } from '../process/ledger.js';
 import type { LoopChild, LoopProgram } from '../process/loop-child.js';
 import type { ActivationLimits, LogStreams } from './activation.js';
+import { StartQueue } from './start-queue.js';
 
 /** Slots of the memory that threads share: more worker threads than this are refused by the settings. */
 const OWNER_SPACING = 64;
@@ -23,6 +24,7 @@ export interface WorkerRuntime {
   readonly logs: LogStreams;
   readonly limits: ActivationLimits;
   readonly gate: StartGate;
+  readonly starts: StartQueue;
   /** In order of preference; the next is asked where one refuses. */
   readonly engines: readonly ExecEngine[];
   /** Why a better engine is not in use; empty where the best is. */
@@ -63,6 +65,7 @@ export async function createRuntime(): Promise<WorkerRuntime> {
       clock: new AwakeClock(),
       killedAtShutdown: () => Atomics.load(shutdown, 0) === 1,
     },
+    starts: new StartQueue(),
     gate: new StartGate(settings.shared.startGate, ledger.slot),
     nextOwner: () => {
       serial = (serial + 1) % Math.floor(LARGEST_OWNER / OWNER_SPACING);
