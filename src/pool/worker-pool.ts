@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { Piscina } from 'piscina';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
+import { createEngineStats } from '../process/engines/forkserver/stats.js';
 import { createLedgers, pidsInFlight, takeEstate } from '../process/ledger.js';
 import { createLimitMemory, forgetLimitOf } from '../process/open-files.js';
 import type {
@@ -36,6 +37,7 @@ export function createSharedMemory(threads: number): SharedMemory {
     ledgers: createLedgers(slots),
     startGate: createStartGate(slots),
     openFiles: createLimitMemory(slots),
+    engineStats: createEngineStats(slots),
     logs: new SharedArrayBuffer(2 * SHARED_FIELDS * Int32Array.BYTES_PER_ELEMENT),
     shutdown: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
   };

@@ -46,6 +46,7 @@ export class Activation implements ProcessObserver {
   #startedMs: number | undefined;
   #exitedMs: number | undefined;
   #engine: string | undefined;
+  #refusal: string | undefined;
   #process: RunningProcess | undefined;
   #exit: ProcessExit | undefined;
   #stragglers: NodeJS.Timeout | undefined;
@@ -74,10 +75,15 @@ export class Activation implements ProcessObserver {
     this.#stderrLines = new WholeLines(MAX_STDERR_LINE_BYTES, (bytes) => this.#log(logs.stderr, bytes));
   }
 
-  /** Its process runs. */
-  started(process: RunningProcess, engine: string): void {
+  /**
+   * Its process runs.
+   *
+   * @param refusal why the preferred engine did not start it; undefined when it did
+   */
+  started(process: RunningProcess, engine: string, refusal?: string): void {
     this.#process = process;
     this.#engine = engine;
+    this.#refusal = refusal;
     this.#startedMs = performance.now();
   }
 
@@ -157,6 +163,7 @@ export class Activation implements ProcessObserver {
         ...(this.#startedMs !== undefined &&
           this.#exitedMs !== undefined && { runMs: this.#exitedMs - this.#startedMs }),
         ...(this.#engine !== undefined && { engine: this.#engine }),
+        ...(this.#refusal !== undefined && { refusal: this.#refusal }),
         ...(this.#exit !== undefined && { exit: this.#exit }),
       },
     };

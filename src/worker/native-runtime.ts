@@ -2,6 +2,9 @@ import { NativeSink } from '../logs/native-sink.js';
 import type { Sink } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import type { ExecEngine } from '../process/engines/engine.js';
+import { ForkserverEngine } from '../process/engines/forkserver/engine.js';
+import { selfTest } from '../process/engines/forkserver/self-test.js';
+import { StatsWriter } from '../process/engines/forkserver/stats.js';
 import { PosixSpawnEngine } from '../process/engines/posix-spawn.js';
 import type { Ledger } from '../process/ledger.js';
 import { close, pidfdOpen, prlimit } from '../process/libc.js';
@@ -16,15 +19,53 @@ import { Reactor } from '../process/reactor.js';
 export function createNativeEngines(
   settings: WorkerSettings,
   ledger: Ledger,
-): { engines: readonly ExecEngine[]; sinkFor: (fd: number) => Sink } {
+): {
+  engines: readonly ExecEngine[];
+  sinkFor: (fd: number) => Sink;
+  /** Why a better engine is not among them; empty where the best is. */
+  fallbackReason: string;
+} {
   const pidfd = pidfdOpen(process.pid);
   if (pidfd < 0)
     throw new Error('pidfd_open(2) is not available: it needs Linux 5.3 and a profile that allows it');
   close(pidfd);
   const reactor = new Reactor();
   ledger.noteReactor(reactor.fd);
-  const engines = [new PosixSpawnEngine(reactor, ledger, limitOf(settings, ledger.slot))];
-  return { engines, sinkFor: (fd) => new NativeSink(fd, reactor) };
+  const limit = limitOf(settings, ledger.slot);
+  const posixSpawn = new PosixSpawnEngine(reactor, ledger, limit);
+  const sinkFor = (fd: number): Sink => new NativeSink(fd, reactor);
+  if (settings.engine === 'posix_spawn') return { engines: [posixSpawn], sinkFor, fallbackReason: '' };
+  try {
+    const forkserver = createForkserver(settings, reactor, ledger, limit);
+    return { engines: [forkserver, posixSpawn], sinkFor, fallbackReason: '' };
+  } catch (error) {
+    if (settings.engine === 'forkserver') throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    return { engines: [posixSpawn], sinkFor, fallbackReason: `forkserver: ${reason}` };
+  }
+}
+
+/** @throws Error with the precise reason where it can't be had */
+function createForkserver(
+  { engine, shared }: WorkerSettings,
+  reactor: Reactor,
+  ledger: Ledger,
+  limit: LoweredLimit | undefined,
+): ForkserverEngine {
+  const stats = new StatsWriter(shared.engineStats, ledger.slot);
+  const forkserver = new ForkserverEngine({
+    reactor,
+    ledger,
+    limit,
+    stats,
+    // Who asks for it by name gets it at once; otherwise nobody waits for a template.
+    waitsForTemplate: engine === 'forkserver',
+  });
+  if (!stats.selfTestPassed) {
+    selfTest(forkserver.launcher);
+    stats.notePassedSelfTest();
+  }
+  return forkserver;
 }
 
 const RLIMIT_NOFILE = 7;

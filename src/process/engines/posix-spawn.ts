@@ -5,16 +5,12 @@ import { NativeProcess } from '../native-process.js';
 import type { LoweredLimit } from '../open-files.js';
 import { type ActivationPipes, closeChildEnds, openPipes } from '../pipes.js';
 import type { Reactor } from '../reactor.js';
+import { SpawnAttributes } from '../spawn-attributes.js';
 import { SpawnBlock } from '../spawn-block.js';
 import type { ActionImage, ExecEngine, ProcessObserver, StartOutcome, StartRequest } from './engine.js';
 
-const SETPGROUP = 0x02;
-const SETSIGDEF = 0x04;
-const SETSIGMASK = 0x08;
-/** Room for the opaque types of spawn.h: 80 and 336 bytes in glibc. */
+/** Room for the opaque type of spawn.h: 80 bytes in glibc. */
 const ACTIONS_BYTES = 256;
-const ATTRIBUTES_BYTES = 1024;
-const SIGNAL_SET_BYTES = 128;
 
 /**
  * Executes the action with posix_spawn(3), called from this thread: the reference for how every other engine's
@@ -26,7 +22,7 @@ export class PosixSpawnEngine implements ExecEngine {
   readonly #ledger: Ledger;
   readonly #block = new SpawnBlock();
   readonly #actions = Buffer.alloc(ACTIONS_BYTES);
-  readonly #attributes = Buffer.alloc(ATTRIBUTES_BYTES);
+  readonly #attributes = new SpawnAttributes();
   readonly #pid = new Int32Array(1);
   readonly #limit: LoweredLimit | undefined;
 
@@ -35,11 +31,6 @@ export class PosixSpawnEngine implements ExecEngine {
     this.#reactor = reactor;
     this.#ledger = ledger;
     this.#limit = limit;
-    spawn.attributesInit(this.#attributes);
-    spawn.attributesFlags(this.#attributes, SETPGROUP | SETSIGDEF | SETSIGMASK);
-    // Node ignores SIGPIPE, and ignored signals would stay ignored across exec.
-    spawn.attributesDefaults(this.#attributes, Buffer.alloc(SIGNAL_SET_BYTES, 0xff));
-    spawn.attributesMask(this.#attributes, Buffer.alloc(SIGNAL_SET_BYTES));
   }
 
   actionChanged(_action: ActionImage): void {
@@ -83,7 +74,8 @@ export class PosixSpawnEngine implements ExecEngine {
     for (const [target, fd] of pipes.child.entries()) spawn.actionsDup2(actions, fd, target);
     // Descriptors that the server itself inherited may lack close-on-exec.
     spawn.actionsCloseFrom(actions, 3);
-    const start = (): number => spawn.posixSpawn(this.#pid, exec, actions, this.#attributes, argv, envp);
+    const start = (): number => 
+      spawn.posixSpawn(this.#pid, exec, actions, this.#attributes.bytes, argv, envp);
     const error = this.#limit === undefined ? start() : this.#limit.lowered(start);
     spawn.actionsDestroy(actions);
     return error;

@@ -1,0 +1,89 @@
+import { REFUSALS, type Refusal } from './refusal.js';
+
+/** What the engine counts; times in milliseconds. */
+export const COUNTERS = [
+  'templatesBuilt',
+  'templatesFailed',
+  'templatesDied',
+  'templatesRenewed',
+  'buildMsTotal',
+  'buildMsLast',
+  'clonesStarted',
+  'spareHits',
+  'spareMisses',
+  'sparesDiscarded',
+] as const;
+
+export type Counter = (typeof COUNTERS)[number];
+
+const REFUSALS_AT = COUNTERS.length;
+const FIELDS_PER_SLOT = COUNTERS.length + REFUSALS.length;
+/** Behind the slots: what the self-test of this server said. */
+const EXTRA_FIELDS = 1;
+
+/** All threads' numbers together. */
+export interface EngineStats {
+  readonly counters: Readonly<Record<Counter, number>>;
+  readonly refusals: Readonly<Record<Refusal, number>>;
+}
+
+/** The memory for that many worker threads; the main thread reads it, each worker writes its own slot. */
+export function createEngineStats(slots: number): SharedArrayBuffer {
+  return new SharedArrayBuffer((slots * FIELDS_PER_SLOT + EXTRA_FIELDS) * Float64Array.BYTES_PER_ELEMENT);
+}
+
+/** One worker's side. */
+export class StatsWriter {
+  readonly #fields: Float64Array;
+  readonly #selfTest: Float64Array;
+
+  constructor(memory: SharedArrayBuffer, slot: number) {
+    const all = new Float64Array(memory);
+    this.#fields = all.subarray(slot * FIELDS_PER_SLOT, (slot + 1) * FIELDS_PER_SLOT);
+    this.#selfTest = all.subarray(-EXTRA_FIELDS);
+  }
+
+  /** Whether another worker's self-test has passed; they need not all do it. */
+  get selfTestPassed(): boolean {
+    return this.#selfTest[0] === 1;
+  }
+
+  notePassedSelfTest(): void {
+    this.#selfTest[0] = 1;
+  }
+
+  add(counter: Counter, amount = 1): void {
+    const at = COUNTERS.indexOf(counter);
+    this.#fields[at] = (this.#fields[at] as number) + amount;
+  }
+
+  built(ms: number): void {
+    this.add('templatesBuilt');
+    this.add('buildMsTotal', ms);
+    this.#fields[COUNTERS.indexOf('buildMsLast')] = ms;
+  }
+
+  refused(reason: Refusal): void {
+    const at = REFUSALS_AT + REFUSALS.indexOf(reason);
+    this.#fields[at] = (this.#fields[at] as number) + 1;
+  }
+}
+
+/** Adds up what all workers have counted; of `buildMsLast` the largest. */
+export function readEngineStats(memory: SharedArrayBuffer): EngineStats {
+  const all = new Float64Array(memory);
+  const slots = Math.floor((all.length - EXTRA_FIELDS) / FIELDS_PER_SLOT);
+  const fold = (at: number, join: (a: number, b: number) => number): number => {
+    let value = 0;
+    for (let slot = 0; slot < slots; slot++)
+      value = join(value, all[slot * FIELDS_PER_SLOT + at] as number);
+    return value;
+  };
+  const sum = (a: number, b: number): number => a + b;
+  const counters = COUNTERS.map((name, at) => [name, fold(at, name === 'buildMsLast' ? Math.max : sum)]);
+  const refusals = REFUSALS.map((name, at) => [name, fold(REFUSALS_AT + at, sum)]);
+  return {
+    counters: Object.fromEntries(counters) as Record<Counter, number>,
+    refusals: Object.fromEntries(refusals) as Record<Refusal, number>,
+  };
+}
