@@ -32,11 +32,31 @@ export function stateOf(pid: number): string | undefined {
   }
 }
 
-/** The children of a process, of all its threads, zombies included (proc(5)). */
+/**
+ * The children of a process, of all its threads, zombies included (proc(5)); without the fork server's templates and
+ * spare clones, which are no activations.
+ */
 export function childrenOf(pid: number): number[] {
+  return allChildrenOf(pid).filter((child) => !isTemplate(child));
+}
+
+/** The fork server's templates and spare clones of a server. */
+export function templatesOf(pid: number): number[] {
+  return allChildrenOf(pid).filter(isTemplate);
+}
+
+function allChildrenOf(pid: number): number[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
     readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
   );
+}
+
+function isTemplate(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'latin1') === 'hs-template\n';
+  } catch {
+    return false;
+  }
 }
 
 /** Ends a process that an action left behind. */
