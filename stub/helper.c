@@ -24,6 +24,7 @@
 #define FIRST_UNWANTED 4
 #define SECONDS 1
 #define EXIT_STATUS 42
+#define PTRACE_REFUSED 128
 
 static int thread_id;
 
@@ -107,8 +108,9 @@ static __attribute__((noreturn)) void launch(char **argv, char **environment) {
   call(NR_SETITIMER, ITIMER_REAL, (long)timer, 0, 0, 0);
   call(NR_CLOSE_RANGE, FIRST_UNWANTED, ~0u, 0, 0, 0);
   long error = call(NR_PTRACE, PTRACE_TRACEME, 0, 0, 0, 0);
-  if (error == 0) error = call(NR_EXECVE, (long)argv[1], (long)(argv + 1), (long)environment, 0, 0);
-  for (;;) call(NR_EXIT_GROUP, -error, 0, 0, 0, 0);
+  long status = PTRACE_REFUSED - error;
+  if (error == 0) status = -call(NR_EXECVE, (long)argv[1], (long)(argv + 1), (long)environment, 0, 0);
+  for (;;) call(NR_EXIT_GROUP, status, 0, 0, 0, 0);
 }
 
 __attribute__((noreturn, used)) void begin(u64 *stack) {

@@ -74,7 +74,7 @@ export class PosixSpawnEngine implements ExecEngine {
     for (const [target, fd] of pipes.child.entries()) spawn.actionsDup2(actions, fd, target);
     // Descriptors that the server itself inherited may lack close-on-exec.
     spawn.actionsCloseFrom(actions, 3);
-    const start = (): number => 
+    const start = (): number =>
       spawn.posixSpawn(this.#pid, exec, actions, this.#attributes.bytes, argv, envp);
     const error = this.#limit === undefined ? start() : this.#limit.lowered(start);
     spawn.actionsDestroy(actions);

@@ -56,7 +56,7 @@ export class ForkserverEngine implements ExecEngine {
       ledger,
       limit,
       stats,
-      launcher: new Launcher(arch, limit),
+      launcher: new Launcher(arch, ledger, limit),
       block: new RequestBlock(),
       reaper: new Reaper(reactor, ledger),
       patience: new Patience(),
@@ -99,8 +99,7 @@ export class ForkserverEngine implements ExecEngine {
       const settle = (outcome: CloneOutcome): void => {
         resolve(this.#outcome(outcome, template, request, observer, pipes, fed));
       };
-      const sent =
-        this.#spares.send(template, id, message, settle) || template.send(id, message, settle);
+      const sent = this.#spares.send(template, id, message, settle) || template.send(id, message, settle);
       closeChildEnds(pipes);
       if (sent) {
         template.countRun();

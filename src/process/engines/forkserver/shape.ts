@@ -1,6 +1,6 @@
 import type { Variable } from '../../../contract/environment.js';
-import { type ActionImage, argumentFits, type StartRequest } from '../engine.js';
 import { entryName } from '../../../contract/environment.js';
+import { type ActionImage, argumentFits, type StartRequest } from '../engine.js';
 
 /** What a template reserves for the strings of a run. */
 export interface Shape {

@@ -44,12 +44,7 @@ export class Spares {
    *
    * @returns false when there is none
    */
-  send(
-    template: Template,
-    id: number,
-    message: bigint,
-    settle: (outcome: CloneOutcome) => void,
-  ): boolean {
+  send(template: Template, id: number, message: bigint, settle: (outcome: CloneOutcome) => void): boolean {
     for (let spare = this.#waiting.shift(); spare !== undefined; spare = this.#waiting.shift()) {
       if (spare.template === template && spare.channel.send(message)) {
         const { pid } = spare;
@@ -99,7 +94,15 @@ export class Spares {
       },
       ended: () => this.#settle(spare, { kind: 'lost' }),
     });
-    const spare: Spare = { template, channel, pid: 0, expected: undefined, pidfd: -1, settle: undefined, runId: 0 };
+    const spare: Spare = {
+      template,
+      channel,
+      pid: 0,
+      expected: undefined,
+      pidfd: -1,
+      settle: undefined,
+      runId: 0,
+    };
     this.#coming.add(spare);
     return true;
   }
@@ -124,7 +127,9 @@ export class Spares {
     }
     if (spare.settle === undefined) return;
     patience.end(spare.runId);
-    spare.settle(outcome.kind === 'started' && spare.pidfd >= 0 ? { ...outcome, pidfd: spare.pidfd } : outcome);
+    spare.settle(
+      outcome.kind === 'started' && spare.pidfd >= 0 ? { ...outcome, pidfd: spare.pidfd } : outcome,
+    );
   }
 
   /** Its end of the socket closed, it ends by itself. */

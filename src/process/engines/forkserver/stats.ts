@@ -75,8 +75,7 @@ export function readEngineStats(memory: SharedArrayBuffer): EngineStats {
   const slots = Math.floor((all.length - EXTRA_FIELDS) / FIELDS_PER_SLOT);
   const fold = (at: number, join: (a: number, b: number) => number): number => {
     let value = 0;
-    for (let slot = 0; slot < slots; slot++)
-      value = join(value, all[slot * FIELDS_PER_SLOT + at] as number);
+    for (let slot = 0; slot < slots; slot++) value = join(value, all[slot * FIELDS_PER_SLOT + at] as number);
     return value;
   };
   const sum = (a: number, b: number): number => a + b;

@@ -28,7 +28,9 @@ export class Workshop {
   #looks = 0;
   #lastRunMs = 0;
   /** What the last attempt failed with; undefined when it did not. */
-  #failure: { readonly reason: string; readonly action: ActionImage; readonly file: File | undefined } | undefined;
+  #failure:
+    | { readonly reason: string; readonly action: ActionImage; readonly file: File | undefined }
+    | undefined;
   #failures = 0;
   #notBeforeMs = 0;
 

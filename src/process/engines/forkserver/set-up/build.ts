@@ -98,7 +98,9 @@ function build(
       expectOneThreadId(tracee, registered.threadId, stackPointer);
     }
     expectAlone(tracee.pid);
-    const libraries = mappingsOf(tracee.pid).filter(({ inode, path }) => inode !== '0' && path !== executable);
+    const libraries = mappingsOf(tracee.pid).filter(
+      ({ inode, path }) => inode !== '0' && path !== executable,
+    );
     identity.confirm(tracee.pid, [...new Set(libraries.map(({ path }) => path))]);
     plant(tracee, arch, stack, shape, registered, auxiliary(AT_RANDOM));
     tracee.detach();

@@ -66,7 +66,8 @@ export function runTo(tracee: Tracee, arch: Arch, address: bigint): Registered {
     if (++calls > MOST_CALLS) throw new Unsuitable('too many system calls before its own code began');
     const [first = 0n, second = 0n] = call.arguments;
     if (call.number === setThreadId) registered.threadId = first;
-    if (call.number === setRobustList) Object.assign(registered, { robustList: first, robustListBytes: second });
+    if (call.number === setRobustList)
+      Object.assign(registered, { robustList: first, robustListBytes: second });
     if (call.number === getrandom && ++randomCalls > 1)
       throw new Unsuitable('random bytes were asked for twice before its own code began');
   }

@@ -86,12 +86,7 @@ function placesOf(bytes: Buffer, value: number, from: bigint): bigint[] {
  *
  * @throws Unsuitable when it is not made of AT_RANDOM as glibc does: then nobody knows what else was
  */
-export function canaryPlace(
-  tracee: Tracee,
-  arch: Arch,
-  registers: BigUint64Array,
-  random: bigint,
-): bigint {
+export function canaryPlace(tracee: Tracee, arch: Arch, registers: BigUint64Array, random: bigint): bigint {
   if (arch.canary === undefined) return 0n;
   const pointer = registers[arch.canary.threadPointer] as bigint;
   if (pointer === 0n) return 0n;

@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { type Ledger, STDIN, STDOUT } from '../../../ledger.js';
 import {
   close,
   errno,
@@ -24,6 +25,8 @@ const ACTIONS_BYTES = 256;
 /** The socket's number in a template; stub/stub.c knows it. */
 const SOCKET = 3;
 const SIGTRAP = 5;
+/** The helper's exit status is the error number of execve(2), or this and that of ptrace(2). */
+const PTRACE_REFUSED = 128;
 const POINTER_BYTES = 8;
 
 /** A process to be started and stopped at its first instruction. */
@@ -43,6 +46,8 @@ export interface Launch {
  */
 export class Launcher {
   readonly #arch: Arch;
+  readonly #ledger: Ledger;
+  readonly #entry: number;
   readonly #limit: LoweredLimit | undefined;
   readonly #attributes = new SpawnAttributes();
   readonly #nothing: number;
@@ -52,11 +57,15 @@ export class Launcher {
    * @param limit the limit on open files that actions get; undefined: the server's own
    * @throws Unsuitable where there are no files in memory
    */
-  constructor(arch: Arch, limit: LoweredLimit | undefined) {
+  constructor(arch: Arch, ledger: Ledger, limit: LoweredLimit | undefined) {
     this.#arch = arch;
     this.#limit = limit;
     this.#helper = helperFile();
     this.#nothing = openSync('/dev/null', 'r+');
+    this.#ledger = ledger;
+    this.#entry = ledger.open();
+    ledger.set(this.#entry, STDIN, this.#helper + 1);
+    ledger.set(this.#entry, STDOUT, this.#nothing + 1);
   }
 
   /** A path to the helper, for whoever may look into this process. */
@@ -73,8 +82,12 @@ export class Launcher {
     const pid = this.#spawn(launch);
     const status = waitFor(pid);
     if ((status & 0x7f) === 0) {
-      const error = (status >> 8) & 0xff;
-      throw new Unsuitable(`ptrace or execve: ${errnoName(error)}`);
+      const exitStatus = (status >> 8) & 0xff;
+      throw new Unsuitable(
+        exitStatus >= PTRACE_REFUSED
+          ? `ptrace: ${errnoName(exitStatus - PTRACE_REFUSED)}`
+          : `execve: ${errnoName(exitStatus)}`,
+      );
     }
     if (status >> 8 !== SIGTRAP || (status & 0xff) !== 0x7f)
       throw new Unsuitable(`the helper ended with wait status ${status}`);
@@ -82,6 +95,9 @@ export class Launcher {
   }
 
   close(): void {
+    this.#ledger.clear(this.#entry, STDIN);
+    this.#ledger.clear(this.#entry, STDOUT);
+    this.#ledger.close(this.#entry);
     close(this.#helper);
     closeSync(this.#nothing);
   }
@@ -96,8 +112,7 @@ export class Launcher {
     for (const target of [0, 1, 2]) spawn.actionsDup2(actions, this.#nothing, target);
     spawn.actionsDup2(actions, socket, SOCKET);
     const path = `/proc/self/fd/${this.#helper}`;
-    const start = (): number =>
-      spawn.posixSpawn(pid, path, actions, this.#attributes.bytes, argv, envp);
+    const start = (): number => spawn.posixSpawn(pid, path, actions, this.#attributes.bytes, argv, envp);
     const error = this.#limit === undefined ? start() : this.#limit.lowered(start);
     spawn.actionsDestroy(actions);
     freeAddress(argv);

@@ -1,5 +1,5 @@
-import type { Shape } from '../shape.js';
 import { Unsuitable } from '../refusal.js';
+import type { Shape } from '../shape.js';
 import type { Tracee } from './tracee.js';
 
 const WORD = 8n;

@@ -164,7 +164,8 @@ export class Tracee {
     words[arch.callNumber] = BigInt(number);
     this.setRegisters(words);
     const stop = this.run('trap');
-    if (stop.kind !== 'trap') throw new Unsuitable(`it stopped with signal ${JSON.stringify(stop)} in a call`);
+    if (stop.kind !== 'trap')
+      throw new Unsuitable(`it stopped with signal ${JSON.stringify(stop)} in a call`);
     const result = BigInt.asIntN(64, this.registers()[arch.callResult] as bigint);
     this.patch(at, code);
     this.setRegisters(before);
