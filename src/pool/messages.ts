@@ -70,7 +70,12 @@ export interface HelloTask {
   readonly kind: 'hello';
 }
 
-export type WorkerTask = RunTask | InitTask | RefuseInitTask | SentinelsTask | HelloTask;
+/** Gives back what the engines hold, before the thread is ended. */
+export interface CloseTask {
+  readonly kind: 'close';
+}
+
+export type WorkerTask = RunTask | InitTask | RefuseInitTask | SentinelsTask | HelloTask | CloseTask;
 
 /** What the metrics want to know of an activation; durations are in milliseconds. */
 export interface ActivationFacts {

@@ -111,10 +111,15 @@ export class WorkerPool {
     for (const pid of pidsInFlight(ledgers)) killGroup(pid);
   }
 
-  /** Ends the threads. One that is ended while it loads a native library takes the process with it. */
+  /**
+   * Ends the threads. One that is ended while it loads a native library, or while an event of a descriptor is on its
+   * way to it, takes the process with it: so each first finishes the one and lets go of the others.
+   */
   async close(): Promise<void> {
     this.#closing = true;
     await Promise.all(this.#threads.map(({ started }) => started));
+    const closed = this.#threads.map(({ piscina }) => piscina.run({ kind: 'close' } satisfies WorkerTask));
+    await Promise.allSettled(closed);
     await Promise.all(this.#threads.map(({ piscina }) => piscina.destroy()));
   }
 

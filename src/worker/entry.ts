@@ -29,6 +29,9 @@ export default async function handle(
     case 'sentinels':
       await writeSentinels(thread.logs);
       return undefined;
+    case 'close':
+      thread.close();
+      return undefined;
     case 'hello':
       return { engine: thread.engines[0]?.name ?? 'none', fallbackReason: thread.fallbackReason };
   }

@@ -24,6 +24,8 @@ export function createNativeEngines(
   sinkFor: (fd: number) => Sink;
   /** Why a better engine is not among them; empty where the best is. */
   fallbackReason: string;
+  /** Ends the watching of descriptors; to be called after the engines were closed. */
+  closeReactor: () => void;
 } {
   const pidfd = pidfdOpen(process.pid);
   if (pidfd < 0)
@@ -34,14 +36,16 @@ export function createNativeEngines(
   const limit = limitOf(settings, ledger.slot);
   const posixSpawn = new PosixSpawnEngine(reactor, ledger, limit);
   const sinkFor = (fd: number): Sink => new NativeSink(fd, reactor);
-  if (settings.engine === 'posix_spawn') return { engines: [posixSpawn], sinkFor, fallbackReason: '' };
+  const closeReactor = (): void => reactor.close();
+  const all = { sinkFor, closeReactor, fallbackReason: '' };
+  if (settings.engine === 'posix_spawn') return { ...all, engines: [posixSpawn] };
   try {
     const forkserver = createForkserver(settings, reactor, ledger, limit);
-    return { engines: [forkserver, posixSpawn], sinkFor, fallbackReason: '' };
+    return { ...all, engines: [forkserver, posixSpawn] };
   } catch (error) {
     if (settings.engine === 'forkserver') throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    return { engines: [posixSpawn], sinkFor, fallbackReason: `forkserver: ${reason}` };
+    return { ...all, engines: [posixSpawn], fallbackReason: `forkserver: ${reason}` };
   }
 }
 

@@ -29,13 +29,15 @@ export interface WorkerRuntime {
   nextOwner(): number;
   /** The action as the init of that generation has left it. */
   actionOf(generation: number, variables: string): ActionImage;
+  /** Gives back what the engines hold; nothing can be run after that. */
+  close(): void;
 }
 
 /** Sets the thread up, by the settings that the pool gave it. */
 export async function createRuntime(): Promise<WorkerRuntime> {
   const settings = settingsOf(workerData);
   const ledger = new Ledger(settings.shared.ledgers, threadId);
-  const { engines, sinkFor, fallbackReason } = await chooseEngines(settings, ledger);
+  const { engines, sinkFor, fallbackReason, closeReactor } = await chooseEngines(settings, ledger);
   const shared = new Int32Array(settings.shared.logs);
   const oneFile = leadToOneFile(1, 2);
   const streamOf = (fd: number, index: 0 | 1): LogStream => {
@@ -60,6 +62,10 @@ export async function createRuntime(): Promise<WorkerRuntime> {
       return serial * OWNER_SPACING + ledger.slot + 1;
     },
     actionOf: actionCache(settings.actionRoot, engines),
+    close: () => {
+      for (const engine of engines) engine.close();
+      closeReactor();
+    },
   };
 }
 
@@ -72,6 +78,7 @@ interface Choice {
   readonly engines: readonly ExecEngine[];
   readonly sinkFor: (fd: number) => Sink;
   readonly fallbackReason: string;
+  readonly closeReactor: () => void;
 }
 
 async function chooseEngines(settings: WorkerSettings, ledger: Ledger): Promise<Choice> {
@@ -86,7 +93,12 @@ async function chooseEngines(settings: WorkerSettings, ledger: Ledger): Promise<
       fallbackReason = error instanceof Error ? error.message : String(error);
     }
   }
-  return { engines: [new ChildProcessEngine(ledger)], sinkFor: (fd) => new PlainSink(fd), fallbackReason };
+  return {
+    engines: [new ChildProcessEngine(ledger)],
+    sinkFor: (fd) => new PlainSink(fd),
+    fallbackReason,
+    closeReactor: () => {},
+  };
 }
 
 function actionCache(

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
+const SETTLED_MS = 150;
 const PATIENCE_MS = 20_000;
 const MOST_WAITING = 4096;
 
@@ -43,6 +44,15 @@ export function childrenOf(pid: number): number[] {
 /** The fork server's templates and spare clones of a server. */
 export function templatesOf(pid: number): number[] {
   return allChildrenOf(pid).filter(isTemplate);
+}
+
+/** How many descriptors a process has once nothing changes any more: an engine prepares for the next run. */
+export async function settledDescriptors(pid: number): Promise<number> {
+  const count = (): number => readdirSync(`/proc/${pid}/fd`).length;
+  for (let before = -1, now = count(); ; before = now, now = count()) {
+    if (before === now) return now;
+    await delay(SETTLED_MS);
+  }
 }
 
 function allChildrenOf(pid: number): number[] {
