@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ActionImage, ExecEngine, ProcessExit } from '../../src/process/engines/engine.js';
 import { ForkserverEngine } from '../../src/process/engines/forkserver/engine.js';
 import {
@@ -13,6 +14,7 @@ import {
 import { PosixSpawnEngine } from '../../src/process/engines/posix-spawn.js';
 import { createLedgers, Ledger } from '../../src/process/ledger.js';
 import { Reactor } from '../../src/process/reactor.js';
+import { templatesOf } from './run-waiting.js';
 
 /** What became of one run, without a server around it. */
 export interface EngineRun {
@@ -31,6 +33,7 @@ export interface RunInput {
 }
 
 const THREAD_ID = 1;
+const MOST_REAPING_MS = 2000;
 
 /** One engine in the test's own process, and a folder for its action. */
 export class EngineRig {
@@ -115,10 +118,12 @@ export class EngineRig {
     };
   }
 
-  close(): void {
+  /** Ends it, and waits until its templates are reaped: a test process has one rig at a time that counts them. */
+  async close(): Promise<void> {
     this.engine.close();
-    // Ends of templates and spare clones are still to be reaped.
-    setTimeout(() => this.#reactor.close(), 200).unref();
+    const deadline = Date.now() + MOST_REAPING_MS;
+    while (templatesOf(process.pid).length > 0 && Date.now() < deadline) await delay(5);
+    this.#reactor.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 

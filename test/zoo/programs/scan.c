@@ -3,6 +3,7 @@
  * each byte of the argument behind the colon is one of the secret's plus one. `plant:` makes a copy first, to show that
  * it would be found.
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ int main(int argc, char **argv) {
     }
     if (got > 0) bytes += got;
     /* A copy that holds copies is not to be looked through later. */
-    memset(copy, 0, end - begin);
+    explicit_bzero(copy, end - begin);
     free(copy);
   }
   printf("{\"found\":%ld,\"looked\":%d,\"planted\":%d}\n", found, bytes > 100000, planted != NULL);

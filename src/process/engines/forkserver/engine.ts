@@ -97,7 +97,7 @@ export class ForkserverEngine implements ExecEngine {
     const fed = feedAtOnce(pipes.stdin, argument);
     return new Promise((resolve) => {
       const settle = (outcome: CloneOutcome): void => {
-        resolve(this.#outcome(outcome, template, request, observer, pipes, fed));
+        resolve(this.#outcome(outcome, request, observer, pipes, fed));
       };
       const sent = this.#spares.send(template, id, message, settle) || template.send(id, message, settle);
       closeChildEnds(pipes);
@@ -157,7 +157,6 @@ export class ForkserverEngine implements ExecEngine {
 
   #outcome(
     outcome: CloneOutcome,
-    template: Template,
     request: StartRequest,
     observer: ProcessObserver,
     pipes: ActivationPipes,
@@ -186,12 +185,19 @@ export class ForkserverEngine implements ExecEngine {
       stderr: pipes.stderr,
       reaped: () => {
         this.#runs--;
+        // After a rush there may be none; the answer goes first.
+        if (this.#runs === 0 && this.#spares.missing) setImmediate(() => this.#adaptSpares());
       },
     };
     const { reactor, ledger } = this.#context;
     const process = new NativeProcess(reactor, ledger, child, request.argument, observer);
-    if (template === this.#workshop.current && template.alive) this.#spares.adapt(template, this.#runs);
+    this.#adaptSpares();
     return { kind: 'started', process };
+  }
+
+  #adaptSpares(): void {
+    const template = this.#workshop.current;
+    if (template?.alive) this.#spares.adapt(template, this.#runs);
   }
 
   #openPidfd(pid: number): number {

@@ -24,6 +24,7 @@ interface Spare {
   pidfd: number;
   settle: ((outcome: CloneOutcome) => void) | undefined;
   runId: number;
+  unwanted: boolean;
 }
 
 /**
@@ -62,18 +63,23 @@ export class Spares {
     return false;
   }
 
+  /** Whether fewer wait than may. */
+  get missing(): boolean {
+    return this.#waiting.length + this.#coming.size < MOST_SPARES;
+  }
+
   /** Has clones made, or lets them go, by how much there is to do. */
   adapt(template: Template, runsInFlight: number): void {
     if (runsInFlight >= SATURATED_RUNS) this.letGo();
     if (runsInFlight > IDLE_RUNS) return;
-    while (this.#waiting.length + this.#coming.size < MOST_SPARES) if (!this.#order(template)) return;
+    while (this.missing) if (!this.#order(template)) return;
   }
 
   /** Ends all that wait. */
   letGo(): void {
     for (const spare of this.#waiting.splice(0)) this.#discard(spare);
-    for (const spare of this.#coming) this.#discard(spare);
-    this.#coming.clear();
+    // One that is not there yet is let go once it has told its number: then it can be reaped.
+    for (const spare of this.#coming) spare.unwanted = true;
   }
 
   #order(template: Template): boolean {
@@ -102,6 +108,7 @@ export class Spares {
       pidfd: -1,
       settle: undefined,
       runId: 0,
+      unwanted: false,
     };
     this.#coming.add(spare);
     return true;
@@ -111,7 +118,8 @@ export class Spares {
     spare.pid = pid;
     spare.expected = this.#context.reaper.expectEnd(pid);
     this.#coming.delete(spare);
-    this.#waiting.push(spare);
+    if (spare.unwanted) this.#discard(spare);
+    else this.#waiting.push(spare);
   }
 
   /** It has begun, or it has ended and never will. */
@@ -134,9 +142,7 @@ export class Spares {
 
   /** Its end of the socket closed, it ends by itself. */
   #discard(spare: Spare): void {
-    const { patience, reaper, stats } = this.#context;
     spare.channel.close();
-    stats.add('sparesDiscarded');
-    if (spare.pid === 0) reaper.sweepLater(() => patience.idle);
+    this.#context.stats.add('sparesDiscarded');
   }
 }
