@@ -3,6 +3,7 @@ import type { Sink } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import type { ExecEngine } from '../process/engines/engine.js';
 import { ForkserverEngine } from '../process/engines/forkserver/engine.js';
+import { explain } from '../process/engines/forkserver/explain.js';
 import { selfTest } from '../process/engines/forkserver/self-test.js';
 import { StatsWriter } from '../process/engines/forkserver/stats.js';
 import { PosixSpawnEngine } from '../process/engines/posix-spawn.js';
@@ -43,9 +44,9 @@ export function createNativeEngines(
     const forkserver = createForkserver(settings, reactor, ledger, limit);
     return { ...all, engines: [forkserver, posixSpawn] };
   } catch (error) {
-    if (settings.engine === 'forkserver') throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    return { ...all, engines: [posixSpawn], fallbackReason: `forkserver: ${reason}` };
+    const fallbackReason = `forkserver: ${explain(error)}`;
+    if (settings.engine === 'forkserver') throw new Error(fallbackReason, { cause: error });
+    return { ...all, engines: [posixSpawn], fallbackReason };
   }
 }
 

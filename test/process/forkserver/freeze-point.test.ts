@@ -104,7 +104,7 @@ describe('a program that is not ready safely is stopped at its very begin', () =
       'extern int pthread_create(); unsigned long t; pthread_create(&t, 0, (void*)begin, 0);',
       /system call/,
     ],
-    ['dies', '*(volatile int *)0 = 1;', /signal 11 before/],
+    ['dies', 'static volatile int *volatile nothing; *nothing = 1;', /signal 11 before/],
   ])('for a library %s', (name, body, reason) => {
     const built = templateOf(withLibrary(name.replaceAll(' ', '-'), body));
     expect(built.freezePoint).toBe('exec');
