@@ -50,7 +50,11 @@ export async function serve(config: Config): Promise<void> {
   const port = await http.listen(config.port);
   endOnSignals(service, http);
   survive(log);
-  const hello = await pool.hello();
+  const hello = await pool.hello().catch(async (error: unknown) => {
+    // Ending the process under a thread that lives can crash it.
+    await pool.close();
+    throw error;
+  });
   engine = hello.engine;
   service.ready = true;
   pool.growTo(config.threads);

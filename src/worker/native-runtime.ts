@@ -45,7 +45,11 @@ export function createNativeEngines(
     return { ...all, engines: [forkserver, posixSpawn] };
   } catch (error) {
     const fallbackReason = `forkserver: ${explain(error)}`;
-    if (settings.engine === 'forkserver') throw new Error(fallbackReason, { cause: error });
+    if (settings.engine === 'forkserver') {
+      // A handle that is left open when the thread ends crashes the process.
+      reactor.close();
+      throw new Error(fallbackReason, { cause: error });
+    }
     return { ...all, engines: [posixSpawn], fallbackReason };
   }
 }
