@@ -3,7 +3,6 @@ import { hostArch } from '../process/engines/forkserver/arch/arch.js';
 import { openSocketPair } from '../process/engines/forkserver/channel.js';
 import { ForkserverEngine } from '../process/engines/forkserver/engine.js';
 import { explain } from '../process/engines/forkserver/explain.js';
-import { selfTest } from '../process/engines/forkserver/self-test.js';
 import { buildTemplate } from '../process/engines/forkserver/set-up/build.js';
 import { endProcess } from '../process/engines/forkserver/set-up/tracee.js';
 import { shapeFor } from '../process/engines/forkserver/shape.js';
@@ -46,7 +45,11 @@ function forkserverCandidate(reactor: Reactor, ledger: Ledger): NativeCandidate 
   try {
     const stats = new StatsWriter(createEngineStats(1), 0);
     const engine = new ForkserverEngine({ reactor, ledger, limit: undefined, stats, waitsForTemplate: true });
-    selfTest(engine.launcher);
+    const reason = engine.examine();
+    if (reason !== '') {
+      engine.close();
+      return { name, reason };
+    }
     return { name, engine, template: (action) => templateText(engine, action) };
   } catch (error) {
     return { name, reason: explain(error) };

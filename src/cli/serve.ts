@@ -56,6 +56,10 @@ export async function serve(config: Config): Promise<void> {
     throw error;
   });
   engine = hello.engine;
+  watchSelfTest(pool, (reason) => {
+    engine = 'posix_spawn';
+    log.warn('a slower engine is in use', { engine, fallbackReason: `forkserver: ${reason}` });
+  });
   service.ready = true;
   pool.growTo(config.threads);
   await reapOrphans();
@@ -65,6 +69,18 @@ export async function serve(config: Config): Promise<void> {
     process.stderr.write(
       `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
     );
+}
+
+const SELF_TEST_LOOK_MS = 500;
+
+/** The fork server tests itself when it is first needed, which is after the start. */
+function watchSelfTest(pool: WorkerPool, failed: (reason: string) => void): void {
+  const timer = setInterval(() => {
+    const outcome = pool.selfTest;
+    if (outcome === undefined) return;
+    clearInterval(timer);
+    if (outcome.reason !== '') failed(outcome.reason);
+  }, SELF_TEST_LOOK_MS).unref();
 }
 
 async function loadFrontEnd(): Promise<typeof import('../server/http-server.js')> {

@@ -1,7 +1,13 @@
 import { closeSync } from 'node:fs';
 import { Piscina } from 'piscina';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
-import { createEngineStats } from '../process/engines/forkserver/stats.js';
+import {
+  createEngineStats,
+  type EngineStats,
+  readEngineStats,
+  readSelfTest,
+  type SelfTestOutcome,
+} from '../process/engines/forkserver/stats.js';
 import { createLedgers, pidsInFlight, takeEstate } from '../process/ledger.js';
 import { createLimitMemory, forgetLimitOf } from '../process/open-files.js';
 import type {
@@ -102,6 +108,16 @@ export class WorkerPool {
   /** Resolves once a worker serves. */
   hello(): Promise<HelloAnswer> {
     return this.#send({ kind: 'hello' });
+  }
+
+  /** The fork server's self-test, once a worker has made it: before its first template. */
+  get selfTest(): SelfTestOutcome | undefined {
+    return readSelfTest(this.#settings.shared.engineStats);
+  }
+
+  /** What the fork server has counted, in all threads. */
+  get engineStats(): EngineStats {
+    return readEngineStats(this.#settings.shared.engineStats);
   }
 
   /** Kills the process groups of all activations in flight; their workers then answer them. */

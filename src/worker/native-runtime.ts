@@ -4,7 +4,6 @@ import type { WorkerSettings } from '../pool/messages.js';
 import type { ExecEngine } from '../process/engines/engine.js';
 import { ForkserverEngine } from '../process/engines/forkserver/engine.js';
 import { explain } from '../process/engines/forkserver/explain.js';
-import { selfTest } from '../process/engines/forkserver/self-test.js';
 import { StatsWriter } from '../process/engines/forkserver/stats.js';
 import { PosixSpawnEngine } from '../process/engines/posix-spawn.js';
 import type { Ledger } from '../process/ledger.js';
@@ -70,9 +69,9 @@ function createForkserver(
     // Who asks for it by name gets it at once; otherwise nobody waits for a template.
     waitsForTemplate: engine === 'forkserver',
   });
-  if (!stats.selfTestPassed) {
-    selfTest(forkserver.launcher);
-    stats.notePassedSelfTest();
+  if (engine === 'forkserver') {
+    const reason = forkserver.examine();
+    if (reason !== '') throw new Error(reason);
   }
   return forkserver;
 }

@@ -9,10 +9,12 @@ import { ALWAYS_FITS_BYTES } from '../../stdin-feed.js';
 import type { ActionImage, ExecEngine, ProcessObserver, StartOutcome, StartRequest } from '../engine.js';
 import { type Arch, hostArch } from './arch/arch.js';
 import type { EngineContext } from './context.js';
+import { explain } from './explain.js';
 import { type CloneOutcome, Patience } from './pending.js';
 import { Reaper } from './reaper.js';
 import { type Refusal, Unsuitable } from './refusal.js';
 import { RequestBlock } from './request-codec.js';
+import { selfTest } from './self-test.js';
 import { Launcher } from './set-up/launch.js';
 import { hasNames, shapeFor } from './shape.js';
 import { Spares } from './spares.js';
@@ -60,6 +62,7 @@ export class ForkserverEngine implements ExecEngine {
       block: new RequestBlock(),
       reaper: new Reaper(reactor, ledger),
       patience: new Patience(),
+      examine: () => this.examine(),
       nextId: () => {
         serial = (serial + 1) >>> 0;
         return serial;
@@ -70,7 +73,26 @@ export class ForkserverEngine implements ExecEngine {
     this.#spares = new Spares(this.#context);
   }
 
-  /** What the self-test needs. */
+  /**
+   * Makes the self-test, unless a worker of this server has made it. Takes some milliseconds; without this it is made
+   * before the first template.
+   *
+   * @returns why the engine can't be used here; empty when it can
+   */
+  examine(): string {
+    const { launcher, stats } = this.#context;
+    if (stats.selfTest === undefined) {
+      try {
+        selfTest(launcher);
+        stats.noteSelfTest('');
+      } catch (error) {
+        stats.noteSelfTest(explain(error));
+      }
+    }
+    return stats.selfTest?.reason ?? '';
+  }
+
+  /** What starts its templates, for whoever makes one by hand. */
   get launcher(): Launcher {
     return this.#context.launcher;
   }

@@ -80,6 +80,7 @@ export class Spares {
     for (const spare of this.#waiting.splice(0)) this.#discard(spare);
     // One that is not there yet is let go once it has told its number: then it can be reaped.
     for (const spare of this.#coming) spare.unwanted = true;
+    this.#coming.clear();
   }
 
   #order(template: Template): boolean {

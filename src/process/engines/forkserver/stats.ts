@@ -18,8 +18,14 @@ export type Counter = (typeof COUNTERS)[number];
 
 const REFUSALS_AT = COUNTERS.length;
 const FIELDS_PER_SLOT = COUNTERS.length + REFUSALS.length;
-/** Behind the slots: what the self-test of this server said. */
-const EXTRA_FIELDS = 1;
+/** Behind the slots: whether the self-test of this server has passed, and the reason's length and text. */
+const TEST_STATE = 0;
+const TEST_REASON_BYTES = 1;
+const TEST_REASON = 2;
+const MOST_REASON_BYTES = 512;
+const EXTRA_FIELDS = TEST_REASON + MOST_REASON_BYTES / Float64Array.BYTES_PER_ELEMENT;
+const PASSED = 1;
+const FAILED = 2;
 
 /** All threads' numbers together. */
 export interface EngineStats {
@@ -32,24 +38,58 @@ export function createEngineStats(slots: number): SharedArrayBuffer {
   return new SharedArrayBuffer((slots * FIELDS_PER_SLOT + EXTRA_FIELDS) * Float64Array.BYTES_PER_ELEMENT);
 }
 
+/** What the self-test said. */
+export interface SelfTestOutcome {
+  /** Why it failed; empty when it passed. */
+  readonly reason: string;
+}
+
+/** The outcome of the self-test; undefined while no worker has made it. */
+export function readSelfTest(memory: SharedArrayBuffer): SelfTestOutcome | undefined {
+  return new SelfTestMemory(memory).read();
+}
+
+class SelfTestMemory {
+  readonly #fields: Float64Array;
+  readonly #text: Buffer;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#fields = new Float64Array(memory).subarray(-EXTRA_FIELDS);
+    this.#text = Buffer.from(memory, memory.byteLength - MOST_REASON_BYTES);
+  }
+
+  read(): SelfTestOutcome | undefined {
+    const state = this.#fields[TEST_STATE];
+    if (state === 0) return undefined;
+    if (state === PASSED) return { reason: '' };
+    return { reason: this.#text.toString('utf8', 0, this.#fields[TEST_REASON_BYTES]) };
+  }
+
+  write(reason: string): void {
+    this.#fields[TEST_REASON_BYTES] = this.#text.write(reason);
+    this.#fields[TEST_STATE] = reason === '' ? PASSED : FAILED;
+  }
+}
+
 /** One worker's side. */
 export class StatsWriter {
   readonly #fields: Float64Array;
-  readonly #selfTest: Float64Array;
+  readonly #selfTest: SelfTestMemory;
 
   constructor(memory: SharedArrayBuffer, slot: number) {
     const all = new Float64Array(memory);
     this.#fields = all.subarray(slot * FIELDS_PER_SLOT, (slot + 1) * FIELDS_PER_SLOT);
-    this.#selfTest = all.subarray(-EXTRA_FIELDS);
+    this.#selfTest = new SelfTestMemory(memory);
   }
 
-  /** Whether another worker's self-test has passed; they need not all do it. */
-  get selfTestPassed(): boolean {
-    return this.#selfTest[0] === 1;
+  /** The self-test's outcome, when this or another worker has made it; they need not all do it. */
+  get selfTest(): SelfTestOutcome | undefined {
+    return this.#selfTest.read();
   }
 
-  notePassedSelfTest(): void {
-    this.#selfTest[0] = 1;
+  /** @param reason why it failed; empty when it passed */
+  noteSelfTest(reason: string): void {
+    this.#selfTest.write(reason);
   }
 
   add(counter: Counter, amount = 1): void {

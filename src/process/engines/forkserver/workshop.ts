@@ -45,6 +45,8 @@ export class Workshop {
 
   /** Why there is no template of this action, precisely; undefined when nothing speaks against one. */
   obstacle(action: ActionImage): string | undefined {
+    const failedTest = this.#context.stats.selfTest?.reason ?? '';
+    if (failedTest !== '') return failedTest;
     if (this.#failure === undefined) return undefined;
     const { reason, file } = this.#failure;
     const other = this.#failure.action !== action || (file !== undefined && !file.unchanged());
@@ -70,6 +72,7 @@ export class Workshop {
   make(action: ActionImage, shape: Shape): Template | undefined {
     this.#drop();
     this.#wish = undefined;
+    if (this.#context.examine() !== '') return undefined;
     const pair = openSocketPair();
     if (pair === undefined) return undefined;
     const [ours, theirs] = pair;
