@@ -202,6 +202,7 @@ describe('a clone that was made ahead', () => {
   it('that was killed while it waited is reaped, and another takes the run', async () => {
     await begin();
     for (const pid of await spares()) process.kill(pid, 'SIGKILL');
+    await until('they have ended', () => templates().length === 1);
     await expectRun();
     await until('there are two again', () => templates().length === 3);
     for (const pid of templates()) expect(stateOf(pid)).not.toBe('Z');

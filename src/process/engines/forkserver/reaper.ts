@@ -1,6 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
+import { constants } from 'node:os';
 import { type Ledger, PIDFD } from '../../ledger.js';
-import { close, pidfdOpen, wait4 } from '../../libc.js';
+import { close, kill, pidfdOpen, wait4 } from '../../libc.js';
 import { READABLE, type Reactor } from '../../reactor.js';
 import { WALL, WNOHANG } from './native.js';
 
@@ -12,6 +13,8 @@ export interface Expected {
   readonly pid: number;
   /** Hands the care for it over, with a pidfd that is now the caller's. */
   take(): number;
+  /** Kills it, if it has not ended; a stopped one would not end by itself. */
+  kill(): void;
 }
 
 /** Reaps processes of this thread that are nobody's activation: templates, spare clones, clones that failed. */
@@ -54,6 +57,9 @@ export class Reaper {
     });
     return {
       pid,
+      kill: () => {
+        if (this.#expected.has(pid)) kill(pid, constants.signals.SIGKILL);
+      },
       take: () => {
         release();
         return pidfd;

@@ -141,9 +141,9 @@ export class Spares {
     );
   }
 
-  /** Its end of the socket closed, it ends by itself. */
   #discard(spare: Spare): void {
     spare.channel.close();
+    spare.expected?.kill();
     this.#context.stats.add('sparesDiscarded');
   }
 }

@@ -1,9 +1,8 @@
-import { constants } from 'node:os';
-import { kill } from '../../libc.js';
 import type { ActionImage } from '../engine.js';
 import { Channel } from './channel.js';
 import type { EngineContext } from './context.js';
 import { type CloneOutcome, outcomeOf } from './pending.js';
+import type { Expected } from './reaper.js';
 import type { Built } from './set-up/build.js';
 import type { Shape } from './shape.js';
 
@@ -17,6 +16,7 @@ export class Template {
   readonly shape: Shape;
   readonly built: Built;
   readonly #context: EngineContext;
+  readonly #process: Expected | undefined;
   readonly #channel: Channel;
   readonly #pending = new Map<number, (outcome: CloneOutcome) => void>();
   readonly #bornMs = performance.now();
@@ -36,7 +36,7 @@ export class Template {
     this.shape = shape;
     this.built = built;
     this.#context = context;
-    context.reaper.expectEnd(built.pid);
+    this.#process = context.reaper.expectEnd(built.pid);
     this.#channel = new Channel(socket, context.reactor, context.ledger, {
       reply: (reply) => {
         // A clone that could not become the action has ended already.
@@ -88,7 +88,7 @@ export class Template {
 
   /** Ends it by force; what it has not begun is told as lost. */
   kill(): void {
-    if (this.#channel.open) kill(this.built.pid, constants.signals.SIGKILL);
+    this.#process?.kill();
   }
 
   /** Takes no further runs; ends once those under way have begun. */
@@ -105,6 +105,8 @@ export class Template {
   }
 
   #closeWhenDone(): void {
-    if (this.#retired && this.#pending.size === 0) this.#channel.close();
+    if (!this.#retired || this.#pending.size > 0) return;
+    this.#channel.close();
+    this.#process?.kill();
   }
 }
