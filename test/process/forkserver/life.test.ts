@@ -19,6 +19,8 @@ const templates = (): number[] => templatesOf(process.pid).sort((a, b) => a - b)
 
 async function spares(): Promise<number[]> {
   await until('spare clones wait', () => templates().length === 3);
+  // They exist before the engine has heard of them.
+  await delay(30);
   return templates().slice(1);
 }
 
