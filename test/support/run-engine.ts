@@ -43,8 +43,8 @@ export class EngineRig {
   readonly #statistics = createEngineStats(1);
   #action: ActionImage;
 
-  /** @param waitsForTemplate as ForkserverOptions has it */
-  constructor(kind: 'forkserver' | 'posix_spawn', waitsForTemplate = true) {
+  /** @param waitsForTemplate and mostRuns as ForkserverOptions has them */
+  constructor(kind: 'forkserver' | 'posix_spawn', waitsForTemplate = true, mostRuns = 10_000) {
     const reactor = this.#reactor;
     const ledger = new Ledger(createLedgers(1), THREAD_ID);
     const stats = new StatsWriter(this.#statistics, 0);
@@ -53,7 +53,7 @@ export class EngineRig {
     this.engine =
       kind === 'posix_spawn'
         ? new PosixSpawnEngine(reactor, ledger)
-        : new ForkserverEngine({ reactor, ledger, limit: undefined, stats, waitsForTemplate });
+        : new ForkserverEngine({ reactor, ledger, limit: undefined, stats, waitsForTemplate, mostRuns });
     this.#action = this.#image({});
   }
 

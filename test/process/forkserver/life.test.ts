@@ -85,6 +85,21 @@ describe('a template that waits for nobody', () => {
     }
   });
 
+  it('is renewed after so many runs, for another layout of the address space', async () => {
+    rig = new EngineRig('forkserver', false, 10);
+    rig.installScript('#!/bin/sh\nread -r layout _ < /proc/$$/maps\necho "$layout"\n');
+    const layouts = new Set<string>();
+    for (let count = 0; count < 60; count++) {
+      const { outcome, stdout } = await run();
+      if (outcome === 'started') layouts.add(stdout);
+      await delay(2);
+    }
+    const { templatesRenewed, templatesBuilt } = rig.stats.counters;
+    expect(templatesRenewed).toBeGreaterThan(2);
+    expect(templatesBuilt).toBe(templatesRenewed + 1);
+    expect(layouts.size).toBe(templatesBuilt);
+  });
+
   it('that can’t be made is not tried at every run', async () => {
     rig = new EngineRig('forkserver', false);
     rig.installScript('no program\n');

@@ -19,6 +19,8 @@ export interface EngineContext {
   readonly reaper: Reaper;
   readonly patience: Patience;
   readonly stats: StatsWriter;
+  /** So many runs have one template. */
+  readonly mostRuns: number;
   /** Makes the self-test, unless it was made; answers why it failed, empty when it passed. */
   examine(): string;
   /** A number for a message that no other on its way has. */

@@ -31,7 +31,11 @@ export interface ForkserverOptions {
   readonly stats: StatsWriter;
   /** Whether a run waits for its template to be made, instead of leaving it to the next engine meanwhile. */
   readonly waitsForTemplate: boolean;
+  /** After so many runs the template is made anew, for another layout of the address space; default 10,000. */
+  readonly mostRuns?: number;
 }
+
+const MOST_RUNS = 10_000;
 
 /**
  * Starts the action once, stops it before any code of its author has run, and clones it for each activation: no
@@ -58,6 +62,7 @@ export class ForkserverEngine implements ExecEngine {
       ledger,
       limit,
       stats,
+      mostRuns: options.mostRuns ?? MOST_RUNS,
       launcher: new Launcher(arch, ledger, limit),
       block: new RequestBlock(),
       reaper: new Reaper(reactor, ledger),

@@ -22,5 +22,10 @@ export type Refusal = (typeof REFUSALS)[number];
 
 /** A template can't be had of this action, or not at this point of it; the message says precisely why. */
 export class Unsuitable extends Error {
-  override readonly name = 'Unsuitable';
+  override readonly name: string = 'Unsuitable';
+}
+
+/** The machine was too busy for it: another attempt, later, may do. */
+export class TooSlow extends Unsuitable {
+  override readonly name = 'TooSlow';
 }

@@ -6,8 +6,7 @@ import type { Expected } from './reaper.js';
 import type { Built } from './set-up/build.js';
 import type { Shape } from './shape.js';
 
-/** So many runs, or so many milliseconds, share one layout of the address space. */
-const MOST_RUNS = 10_000;
+/** So many milliseconds share one layout of the address space, besides so many runs. */
 const LONGEST_LIFE_MS = 600_000;
 
 /** The life of one template process: what was sent to it, what it told, its end. */
@@ -56,7 +55,7 @@ export class Template {
 
   /** Whether its clones should have a new layout by now. */
   get worn(): boolean {
-    return this.#runs >= MOST_RUNS || performance.now() - this.#bornMs >= LONGEST_LIFE_MS;
+    return this.#runs >= this.#context.mostRuns || performance.now() - this.#bornMs >= LONGEST_LIFE_MS;
   }
 
   get alive(): boolean {

@@ -70,6 +70,7 @@ export class Workshop {
 
   /** Makes one now: takes some milliseconds of this thread. */
   make(action: ActionImage, shape: Shape): Template | undefined {
+    if (this.#current?.worn) this.#context.stats.add('templatesRenewed');
     this.#drop();
     this.#wish = undefined;
     if (this.#context.examine() !== '') return undefined;

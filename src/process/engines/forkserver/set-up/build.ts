@@ -3,7 +3,7 @@ import { entryName } from '../../../../contract/environment.js';
 import type { ActionImage } from '../../engine.js';
 import type { Arch } from '../arch/arch.js';
 import { Identity } from '../identity.js';
-import { Unsuitable } from '../refusal.js';
+import { TooSlow, Unsuitable } from '../refusal.js';
 import { launchStrings, type Shape } from '../shape.js';
 import { STUB_CODE } from '../stub-code.js';
 import { AT_RANDOM, AT_SECURE, auxiliaryVector } from './auxiliary.js';
@@ -48,6 +48,7 @@ export function buildTemplate(launcher: Launcher, arch: Arch, plan: Plan): Built
   try {
     return build(launcher, arch, plan, 'entry', '');
   } catch (error) {
+    if (error instanceof TooSlow) throw error;
     notLater = reasonOf(error);
     // A number that is the same by chance is another one in another process.
     if (error instanceof ThreadIdElsewhere) {

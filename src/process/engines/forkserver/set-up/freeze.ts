@@ -1,5 +1,6 @@
+import { constants } from 'node:os';
 import type { Arch } from '../arch/arch.js';
-import { Unsuitable } from '../refusal.js';
+import { TooSlow, Unsuitable } from '../refusal.js';
 import { forbidden } from './allow-list.js';
 import { AT_BASE, AT_ENTRY } from './auxiliary.js';
 import { DT_PREINIT_ARRAY_BYTES, type Elf } from './elf.js';
@@ -57,7 +58,10 @@ export function runTo(tracee: Tracee, arch: Arch, address: bigint): Registered {
   let randomCalls = 0;
   for (let calls = 0; ; ) {
     const stop = tracee.run('call');
-    if (stop.kind === 'signal') throw new Unsuitable(`signal ${stop.signal} before its own code began`);
+    if (stop.kind === 'signal') {
+      if (stop.signal === constants.signals.SIGALRM) throw new TooSlow('its start took more than a second');
+      throw new Unsuitable(`signal ${stop.signal} before its own code began`);
+    }
     if (stop.kind === 'trap') break;
     const call = tracee.askedCall();
     if (call === undefined) continue;
