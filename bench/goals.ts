@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { coldStartGoal } from './goals/cold-start.js';
+import { enginesGoal } from './goals/engines.js';
 import type { Finding, Goal, Setting } from './goals/goal.js';
 import { idleMemoryGoal } from './goals/idle-memory.js';
 import { largeInitGoal } from './goals/large-init.js';
@@ -17,6 +18,7 @@ import { table } from './support/table.js';
 const GOALS: readonly Goal[] = [
   rateGoal,
   latencyGoal,
+  enginesGoal,
   sleepersGoal,
   largeInitGoal,
   idleMemoryGoal,

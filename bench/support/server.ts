@@ -20,6 +20,8 @@ export interface LaunchOptions {
   readonly folder: string;
   /** The program that lies in the action folder before the start, as in an image with an action of its own. */
   readonly program?: string;
+  /** How processes are started; by default as the server chooses. */
+  readonly engine?: string;
   /** Where stdout goes; a file by default. */
   readonly stdoutFd?: number;
 }
@@ -54,7 +56,8 @@ export class BenchServer {
     const stderr = openSync(join(folder, 'stderr'), 'w');
     const path = `${await privateNode(options.folder)}:${process.env.PATH ?? ''}`;
     const launchedMs = performance.now();
-    const child = spawn(SERVER, ['serve', '--port', String(port), '--action-root', actionRoot], {
+    const flags = options.engine === undefined ? [] : ['--engine', options.engine];
+    const child = spawn(SERVER, ['serve', '--port', String(port), '--action-root', actionRoot, ...flags], {
       env: { PATH: path, TMPDIR: folder },
       stdio: ['ignore', stdout, stderr],
     });

@@ -14,11 +14,12 @@ Usage:
                                 make an action's zip, or the body of the /init that uploads it
   hyperskeleton compile MAIN [--env JSON]
                                 ActionLoop: source on stdin, the zip that OW_COMPILER makes on stdout
+  hyperskeleton doctor [flags]  tell which engine runs here, why others do not, and what each gives
   hyperskeleton bench [flags]   measure runtimes side by side; bench --help tells how
   hyperskeleton --version       print the version
   hyperskeleton --help          print this text
 
-Flags of serve and invoke; each can be set by an environment variable, the flag wins:
+Flags of serve, invoke and doctor; each can be set by an environment variable, the flag wins:
 ${settings}
 `;
 }

@@ -90,8 +90,16 @@ export async function serve(config: Config): Promise<void> {
   const port = await http.listen(config.port, config.metricsPort);
   endOnSignals(service, http);
   survive(log);
-  const hello = await pool.hello();
+  const hello = await pool.hello().catch(async (error: unknown) => {
+    // Ending the process under a thread that lives can crash it.
+    await pool.close();
+    throw error;
+  });
   engine = hello.engine;
+  watchSelfTest(pool, (reason) => {
+    engine = 'posix_spawn';
+    log.warn('a slower engine is in use', { engine, fallbackReason: `forkserver: ${reason}` });
+  });
   service.ready = true;
   pool.growTo(config.threads);
   await reapOrphans();
@@ -101,6 +109,18 @@ export async function serve(config: Config): Promise<void> {
     process.stderr.write(
       `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
     );
+}
+
+const SELF_TEST_LOOK_MS = 500;
+
+/** The fork server tests itself when it is first needed, which is after the start. */
+function watchSelfTest(pool: WorkerPool, failed: (reason: string) => void): void {
+  const timer = setInterval(() => {
+    const outcome = pool.selfTest;
+    if (outcome === undefined) return;
+    clearInterval(timer);
+    if (outcome.reason !== '') failed(outcome.reason);
+  }, SELF_TEST_LOOK_MS).unref();
 }
 
 async function loadFrontEnd(): Promise<typeof import('../server/http-server.js')> {

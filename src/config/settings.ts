@@ -67,7 +67,7 @@ export const SETTINGS = {
   engine: {
     flag: 'engine',
     env: ['HYPERSKELETON_ENGINE'],
-    kind: { type: 'choice', of: ['auto', 'posix_spawn', 'child_process'] },
+    kind: { type: 'choice', of: ['auto', 'forkserver', 'posix_spawn', 'child_process'] },
     default: 'auto',
     sentence: 'How processes are started; auto takes the fastest that works here.',
   },

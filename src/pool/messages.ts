@@ -9,7 +9,7 @@ import type { ProcessExit } from '../process/engines/engine.js';
 import type { OpenFiles } from '../process/open-files.js';
 
 /** The engine settings: `auto` takes the best that works. */
-export type EngineChoice = 'auto' | 'posix_spawn' | 'child_process';
+export type EngineChoice = 'auto' | 'forkserver' | 'posix_spawn' | 'child_process';
 
 /** What a worker thread is given at its start. */
 export interface WorkerSettings {
@@ -43,6 +43,8 @@ export interface SharedMemory {
   readonly openFiles: SharedArrayBuffer;
   /** Who is writing to stdout and stderr: logs/log-stream.ts. */
   readonly logs: SharedArrayBuffer;
+  /** What the fork server counts: process/engines/forkserver/stats.ts. */
+  readonly engineStats: SharedArrayBuffer;
   /** One number: 1 once a shutdown has killed what outlived its grace period. */
   readonly shutdown: SharedArrayBuffer;
 }
@@ -147,12 +149,18 @@ export interface LoopLineTask {
   readonly body: Uint8Array;
 }
 
+/** Gives back what the engines hold, before the thread is ended. */
+export interface CloseTask {
+  readonly kind: 'close';
+}
+
 export type WorkerTask =
   | RunTask
   | InitTask
   | RefuseInitTask
   | SentinelsTask
   | HelloTask
+  | CloseTask
   | LoopInstallTask
   | LoopProcessTask
   | LoopLineTask;
@@ -189,6 +197,8 @@ export interface ActivationFacts {
   readonly runMs?: number;
   /** The engine that started it. */
   readonly engine?: string;
+  /** Why the engine that is preferred did not, as a word. */
+  readonly refusal?: string;
   readonly exit?: ProcessExit;
   /** Processes that were left in its process group, and were killed. */
   readonly leftoversKilled?: number;

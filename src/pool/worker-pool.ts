@@ -4,6 +4,13 @@ import { Piscina } from 'piscina';
 import type { Failure } from '../errors/table.js';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import type { ProcessExit } from '../process/engines/engine.js';
+import {
+  createEngineStats,
+  type EngineStats,
+  readEngineStats,
+  readSelfTest,
+  type SelfTestOutcome,
+} from '../process/engines/forkserver/stats.js';
 import { createLedgers, pidsInFlight, takeEstate, takeOver } from '../process/ledger.js';
 import { holdNativeLibrary } from '../process/native-library.js';
 import { createLimitMemory, forgetLimitOf } from '../process/open-files.js';
@@ -47,6 +54,7 @@ export function createSharedMemory(threads: number): SharedMemory {
     ledgers: createLedgers(slots),
     startGate: createStartGate(slots),
     openFiles: createLimitMemory(slots),
+    engineStats: createEngineStats(slots),
     logs: new SharedArrayBuffer(2 * SHARED_FIELDS * Int32Array.BYTES_PER_ELEMENT),
     shutdown: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
   };
@@ -143,6 +151,16 @@ export class WorkerPool {
     return Atomics.load(new Int32Array(this.#settings.shared.shutdown), 0) === 1;
   }
 
+  /** The fork server's self-test, once a worker has made it: before its first template. */
+  get selfTest(): SelfTestOutcome | undefined {
+    return readSelfTest(this.#settings.shared.engineStats);
+  }
+
+  /** What the fork server has counted, in all threads. */
+  get engineStats(): EngineStats {
+    return readEngineStats(this.#settings.shared.engineStats);
+  }
+
   /** Kills the process groups of all activations in flight; their workers then answer them. */
   killAll(): void {
     const { shutdown, ledgers } = this.#settings.shared;
@@ -150,11 +168,16 @@ export class WorkerPool {
     for (const pid of pidsInFlight(ledgers)) killGroup(pid);
   }
 
-  /** Ends the threads. One that is ended while it loads a native library takes the process with it. */
+  /**
+   * Ends the threads. One that is ended while it loads a native library, or while an event of a descriptor is on its
+   * way to it, takes the process with it: so each first finishes the one and lets go of the others.
+   */
   async close(): Promise<void> {
     this.#closing = true;
     await holdNativeLibrary();
     await Promise.all(this.#threads.map(({ started }) => started));
+    const closed = this.#threads.map(({ piscina }) => piscina.run({ kind: 'close' } satisfies WorkerTask));
+    await Promise.allSettled(closed);
     await Promise.all(this.#threads.map(({ piscina }) => piscina.destroy()));
   }
 

@@ -61,6 +61,16 @@ export class Ledger {
     this.set(entry, field, 0);
   }
 
+  /** The processes in flight of this thread. */
+  pids(): number[] {
+    const pids: number[] = [];
+    for (let entry = 0; entry < this.#used; entry++) {
+      const pid = Atomics.load(this.#fields, HEADER_FIELDS + entry * ENTRY_FIELDS + PID);
+      if (pid !== 0) pids.push(pid);
+    }
+    return pids;
+  }
+
   /** Closes an entry whose fields are all cleared. */
   close(entry: number): void {
     if (entry >= 0) this.#free.push(entry);

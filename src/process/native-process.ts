@@ -18,9 +18,12 @@ const usage = Buffer.alloc(144);
 export interface StartedChild {
   readonly pid: number;
   readonly pidfd: number;
+  /** -1 when the arguments are in the pipe already, and our end of it is closed. */
   readonly stdin: number;
   readonly stdout: number;
   readonly stderr: number;
+  /** Told once it has been reaped. */
+  readonly reaped?: () => void;
 }
 
 interface Output {
@@ -46,6 +49,7 @@ export class NativeProcess implements RunningProcess {
   readonly #ledger: Ledger;
   readonly #entry: number;
   readonly #outputs: readonly [Output, Output];
+  readonly #whenReaped: (() => void) | undefined;
   #stdin: number;
   #feed: StdinFeed | undefined;
   #pidfd: number;
@@ -69,6 +73,7 @@ export class NativeProcess implements RunningProcess {
     this.#entry = ledger.open();
     this.#stdin = child.stdin;
     this.#pidfd = child.pidfd;
+    this.#whenReaped = child.reaped;
     ledger.set(this.#entry, PID, child.pid);
     ledger.set(this.#entry, STDIN, child.stdin + 1);
     ledger.set(this.#entry, STDOUT, child.stdout + 1);
@@ -80,7 +85,8 @@ export class NativeProcess implements RunningProcess {
     ];
     for (const output of this.#outputs) this.#watchOutput(output);
     this.#exitWatch = reactor.add(this.#pidfd, READABLE, () => this.#onExit());
-    this.#feed = new StdinFeed(reactor, child.stdin, argument, () => this.#closeStdin());
+    if (child.stdin >= 0)
+      this.#feed = new StdinFeed(reactor, child.stdin, argument, () => this.#closeStdin());
   }
 
   pause(): void {
@@ -169,6 +175,7 @@ export class NativeProcess implements RunningProcess {
     this.#ledger.clear(this.#entry, PIDFD);
     close(this.#pidfd);
     this.#pidfd = -1;
+    this.#whenReaped?.();
     return exit;
   }
 

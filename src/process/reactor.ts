@@ -36,6 +36,12 @@ export class Reactor {
   readonly #free: number[] = [];
   readonly #events = Buffer.alloc(BATCH * EVENT_BYTES);
   readonly #event = Buffer.alloc(EVENT_BYTES);
+  readonly #dispatchSoon = (): void => {
+    this.#dispatching = false;
+    this.#dispatch();
+  };
+  #dispatching = false;
+  #closed = false;
   // Held here because a handle that nothing refers to is collected, and then stays silent.
   readonly #handle: { close(): void };
 
@@ -43,7 +49,13 @@ export class Reactor {
   constructor() {
     this.fd = epollCreate(O_CLOEXEC);
     if (this.fd < 0) throw new Error('epoll_create1 failed');
-    this.#handle = pollReadable(this.fd, () => this.#dispatch());
+    this.#handle = pollReadable(this.fd, () => {
+      // Not in here: an error or a termination inside of koffi's callback would abort the whole process, and not end
+      // this thread alone (D-24). Immediates come next in the same turn of the loop.
+      if (this.#dispatching) return;
+      this.#dispatching = true;
+      setImmediate(this.#dispatchSoon);
+    });
   }
 
   /** Watches a descriptor until {@link remove}; a mask of 0 waits for a hang-up only. */
@@ -72,6 +84,7 @@ export class Reactor {
   }
 
   close(): void {
+    this.#closed = true;
     this.#handle.close();
     close(this.fd);
   }
@@ -86,6 +99,7 @@ export class Reactor {
   }
 
   #dispatch(): void {
+    if (this.#closed) return;
     const count = epollWait(this.fd, this.#events, BATCH, 0);
     for (let index = 0; index < count; index++) {
       const at = index * EVENT_BYTES;

@@ -1,15 +1,11 @@
 import { constants } from 'node:os';
 import { spawn } from './libc.js';
 import type { LoweredLimit } from './open-files.js';
+import { SpawnAttributes } from './spawn-attributes.js';
 import type { PackedStrings } from './spawn-block.js';
 
-const SETPGROUP = 0x02;
-const SETSIGDEF = 0x04;
-const SETSIGMASK = 0x08;
-/** Room for the opaque types of spawn.h: 80 and 336 bytes in glibc. */
+/** Room for the opaque type of spawn.h: 80 bytes in glibc. */
 const ACTIONS_BYTES = 256;
-const ATTRIBUTES_BYTES = 1024;
-const SIGNAL_SET_BYTES = 128;
 
 /** A program to be started. */
 export interface Program {
@@ -27,18 +23,13 @@ export interface Program {
  */
 export class Spawner {
   readonly #actions = Buffer.alloc(ACTIONS_BYTES);
-  readonly #attributes = Buffer.alloc(ATTRIBUTES_BYTES);
+  readonly #attributes = new SpawnAttributes();
   readonly #pid = new Int32Array(1);
   readonly #limit: LoweredLimit | undefined;
 
   /** @param limit the limit on open files that actions get; undefined: the server's own */
   constructor(limit?: LoweredLimit) {
     this.#limit = limit;
-    spawn.attributesInit(this.#attributes);
-    spawn.attributesFlags(this.#attributes, SETPGROUP | SETSIGDEF | SETSIGMASK);
-    // Node ignores SIGPIPE, and ignored signals would stay ignored across exec.
-    spawn.attributesDefaults(this.#attributes, Buffer.alloc(SIGNAL_SET_BYTES, 0xff));
-    spawn.attributesMask(this.#attributes, Buffer.alloc(SIGNAL_SET_BYTES));
   }
 
   /** Starts it. @returns its pid, or an error number of posix_spawn(3), negated */
@@ -50,7 +41,8 @@ export class Spawner {
     // Descriptors that the server itself inherited may lack close-on-exec.
     spawn.actionsCloseFrom(actions, descriptors.length);
     const { argv, envp } = strings;
-    const start = (): number => spawn.posixSpawn(this.#pid, path, actions, this.#attributes, argv, envp);
+    const start = (): number =>
+      spawn.posixSpawn(this.#pid, path, actions, this.#attributes.bytes, argv, envp);
     const error = this.#limit === undefined ? start() : this.#limit.lowered(start);
     spawn.actionsDestroy(actions);
     return error === 0 ? (this.#pid[0] as number) : -error;

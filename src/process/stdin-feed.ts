@@ -8,7 +8,7 @@ import { WRITABLE } from './reactor.js';
  * What an empty pipe takes without blocking whatever the system's limits are: a user over
  * pipe-user-pages-soft gets pipes of one page (pipe(7)).
  */
-const ALWAYS_FITS_BYTES = 4096;
+export const ALWAYS_FITS_BYTES = 4096;
 
 /**
  * Writes the arguments into an action's stdin without ever waiting, and calls back once all is written, or

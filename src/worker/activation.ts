@@ -62,6 +62,7 @@ export class Activation implements ProcessObserver {
   #startedMs: number | undefined;
   #exitedMs: number | undefined;
   #engine: string | undefined;
+  #refusal: string | undefined;
   #process: RunningProcess | undefined;
   #exit: ProcessExit | undefined;
   #stragglers: Alarm | undefined;
@@ -102,10 +103,15 @@ export class Activation implements ProcessObserver {
     return this.#timeIsUp;
   }
 
-  /** Its process runs. */
-  started(process: RunningProcess, engine: string): void {
+  /**
+   * Its process runs.
+   *
+   * @param refusal why the preferred engine did not start it; undefined when it did
+   */
+  started(process: RunningProcess, engine: string, refusal?: string): void {
     this.#process = process;
     this.#engine = engine;
+    this.#refusal = refusal;
     this.#startedMs = performance.now();
     if (this.#timeIsUp) this.#terminate(process);
   }
@@ -214,6 +220,7 @@ export class Activation implements ProcessObserver {
         ...(this.#startedMs !== undefined &&
           this.#exitedMs !== undefined && { runMs: this.#exitedMs - this.#startedMs }),
         ...(this.#engine !== undefined && { engine: this.#engine }),
+        ...(this.#refusal !== undefined && { refusal: this.#refusal }),
         ...(this.#exit !== undefined && { exit: this.#exit }),
         ...(this.#leftoversKilled > 0 && { leftoversKilled: this.#leftoversKilled }),
       },

@@ -34,6 +34,9 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       return (await loopTasks()).processTask(task, thread);
     case 'loop-line':
       return lineOf(task.body);
+    case 'close':
+      thread.close();
+      return undefined;
     case 'hello':
       return { engine: thread.engines[0]?.name ?? 'none', fallbackReason: thread.fallbackReason };
   }

@@ -121,15 +121,17 @@ async function tryEngines(
   activation: Activation,
   runtime: WorkerRuntime,
 ): Promise<string | undefined> {
+  let refusal: string | undefined;
   for (const engine of runtime.engines) {
     const started = runtime.gate.starting(() => engine.start(request, activation));
     // Awaited only where the engine needs it: a turn of the queue costs, and output may be there already.
     const outcome: StartOutcome = 'kind' in started ? started : await started;
     if (outcome.kind === 'failed') return outcome.errno;
     if (outcome.kind === 'started') {
-      activation.started(outcome.process, engine.name);
+      activation.started(outcome.process, engine.name, refusal);
       return undefined;
     }
+    refusal ??= outcome.reason;
   }
   return 'ENOSYS';
 }

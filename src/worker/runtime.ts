@@ -35,13 +35,15 @@ export interface WorkerRuntime {
   readonly startLoop: ((program: LoopProgram) => LoopChild | string) | undefined;
   /** The action as the init of that generation has left it. */
   actionOf(generation: number, variables: string): ActionImage;
+  /** Gives back what the engines hold; nothing can be run after that. */
+  close(): void;
 }
 
 /** Sets the thread up, by the settings that the pool gave it. */
 export async function createRuntime(): Promise<WorkerRuntime> {
   const settings = settingsOf(workerData);
   const ledger = new Ledger(settings.shared.ledgers, threadId);
-  const { engines, sinkFor, startLoop, fallbackReason } = await chooseEngines(settings, ledger);
+  const { engines, sinkFor, startLoop, fallbackReason, closeReactor } = await chooseEngines(settings, ledger);
   const shared = new Int32Array(settings.shared.logs);
   const [out, err] = settings.logs;
   const oneFile = leadToOneFile(out, err);
@@ -72,6 +74,10 @@ export async function createRuntime(): Promise<WorkerRuntime> {
       return serial * OWNER_SPACING + ledger.slot + 1;
     },
     actionOf: actionCache(settings.actionRoot, engines),
+    close: () => {
+      for (const engine of engines) engine.close();
+      closeReactor();
+    },
   };
 }
 
@@ -85,6 +91,7 @@ interface Choice {
   readonly sinkFor: (fd: number) => Sink;
   readonly startLoop: WorkerRuntime['startLoop'];
   readonly fallbackReason: string;
+  readonly closeReactor: () => void;
 }
 
 async function chooseEngines(settings: WorkerSettings, ledger: Ledger): Promise<Choice> {
@@ -93,7 +100,7 @@ async function chooseEngines(settings: WorkerSettings, ledger: Ledger): Promise<
     try {
       // Imported here only: where the library can't be loaded, nothing else of this thread needs it.
       const native = await import('./native-runtime.js');
-      return { ...native.createNativeEngines(settings, ledger), fallbackReason };
+      return native.createNativeEngines(settings, ledger);
     } catch (error) {
       if (settings.engine !== 'auto') throw error;
       fallbackReason = error instanceof Error ? error.message : String(error);
@@ -104,6 +111,7 @@ async function chooseEngines(settings: WorkerSettings, ledger: Ledger): Promise<
     sinkFor: (fd) => new PlainSink(fd),
     startLoop: undefined,
     fallbackReason,
+    closeReactor: () => {},
   };
 }
 

@@ -23,7 +23,7 @@ describe('settings', () => {
     expect(faulty).toEqual({
       problems: [
         'PORT="99999": must be a whole number from 0 to 65535',
-        'HYPERSKELETON_ENGINE="warp": must be one of auto, posix_spawn, child_process',
+        'HYPERSKELETON_ENGINE="warp": must be one of auto, forkserver, posix_spawn, child_process',
         '--threads="0": must be a whole number from 1 to 32',
       ],
     });

@@ -11,6 +11,7 @@ const LINE_BYTES = 128;
 const LIMIT_BYTES = 64 * 1024;
 /** How much is logged, and how far the peak may rise: child_process makes garbage of every chunk for a while. */
 const FLOODS = {
+  forkserver: { megabytes: 64, maxGrowthBytes: 32 * MEGABYTE },
   posix_spawn: { megabytes: 64, maxGrowthBytes: 32 * MEGABYTE },
   child_process: { megabytes: 128, maxGrowthBytes: 80 * MEGABYTE },
 };

@@ -3,7 +3,15 @@ import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RawConnection } from '../support/raw-http.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import { childrenOf, end, Gate, isAlive, stateOf, until } from '../support/run-waiting.js';
+import {
+  childrenOf,
+  end,
+  Gate,
+  isAlive,
+  settledDescriptors,
+  stateOf,
+  until,
+} from '../support/run-waiting.js';
 
 const SENTINEL_LINE = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n';
 
@@ -84,7 +92,7 @@ describe.each(ENGINES)('life cycle (%s)', (engine) => {
     const gate = new Gate(running.folder);
     await running.run();
     running.takeLogs();
-    const before = readdirSync(`/proc/${running.pid}/fd`).length;
+    const before = await settledDescriptors(running.pid);
     (await RawConnection.open(running.port)).close();
     const half = await RawConnection.open(running.port);
     half.send('POST /init HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{"value":{"code":"');

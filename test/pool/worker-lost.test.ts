@@ -4,6 +4,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Gate, isAlive, stateOf, until } from '../support/run-waiting.js';
@@ -15,7 +16,7 @@ const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX';
  * A worker thread that dies takes its memory with it, so this is done to a real server in a process of its
  * own, whose harness can end a thread.
  */
-describe.each(['posix_spawn', 'child_process'])('a worker thread that dies (%s)', (engine) => {
+describe.each(['forkserver', 'posix_spawn', 'child_process'])('a worker thread that dies (%s)', (engine) => {
   let folder: string;
   let child: ChildProcess;
   let lines: Interface;
@@ -48,8 +49,13 @@ describe.each(['posix_spawn', 'child_process'])('a worker thread that dies (%s)'
       fetch(`http://127.0.0.1:${port}/run`, { method: 'POST', body: '{}' });
     const fds = (): number => readdirSync(`/proc/${child.pid}/fd`).length;
     const before = fds();
+    // A template with its socket and spare clones, for the new thread as for the old.
+    const ofEngine = engine === 'forkserver' ? 8 : 0;
     const answers = [run(), run(), run()];
     await gate.arrivals(3);
+    // A thread that is ended from outside while an event is on its way to it takes the process with it (koffi); one
+    // that dies by itself is in no such moment.
+    await delay(500);
     child.send('kill-worker');
     for (const answer of await Promise.all(answers)) {
       expect([answer.status, answer.headers.get('x-hyperskeleton-error')]).toEqual([500, 'worker_lost']);
@@ -60,7 +66,7 @@ describe.each(['posix_spawn', 'child_process'])('a worker thread that dies (%s)'
     const pids = readFileSync(join(folder, 'pids'), 'utf8').trim().split('\n').map(Number);
     expect(pids.length).toBe(3);
     await until('its processes are gone', () => pids.every((pid) => !isAlive(pid)));
-    if (engine === 'posix_spawn') {
+    if (engine !== 'child_process') {
       await until('and reaped', () => pids.every((pid) => stateOf(pid) === undefined));
     }
     await writeFile(join(folder, 'next'), '#!/bin/sh\necho \'{"after":1}\'\n');
@@ -73,7 +79,7 @@ describe.each(['posix_spawn', 'child_process'])('a worker thread that dies (%s)'
     expect(metrics).toMatch(/hyperskeleton_workers_lost_total 1\n/);
     expect(metrics).toMatch(/hyperskeleton_activations_total\{outcome="internal"\} 3\n/);
     // The scrape itself opens nothing; kept connections of this test's client may come on top.
-    await until('its descriptors are closed', () => fds() <= before + 6);
+    await until('its descriptors are closed', () => fds() <= before + 6 + ofEngine);
     gate.open();
   });
 });

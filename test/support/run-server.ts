@@ -18,7 +18,7 @@ const START_TIMEOUT_MS = 20_000;
 export const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX';
 
 /** The engines that every rule of a run is tested with. */
-export const ENGINES = ['posix_spawn', 'child_process'] as const;
+export const ENGINES = ['forkserver', 'posix_spawn', 'child_process'] as const;
 
 /** One answer of the server. */
 export interface Answer {

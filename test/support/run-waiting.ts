@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
+const SETTLED_MS = 150;
 const PATIENCE_MS = 20_000;
 const MOST_WAITING = 4096;
 
@@ -32,11 +33,40 @@ export function stateOf(pid: number): string | undefined {
   }
 }
 
-/** The children of a process, of all its threads, zombies included (proc(5)). */
+/**
+ * The children of a process, of all its threads, zombies included (proc(5)); without the fork server's templates and
+ * spare clones, which are no activations.
+ */
 export function childrenOf(pid: number): number[] {
+  return allChildrenOf(pid).filter((child) => !isTemplate(child));
+}
+
+/** The fork server's templates and spare clones of a server. */
+export function templatesOf(pid: number): number[] {
+  return allChildrenOf(pid).filter(isTemplate);
+}
+
+/** How many descriptors a process has once nothing changes any more: an engine prepares for the next run. */
+export async function settledDescriptors(pid: number): Promise<number> {
+  const count = (): number => readdirSync(`/proc/${pid}/fd`).length;
+  for (let before = -1, now = count(); ; before = now, now = count()) {
+    if (before === now) return now;
+    await delay(SETTLED_MS);
+  }
+}
+
+function allChildrenOf(pid: number): number[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
     readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
   );
+}
+
+function isTemplate(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'latin1') === 'hs-template\n';
+  } catch {
+    return false;
+  }
 }
 
 /** Ends a process that an action left behind. */

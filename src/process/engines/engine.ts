@@ -4,7 +4,7 @@
  */
 
 /** The engines, in the order of preference of `auto`. */
-export type EngineName = 'posix_spawn' | 'child_process';
+export type EngineName = 'forkserver' | 'posix_spawn' | 'child_process';
 
 /** The action that runs are started from; a new object whenever an init changed it. */
 export interface ActionImage {

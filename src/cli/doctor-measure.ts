@@ -1,0 +1,58 @@
+import type { ActionImage, ExecEngine } from '../process/engines/engine.js';
+
+/** What an engine gives. */
+export interface Rate {
+  readonly perSecond: number;
+  /** From the start to the end of one run. */
+  readonly medianMs: number;
+  readonly refused: number;
+}
+
+const AT_ONCE = 8;
+const ARGUMENT = Buffer.from('{"name":"Ada"}');
+const WARM_UP_RUNS = 20;
+
+/** Runs the action for so many seconds, one after the other for the time and several at once for the rate. */
+export async function measureRate(engine: ExecEngine, action: ActionImage, seconds: number): Promise<Rate> {
+  let refused = 0;
+  const run = async (): Promise<void> => {
+    if (!(await runOnce(engine, action))) refused++;
+  };
+  for (let count = 0; count < WARM_UP_RUNS; count++) await run();
+  refused = 0;
+  const times: number[] = [];
+  const half = (seconds * 1000) / 2;
+  for (const end = performance.now() + half; performance.now() < end; ) {
+    const begin = performance.now();
+    await run();
+    times.push(performance.now() - begin);
+  }
+  let count = 0;
+  const begin = performance.now();
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      while (performance.now() < begin + half) {
+        await run();
+        count++;
+      }
+    }),
+  );
+  const perSecond = (count * 1000) / (performance.now() - begin);
+  return { perSecond, medianMs: times.sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN, refused };
+}
+
+/** @returns whether the engine started it */
+async function runOnce(engine: ExecEngine, action: ActionImage): Promise<boolean> {
+  let finish: () => void = () => {};
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const outcome = await engine.start(
+    { action, argument: ARGUMENT, variables: [['__OW_ACTIVATION_ID', 'doctor']] },
+    { stdout: () => {}, stderr: () => {}, exited: finish, streamsEnded: () => {} },
+  );
+  if (outcome.kind !== 'started') return false;
+  await finished;
+  outcome.process.release();
+  return true;
+}

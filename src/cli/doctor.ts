@@ -1,0 +1,132 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inheritedEntries } from '../contract/environment.js';
+import { ChildProcessEngine } from '../process/engines/child-process.js';
+import type { ActionImage, EngineName, ExecEngine } from '../process/engines/engine.js';
+import { createLedgers, Ledger } from '../process/ledger.js';
+import { measureRate, type Rate } from './doctor-measure.js';
+import { readCommandLine } from './flags.js';
+
+/** What the doctor is told. */
+export interface DoctorOptions {
+  /** As HYPERSKELETON_ENGINE has it. */
+  readonly engine: 'auto' | EngineName;
+  /** Whose `exec` is looked at too; undefined: none. */
+  readonly actionRoot: string | undefined;
+  /** How long each engine is measured, in seconds. */
+  readonly seconds?: number;
+  readonly write?: (text: string) => void;
+}
+
+interface Candidate {
+  readonly name: EngineName;
+  readonly engine?: ExecEngine;
+  /** Why there is none. */
+  readonly reason?: string;
+  /** What a template of an action takes and where it stands; for the fork server only. */
+  readonly template?: (action: ActionImage) => string;
+}
+
+const SECONDS = 2;
+const THREAD_ID = 1;
+const SCRIPT = '#!/bin/sh\nread -r line\necho "$line"\n';
+
+/**
+ * `hyperskeleton doctor`: which engine runs here and, for each that does not, why; what a template costs, and what
+ * each engine gives on this machine.
+ *
+ * @returns the exit status: 0 when the engine that is asked for works
+ */
+export async function doctor(options: DoctorOptions): Promise<number> {
+  const write = options.write ?? ((text: string) => process.stdout.write(text));
+  write(
+    `Node ${process.version} on Linux ${release()}, ${process.arch}, user ${process.getuid?.() ?? '?'}${systemFacts()}\n\n`,
+  );
+  const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-doctor-'));
+  const ledger = new Ledger(createLedgers(1), THREAD_ID);
+  const { candidates, close } = await candidatesOf(ledger);
+  try {
+    const exec = join(folder, 'exec');
+    writeFileSync(exec, SCRIPT, { mode: 0o755 });
+    const action = imageOf(exec, folder);
+    for (const { name, engine, reason, template } of candidates) {
+      if (engine === undefined) {
+        write(`${name.padEnd(14)} no: ${reason}\n`);
+        continue;
+      }
+      const rate = await measureRate(engine, action, options.seconds ?? SECONDS);
+      write(
+        `${name.padEnd(14)} works: ${describe(rate)}${template === undefined ? '' : `; ${template(action)}`}\n`,
+      );
+    }
+    const chosen = candidates.find(
+      ({ name, engine }) => engine !== undefined && (options.engine === 'auto' || options.engine === name),
+    );
+    write(`\nHYPERSKELETON_ENGINE=${options.engine}: ${chosen?.name ?? 'nothing'} is used\n`);
+    describeOwnAction(options.actionRoot, candidates, write);
+    return chosen === undefined ? 1 : 0;
+  } finally {
+    for (const { engine } of candidates) engine?.close();
+    close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function candidatesOf(
+  ledger: Ledger,
+): Promise<{ candidates: readonly Candidate[]; close: () => void }> {
+  const childProcess: Candidate = { name: 'child_process', engine: new ChildProcessEngine(ledger) };
+  try {
+    const { nativeCandidates } = await import('./doctor-native.js');
+    const native = nativeCandidates(ledger);
+    return { candidates: [...native.candidates, childProcess], close: native.close };
+  } catch (error) {
+    const reason = `the C library can't be called: ${error instanceof Error ? error.message : String(error)}${muslNote()}`;
+    const missing = (['forkserver', 'posix_spawn'] as const).map((name) => ({ name, reason }));
+    return { candidates: [...missing, childProcess], close: () => {} };
+  }
+}
+
+function muslNote(): string {
+  const musl = existsSync('/lib/ld-musl-x86_64.so.1') || existsSync('/lib/ld-musl-aarch64.so.1');
+  return musl ? ' (this system has musl; glibc is needed)' : '';
+}
+
+/** The same of the action that lies in the action folder: it is not run. */
+function describeOwnAction(
+  actionRoot: string | undefined,
+  candidates: readonly Candidate[],
+  write: (text: string) => void,
+): void {
+  const template = candidates.find((candidate) => candidate.template !== undefined)?.template;
+  if (actionRoot === undefined || template === undefined) return;
+  const exec = join(actionRoot, 'exec');
+  write(`${exec}: ${existsSync(exec) ? template(imageOf(exec, actionRoot)) : 'is not there'}\n`);
+}
+
+function imageOf(exec: string, folder: string): ActionImage {
+  return { exec, folder, environment: inheritedEntries(readFileSync('/proc/self/environ')) };
+}
+
+function describe({ perSecond, medianMs, refused }: Rate): string {
+  const note = refused === 0 ? '' : `, ${refused} refused`;
+  return `${perSecond.toFixed(0)} runs/s of a small shell script in one thread, ${medianMs.toFixed(2)} ms each${note}`;
+}
+
+function systemFacts(): string {
+  try {
+    const seccomp = /^Seccomp:\t(\d)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
+    return seccomp === '2' ? ', under a seccomp filter' : '';
+  } catch {
+    return '';
+  }
+}
+
+/** `hyperskeleton doctor`, by its command line. */
+export function doctorCommand(argv: readonly string[]): Promise<number> {
+  const line = readCommandLine(argv, {});
+  if (typeof line === 'number') return Promise.resolve(line);
+  const { engine, actionRoot } = line.config;
+  return doctor({ engine, actionRoot });
+}

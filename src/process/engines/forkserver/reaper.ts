@@ -1,0 +1,110 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { constants } from 'node:os';
+import { type Ledger, PIDFD } from '../../ledger.js';
+import { close, kill, pidfdOpen, wait4 } from '../../libc.js';
+import { READABLE, type Reactor } from '../../reactor.js';
+import { WALL, WNOHANG } from './native.js';
+
+const RETRY_MS = 1000;
+const status = new Int32Array(1);
+
+/** A child whose end is waited for. */
+export interface Expected {
+  readonly pid: number;
+  /** Hands the care for it over, with a pidfd that is now the caller's. */
+  take(): number;
+  /** Kills it, if it has not ended; a stopped one would not end by itself. */
+  kill(): void;
+}
+
+/** Reaps processes of this thread that are nobody's activation: templates, spare clones, clones that failed. */
+export class Reaper {
+  readonly #reactor: Reactor;
+  readonly #ledger: Ledger;
+  readonly #expected = new Set<number>();
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(reactor: Reactor, ledger: Ledger) {
+    this.#reactor = reactor;
+    this.#ledger = ledger;
+  }
+
+  /**
+   * Reaps a child once it ends, without waiting for that.
+   *
+   * @param known a pidfd of it, which is given over
+   * @returns undefined where there is no descriptor to watch it with: then it is swept up
+   */
+  expectEnd(pid: number, known?: number): Expected | undefined {
+    const pidfd = known ?? pidfdOpen(pid);
+    if (pidfd < 0) {
+      this.sweepLater(() => true);
+      return undefined;
+    }
+    const entry = this.#ledger.open();
+    this.#ledger.set(entry, PIDFD, pidfd + 1);
+    this.#expected.add(pid);
+    const release = (): void => {
+      this.#reactor.remove(watch);
+      this.#ledger.clear(entry, PIDFD);
+      this.#ledger.close(entry);
+      this.#expected.delete(pid);
+    };
+    const watch = this.#reactor.add(pidfd, READABLE, () => {
+      release();
+      close(pidfd);
+      reap(pid);
+    });
+    return {
+      pid,
+      kill: () => {
+        if (this.#expected.has(pid)) kill(pid, constants.signals.SIGKILL);
+      },
+      take: () => {
+        release();
+        return pidfd;
+      },
+    };
+  }
+
+  /**
+   * Reaps, in a while, whatever child of this thread has ended without anybody knowing its number: a clone that was
+   * killed before it could tell it.
+   *
+   * @param mayNow whether no clone is on its way: one that has just ended may be about to tell
+   */
+  sweepLater(mayNow: () => boolean): void {
+    this.#sweep ??= setTimeout(() => {
+      this.#sweep = undefined;
+      if (!mayNow()) {
+        this.sweepLater(mayNow);
+        return;
+      }
+      const known = new Set([...this.#ledger.pids(), ...this.#expected]);
+      for (const pid of childrenOfThisThread()) if (!known.has(pid) && isZombie(pid)) reap(pid);
+    }, RETRY_MS).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#sweep);
+  }
+}
+
+function reap(pid: number): void {
+  wait4(pid, status, WALL | WNOHANG, null);
+}
+
+function childrenOfThisThread(): number[] {
+  // The link names the calling thread (proc(5)).
+  const text = readFileSync(`/proc/${readlinkSync('/proc/thread-self')}/children`, 'latin1');
+  return text.split(' ').filter(Boolean).map(Number);
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
+  } catch {
+    return false;
+  }
+}

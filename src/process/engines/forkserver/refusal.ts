@@ -1,0 +1,31 @@
+/** Why an activation was left to the next engine, as words for metrics. */
+export const REFUSALS = [
+  /** No template is ready yet; one is made as soon as the thread has a moment. */
+  'no_template',
+  /** The run has other variables than the template reserves; it is made anew. */
+  'other_names',
+  /** The strings are longer than what the template reserves; it is made anew, up to a bound. */
+  'too_large',
+  /** The executable or what it is loaded with is not the one of the template. */
+  'changed',
+  /** This action can't have a template, or the last attempts failed; tried again later. */
+  'unsuitable',
+  /** No descriptors or no room in the socket. */
+  'busy',
+  /** The template said that it could not make the clone. */
+  'not_cloned',
+  /** The template ended before the clone had begun. */
+  'lost',
+] as const;
+
+export type Refusal = (typeof REFUSALS)[number];
+
+/** A template can't be had of this action, or not at this point of it; the message says precisely why. */
+export class Unsuitable extends Error {
+  override readonly name: string = 'Unsuitable';
+}
+
+/** The machine was too busy for it: another attempt, later, may do. */
+export class TooSlow extends Unsuitable {
+  override readonly name = 'TooSlow';
+}

@@ -1,0 +1,144 @@
+import { constants } from 'node:os';
+import { close, poll, read, wait4, write } from '../../libc.js';
+import { closeChildEnds, openPipes } from '../../pipes.js';
+import type { ActionImage } from '../engine.js';
+import { hostArch } from './arch/arch.js';
+import { openSocketPair } from './channel.js';
+import { recv, sendmsg, WALL } from './native.js';
+import { Unsuitable } from './refusal.js';
+import { REPLY_BYTES, RequestBlock, readReply } from './request-codec.js';
+import { buildTemplate } from './set-up/build.js';
+import type { Launcher } from './set-up/launch.js';
+import { endProcess } from './set-up/tracee.js';
+import type { Shape } from './shape.js';
+
+/** What stub/helper.c ends with. */
+const EXIT_STATUS = 42;
+const PATIENCE_MS = 2000;
+const POLLIN = 1;
+const MOST_BYTES = 65_536;
+const SHAPE: Shape = { names: ['SELF_TEST', 'SECOND'], argumentRoom: 4096, variablesRoom: 1024 };
+const FOLDER = '/';
+
+/**
+ * Clones a program of our own twice, and compares everything that a process can tell about itself with what a spawned
+ * one would have told. Blocks for some milliseconds.
+ *
+ * @throws Unsuitable naming the first thing that is not as it must be
+ */
+export function selfTest(launcher: Launcher): void {
+  const arch = hostArch();
+  const pair = openSocketPair();
+  if (arch === undefined || pair === undefined) throw new Unsuitable('there are no sockets');
+  const [ours, theirs] = pair;
+  const action: ActionImage = {
+    exec: launcher.helperPath,
+    folder: FOLDER,
+    environment: [Buffer.from('OF_THE_ACTION=x')],
+  };
+  let pid: number | undefined;
+  try {
+    const built = buildTemplate(launcher, arch, { action, shape: SHAPE, socket: theirs });
+    pid = built.pid;
+    if (built.freezePoint !== 'entry') throw new Unsuitable(built.notLater);
+    const first = runOnce(ours, action, 'exits', '1');
+    const second = runOnce(ours, action, 'signalled', 'two'.repeat(50));
+    expect('exit status', first.status, EXIT_STATUS << 8);
+    expect('signal', second.status, constants.signals.SIGTERM);
+    if (first.random === second.random) throw new Unsuitable('two clones have the same random bytes');
+  } finally {
+    close(ours);
+    close(theirs);
+    if (pid !== undefined) endProcess(pid);
+  }
+}
+
+interface Run {
+  readonly status: number;
+  readonly random: string;
+}
+
+const block = new RequestBlock();
+
+function runOnce(socket: number, action: ActionImage, argument: string, value: string): Run {
+  const pipes = openPipes();
+  if (typeof pipes === 'number') throw new Unsuitable('there are no pipes');
+  const input = Buffer.from('of stdin');
+  write(pipes.stdin, input, input.length);
+  close(pipes.stdin);
+  try {
+    const variables = [['SELF_TEST', value] as const, ['SECOND', ''] as const];
+    const message = block.run(1, SHAPE, Buffer.from(argument), variables, pipes.child);
+    if (message === undefined || sendmsg(socket, message, 0) < 0) throw new Unsuitable('sendmsg failed');
+    closeChildEnds(pipes);
+    const reply = readReply(receive(socket));
+    if (reply.error !== 0) throw new Unsuitable(`a clone could not begin (error ${reply.error})`);
+    const report = readAll(pipes.stdout);
+    const status = new Int32Array(1);
+    if (wait4(reply.pid, status, WALL, null) !== reply.pid) throw new Unsuitable('a clone is not our child');
+    compare(report, reply.pid, action, argument, value);
+    return { status: status[0] as number, random: numberIn(report, 'random') };
+  } finally {
+    close(pipes.stdout);
+    close(pipes.stderr);
+  }
+}
+
+function compare(report: Buffer, pid: number, action: ActionImage, argument: string, value: string): void {
+  const number = (name: string): number => Number.parseInt(numberIn(report, name), 16);
+  expect('process id', number('pid'), pid);
+  expect('parent', number('parent'), process.pid);
+  expect('process group', number('group'), pid);
+  expect('thread id', number('thread'), pid);
+  expect('blocked signals', numberIn(report, 'blocked'), '0'.repeat(16));
+  expect('changed signals', numberIn(report, 'changed'), '0'.repeat(16));
+  expect('descriptors', number('descriptors'), 0b111);
+  const strings = `${action.exec}\0${argument}\0`;
+  const environment = `SELF_TEST=${value}\0SECOND=\0${action.environment[0]?.toString()}\0`;
+  expect('arguments', textIn(report, 'arguments'), strings);
+  expect('environment', textIn(report, 'environment'), environment);
+  expect('/proc/self/cmdline', textIn(report, 'cmdline'), strings);
+  expect('/proc/self/environ', textIn(report, 'environ'), environment);
+  expect('standard input', textIn(report, 'stdin'), 'of stdin');
+}
+
+function expect(what: string, found: unknown, wanted: unknown): void {
+  if (found !== wanted)
+    throw new Unsuitable(`self-test: ${what}: ${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`);
+}
+
+/** The hexadecimal number on the line that begins with the name. */
+function numberIn(report: Buffer, name: string): string {
+  return new RegExp(`(?:^|\\n|\\0)${name} ([0-9a-f]{16})\\n`).exec(report.toString('latin1'))?.[1] ?? '';
+}
+
+/** What follows that line, as long as it says. */
+function textIn(report: Buffer, name: string): string {
+  const line = `${name} ${numberIn(report, name)}\n`;
+  const at = report.indexOf(line) + line.length;
+  return report.toString('utf8', at, at + Number.parseInt(numberIn(report, name), 16));
+}
+
+function receive(socket: number): Buffer {
+  const bytes = Buffer.alloc(REPLY_BYTES);
+  waitUntilReadable(socket);
+  if (recv(socket, bytes, REPLY_BYTES, 0) !== REPLY_BYTES) throw new Unsuitable('the template ended');
+  return bytes;
+}
+
+function readAll(fd: number): Buffer {
+  const bytes = Buffer.alloc(MOST_BYTES);
+  for (let length = 0; ; ) {
+    waitUntilReadable(fd);
+    const count = read(fd, bytes.subarray(length), MOST_BYTES - length);
+    if (count <= 0) return bytes.subarray(0, length);
+    length += count;
+  }
+}
+
+function waitUntilReadable(fd: number): void {
+  const wanted = Buffer.alloc(8);
+  wanted.writeInt32LE(fd, 0);
+  wanted.writeInt16LE(POLLIN, 4);
+  if (poll(wanted, 1, PATIENCE_MS) !== 1) throw new Unsuitable('a clone does not answer');
+}

@@ -1,0 +1,85 @@
+import { constants } from 'node:os';
+import type { Arch } from '../arch/arch.js';
+import { TooSlow, Unsuitable } from '../refusal.js';
+import { forbidden } from './allow-list.js';
+import { AT_BASE, AT_ENTRY } from './auxiliary.js';
+import { DT_PREINIT_ARRAY_BYTES, type Elf } from './elf.js';
+import type { Tracee } from './tracee.js';
+
+/**
+ * The point at which a program is cloned: right behind execve(2), before its first instruction; or once loader and C
+ * library are ready, before the first instruction of the program's own.
+ */
+export type FreezePoint = 'exec' | 'entry';
+
+/** What the C library told the kernel on the way, for clones to tell it again; 0n where it did not. */
+export interface Registered {
+  threadId: bigint;
+  robustList: bigint;
+  robustListBytes: bigint;
+}
+
+/**
+ * The address at which the program's own code begins, its constructors included.
+ *
+ * Behind a loader that is the entry: all libraries are loaded by then, and the program's constructors are called from
+ * it. A static program's entry is that of its C library, which prepares itself and then calls the section `.init`
+ * before any constructor; functions that choose an implementation by the processor (IFUNC) have been called, and
+ * depend on nothing else.
+ *
+ * @throws Unsuitable when there is no such place
+ */
+export function ownCodeBegins(elf: Elf, auxiliary: (key: number) => bigint): bigint {
+  if (elf.hasLoader && auxiliary(AT_BASE) !== 0n) {
+    if ((elf.dynamic.get(DT_PREINIT_ARRAY_BYTES) ?? 0n) !== 0n)
+      throw new Unsuitable('it has code that runs before its libraries');
+    return auxiliary(AT_ENTRY);
+  }
+  const init = elf.sections.get('.init');
+  if (init === undefined) throw new Unsuitable('it is static and has no section .init');
+  if ((elf.sections.get('.preinit_array')?.bytes ?? 0n) !== 0n)
+    throw new Unsuitable('it has code that runs before its section .init');
+  return init.address - elf.entry + auxiliary(AT_ENTRY);
+}
+
+const MOST_CALLS = 5000;
+
+/**
+ * Lets the program run to an address, and checks each system call on the way.
+ *
+ * @throws Unsuitable naming the first call that is not allowed
+ */
+export function runTo(tracee: Tracee, arch: Arch, address: bigint): Registered {
+  const registered = { threadId: 0n, robustList: 0n, robustListBytes: 0n };
+  const start = tracee.registers()[arch.programCounter];
+  if (start === address) return registered;
+  const code = tracee.patch(address, arch.trap);
+  const { set_tid_address: setThreadId, set_robust_list: setRobustList, getrandom } = arch.calls;
+  let randomCalls = 0;
+  for (let calls = 0; ; ) {
+    const stop = tracee.run('call');
+    if (stop.kind === 'signal') {
+      if (stop.signal === constants.signals.SIGALRM) throw new TooSlow('its start took more than a second');
+      throw new Unsuitable(`signal ${stop.signal} before its own code began`);
+    }
+    if (stop.kind === 'trap') break;
+    const call = tracee.askedCall();
+    if (call === undefined) continue;
+    const refused = forbidden(arch, call);
+    if (refused !== undefined) throw new Unsuitable(`${refused} before its own code began`);
+    if (++calls > MOST_CALLS) throw new Unsuitable('too many system calls before its own code began');
+    const [first = 0n, second = 0n] = call.arguments;
+    if (call.number === setThreadId) registered.threadId = first;
+    if (call.number === setRobustList)
+      Object.assign(registered, { robustList: first, robustListBytes: second });
+    if (call.number === getrandom && ++randomCalls > 1)
+      throw new Unsuitable('random bytes were asked for twice before its own code began');
+  }
+  const registers = tracee.registers();
+  if (registers[arch.programCounter] !== address + BigInt(arch.trapAdvance))
+    throw new Unsuitable('it stopped at another place than where its own code begins');
+  registers[arch.programCounter] = address;
+  tracee.setRegisters(registers);
+  tracee.patch(address, code);
+  return registered;
+}

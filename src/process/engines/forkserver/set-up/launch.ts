@@ -1,0 +1,147 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { type Ledger, STDIN, STDOUT } from '../../../ledger.js';
+import {
+  close,
+  errno,
+  errnoName,
+  F_DUPFD_CLOEXEC,
+  fcntl,
+  freeAddress,
+  nativeMemory,
+  spawn,
+} from '../../../libc.js';
+import type { LoweredLimit } from '../../../open-files.js';
+import { SpawnAttributes } from '../../../spawn-attributes.js';
+import type { Arch } from '../arch/arch.js';
+import { memfdCreate } from '../native.js';
+import { Unsuitable } from '../refusal.js';
+import { STUB_CODE } from '../stub-code.js';
+import { Tracee, waitFor } from './tracee.js';
+
+const MFD_CLOEXEC = 1;
+/** Beyond the descriptors that the new process is given. */
+const OUT_OF_THE_WAY = 10;
+const ACTIONS_BYTES = 256;
+/** The socket's number in a template; stub/stub.c knows it. */
+const SOCKET = 3;
+const SIGTRAP = 5;
+/** The helper's exit status is the error number of execve(2), or this and that of ptrace(2). */
+const PTRACE_REFUSED = 128;
+const POINTER_BYTES = 8;
+
+/** A process to be started and stopped at its first instruction. */
+export interface Launch {
+  readonly exec: string;
+  readonly folder: string;
+  /** The arguments behind `argv[0]`, which is `exec`. */
+  readonly arguments: readonly Buffer[];
+  readonly environment: readonly Buffer[];
+  /** Becomes its descriptor 3; descriptors 0 to 2 are /dev/null. */
+  readonly socket: number;
+}
+
+/**
+ * Starts programs stopped: a helper, which needs no file and no shell, executes them under ptrace(2) with the very
+ * arguments and environment it is given.
+ */
+export class Launcher {
+  readonly #arch: Arch;
+  readonly #ledger: Ledger;
+  readonly #entry: number;
+  readonly #limit: LoweredLimit | undefined;
+  readonly #attributes = new SpawnAttributes();
+  readonly #nothing: number;
+  readonly #helper: number;
+
+  /**
+   * @param limit the limit on open files that actions get; undefined: the server's own
+   * @throws Unsuitable where there are no files in memory
+   */
+  constructor(arch: Arch, ledger: Ledger, limit: LoweredLimit | undefined) {
+    this.#arch = arch;
+    this.#limit = limit;
+    this.#helper = helperFile();
+    this.#nothing = openSync('/dev/null', 'r+');
+    this.#ledger = ledger;
+    this.#entry = ledger.open();
+    ledger.set(this.#entry, STDIN, this.#helper + 1);
+    ledger.set(this.#entry, STDOUT, this.#nothing + 1);
+  }
+
+  /** A path to the helper, for whoever may look into this process. */
+  get helperPath(): string {
+    return `/proc/${process.pid}/fd/${this.#helper}`;
+  }
+
+  /**
+   * Starts a process and answers it stopped, before its first instruction.
+   *
+   * @throws Unsuitable with the reason when it can't be started or traced
+   */
+  launch(launch: Launch): Tracee {
+    const pid = this.#spawn(launch);
+    const status = waitFor(pid);
+    if ((status & 0x7f) === 0) {
+      const exitStatus = (status >> 8) & 0xff;
+      throw new Unsuitable(
+        exitStatus >= PTRACE_REFUSED
+          ? `ptrace: ${errnoName(exitStatus - PTRACE_REFUSED)}`
+          : `execve: ${errnoName(exitStatus)}`,
+      );
+    }
+    if (status >> 8 !== SIGTRAP || (status & 0xff) !== 0x7f)
+      throw new Unsuitable(`the helper ended with wait status ${status}`);
+    return new Tracee(pid, this.#arch);
+  }
+
+  close(): void {
+    this.#ledger.clear(this.#entry, STDIN);
+    this.#ledger.clear(this.#entry, STDOUT);
+    this.#ledger.close(this.#entry);
+    close(this.#helper);
+    closeSync(this.#nothing);
+  }
+
+  #spawn({ exec, folder, arguments: further, environment, socket }: Launch): number {
+    const argv = pointerArray([Buffer.from('launch'), Buffer.from(exec), ...further]);
+    const envp = pointerArray(environment);
+    const actions = Buffer.alloc(ACTIONS_BYTES);
+    const pid = new Int32Array(1);
+    spawn.actionsInit(actions);
+    spawn.actionsChdir(actions, folder);
+    for (const target of [0, 1, 2]) spawn.actionsDup2(actions, this.#nothing, target);
+    spawn.actionsDup2(actions, socket, SOCKET);
+    const path = `/proc/self/fd/${this.#helper}`;
+    const start = (): number => spawn.posixSpawn(pid, path, actions, this.#attributes.bytes, argv, envp);
+    const error = this.#limit === undefined ? start() : this.#limit.lowered(start);
+    spawn.actionsDestroy(actions);
+    freeAddress(argv);
+    freeAddress(envp);
+    if (error !== 0) throw new Unsuitable(`the helper can't be started: ${errnoName(error)}`);
+    return pid[0] as number;
+  }
+}
+
+function helperFile(): number {
+  const memory = memfdCreate('hyperskeleton-helper', MFD_CLOEXEC);
+  if (memory < 0) throw new Unsuitable(`memfd_create: ${errnoName(errno())}`);
+  const fd = fcntl(memory, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
+  writeSync(fd, Buffer.from(STUB_CODE[process.arch as 'x64' | 'arm64'].helper, 'base64'));
+  close(memory);
+  return fd;
+}
+
+/** Strings and an array of pointers to them, ended by a null pointer, in native memory of the caller's. */
+function pointerArray(strings: readonly Buffer[]): bigint {
+  const arrayBytes = (strings.length + 1) * POINTER_BYTES;
+  const total = strings.reduce((sum, string) => sum + string.length + 1, arrayBytes);
+  const { address, bytes } = nativeMemory(total);
+  let at = arrayBytes;
+  for (const [index, string] of strings.entries()) {
+    bytes.writeBigUInt64LE(address + BigInt(at), index * POINTER_BYTES);
+    at += string.copy(bytes, at);
+    bytes[at++] = 0;
+  }
+  bytes.writeBigUInt64LE(0n, strings.length * POINTER_BYTES);
+  return address;
+}

@@ -1,0 +1,111 @@
+import type { ActionImage } from '../engine.js';
+import { Channel } from './channel.js';
+import type { EngineContext } from './context.js';
+import { type CloneOutcome, outcomeOf } from './pending.js';
+import type { Expected } from './reaper.js';
+import type { Built } from './set-up/build.js';
+import type { Shape } from './shape.js';
+
+/** So many milliseconds share one layout of the address space, besides so many runs. */
+const LONGEST_LIFE_MS = 600_000;
+
+/** The life of one template process: what was sent to it, what it told, its end. */
+export class Template {
+  readonly action: ActionImage;
+  readonly shape: Shape;
+  readonly built: Built;
+  readonly #context: EngineContext;
+  readonly #process: Expected | undefined;
+  readonly #channel: Channel;
+  readonly #pending = new Map<number, (outcome: CloneOutcome) => void>();
+  readonly #bornMs = performance.now();
+  #runs = 0;
+  #retired = false;
+
+  /** @param socket our end of its socket */
+  constructor(
+    context: EngineContext,
+    action: ActionImage,
+    shape: Shape,
+    built: Built,
+    socket: number,
+    died: () => void,
+  ) {
+    this.action = action;
+    this.shape = shape;
+    this.built = built;
+    this.#context = context;
+    this.#process = context.reaper.expectEnd(built.pid);
+    this.#channel = new Channel(socket, context.reactor, context.ledger, {
+      reply: (reply) => {
+        // A clone that could not become the action has ended already.
+        if (reply.error !== 0 && reply.pid > 0) context.reaper.expectEnd(reply.pid);
+        this.#settle(reply.id, outcomeOf(reply));
+        this.#closeWhenDone();
+      },
+      // Its end of the socket is closed, and so is that of each clone that had not begun: what has not been told
+      // will not happen.
+      ended: () => {
+        for (const id of [...this.#pending.keys()]) this.#settle(id, { kind: 'lost' });
+        context.reaper.sweepLater(() => context.patience.idle);
+        if (!this.#retired) died();
+      },
+    });
+  }
+
+  /** Whether its clones should have a new layout by now. */
+  get worn(): boolean {
+    return this.#runs >= this.#context.mostRuns || performance.now() - this.#bornMs >= LONGEST_LIFE_MS;
+  }
+
+  get alive(): boolean {
+    return this.#channel.open && !this.#retired;
+  }
+
+  /** One more run begins with its layout, by itself or by a spare clone of it. */
+  countRun(): void {
+    this.#runs++;
+  }
+
+  /**
+   * Sends a message that it answers.
+   *
+   * @param settle told once
+   * @returns false when it was not sent
+   */
+  send(id: number, message: bigint, settle: (outcome: CloneOutcome) => void): boolean {
+    if (!this.#channel.send(message)) return false;
+    this.#pending.set(id, settle);
+    this.#context.patience.begin(id, () => this.kill());
+    return true;
+  }
+
+  /** Sends a message whose answer comes elsewhere. */
+  post(message: bigint): boolean {
+    return this.#channel.send(message);
+  }
+
+  /** Ends it by force; what it has not begun is told as lost. */
+  kill(): void {
+    this.#process?.kill();
+  }
+
+  /** Takes no further runs; ends once those under way have begun. */
+  retire(): void {
+    this.#retired = true;
+    this.#closeWhenDone();
+  }
+
+  #settle(id: number, outcome: CloneOutcome): void {
+    const settle = this.#pending.get(id);
+    this.#pending.delete(id);
+    this.#context.patience.end(id);
+    settle?.(outcome);
+  }
+
+  #closeWhenDone(): void {
+    if (!this.#retired || this.#pending.size > 0) return;
+    this.#channel.close();
+    this.#process?.kill();
+  }
+}

@@ -1,0 +1,170 @@
+import { close } from '../../libc.js';
+import type { ActionImage } from '../engine.js';
+import { openSocketPair } from './channel.js';
+import type { EngineContext } from './context.js';
+import { File } from './identity.js';
+import { Unsuitable } from './refusal.js';
+import { buildTemplate } from './set-up/build.js';
+import { hasNames, type Shape, widened } from './shape.js';
+import { Template } from './template.js';
+
+/** A template is made when no run began for so long; at the latest after so many looks. */
+const QUIET_MS = 2;
+const MOST_LOOKS = 25;
+const FIRST_BACK_OFF_MS = 1000;
+const LONGEST_BACK_OFF_MS = 60_000;
+
+interface Wish {
+  readonly action: ActionImage;
+  readonly shape: Shape;
+}
+
+/** Makes templates, one at a time and when there is time for it, and keeps the current one. */
+export class Workshop {
+  readonly #context: EngineContext;
+  #current: Template | undefined;
+  #wish: Wish | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looks = 0;
+  #lastRunMs = 0;
+  /** What the last attempt failed with; undefined when it did not. */
+  #failure:
+    | { readonly reason: string; readonly action: ActionImage; readonly file: File | undefined }
+    | undefined;
+  #failures = 0;
+  #notBeforeMs = 0;
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+  }
+
+  /** The template that takes runs; undefined when there is none. */
+  get current(): Template | undefined {
+    return this.#current;
+  }
+
+  /** Why there is no template of this action, precisely; undefined when nothing speaks against one. */
+  obstacle(action: ActionImage): string | undefined {
+    const failedTest = this.#context.stats.selfTest?.reason ?? '';
+    if (failedTest !== '') return failedTest;
+    if (this.#failure === undefined) return undefined;
+    const { reason, file } = this.#failure;
+    const other = this.#failure.action !== action || (file !== undefined && !file.unchanged());
+    if (other) this.#forgive();
+    else if (performance.now() < this.#notBeforeMs) return reason;
+    return undefined;
+  }
+
+  /** A run begins, by whichever engine. */
+  noteRun(): void {
+    this.#lastRunMs = performance.now();
+  }
+
+  /** Has a template made as soon as the thread has a moment. */
+  wish(action: ActionImage, shape: Shape): void {
+    const { action: current, shape: wished } = this.#wish ?? {};
+    const same = wished !== undefined && current === action && namesAgree(wished, shape);
+    this.#wish = { action, shape: same ? widened(wished, shape) : shape };
+    this.#timer ??= setTimeout(() => this.#look(), QUIET_MS);
+  }
+
+  /** Makes one now: takes some milliseconds of this thread. */
+  make(action: ActionImage, shape: Shape): Template | undefined {
+    if (this.#current?.worn) this.#context.stats.add('templatesRenewed');
+    this.#drop();
+    this.#wish = undefined;
+    if (this.#context.examine() !== '') return undefined;
+    const pair = openSocketPair();
+    if (pair === undefined) return undefined;
+    const [ours, theirs] = pair;
+    const begunMs = performance.now();
+    try {
+      const built = buildTemplate(this.#context.launcher, this.#context.arch, {
+        action,
+        shape,
+        socket: theirs,
+      });
+      close(theirs);
+      this.#context.stats.built(performance.now() - begunMs);
+      this.#forgive();
+      const template = new Template(this.#context, action, shape, built, ours, () => this.#died(template));
+      this.#current = template;
+      return template;
+    } catch (error) {
+      close(ours);
+      close(theirs);
+      this.#failed(action, error);
+      return undefined;
+    }
+  }
+
+  /** Lets the current template go. */
+  drop(): void {
+    this.#drop();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#drop();
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const wish = this.#wish;
+    if (wish === undefined) return;
+    const quiet = performance.now() - this.#lastRunMs >= QUIET_MS;
+    if (!quiet && ++this.#looks < MOST_LOOKS) {
+      this.#timer = setTimeout(() => this.#look(), QUIET_MS);
+      return;
+    }
+    this.#looks = 0;
+    if (this.obstacle(wish.action) === undefined) this.make(wish.action, wish.shape);
+    this.#wish = undefined;
+  }
+
+  #drop(): void {
+    this.#current?.retire();
+    this.#current = undefined;
+  }
+
+  #died(template: Template): void {
+    this.#context.stats.add('templatesDied');
+    if (this.#current === template) this.#current = undefined;
+    this.#backOff();
+    this.#failure = { reason: 'the template died', action: template.action, file: undefined };
+  }
+
+  #failed(action: ActionImage, error: unknown): void {
+    this.#context.stats.add('templatesFailed');
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#backOff();
+    this.#failure = { reason, action, file: fileOf(action.exec) };
+  }
+
+  #backOff(): void {
+    const delayMs = Math.min(FIRST_BACK_OFF_MS * 2 ** this.#failures, LONGEST_BACK_OFF_MS);
+    this.#failures++;
+    this.#notBeforeMs = performance.now() + delayMs;
+  }
+
+  #forgive(): void {
+    this.#failure = undefined;
+    this.#failures = 0;
+  }
+}
+
+function namesAgree(one: Shape, other: Shape): boolean {
+  return hasNames(
+    one,
+    other.names.map((name) => [name, ''] as const),
+  );
+}
+
+function fileOf(path: string): File | undefined {
+  try {
+    return new File(path);
+  } catch (error) {
+    if (error instanceof Unsuitable) return undefined;
+    throw error;
+  }
+}

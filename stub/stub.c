@@ -1,0 +1,195 @@
+/*
+ * The loop that a template runs instead of the action: it takes requests from the server and clones itself for
+ * each; the clone becomes the action. It is written into the stopped process of an action, at any page: one page
+ * of code, and one of data that holds the struct below and the stack.
+ *
+ * Nothing of an activation stays in the template: its strings are received into their very places on the action's
+ * stack, and wiped as soon as the clone is made. A clone tells the server that it starts by itself, as the last thing
+ * before the action's first instruction. So when every holder of the socket has ended, what was not told has not begun.
+ *
+ * Built by `npm run build:stub`. The layout is known to request-codec.ts and set-up/configuration.ts.
+ */
+#include "machine.h"
+
+#define SOCKET 3
+
+#define SIGCHLD 17
+#define CLONE_PARENT 0x00008000
+#define CLONE_CHILD_CLEARTID 0x00200000
+#define CLONE_CHILD_SETTID 0x01000000
+#define MSG_NOSIGNAL 0x4000
+#define MSG_TRUNC 0x20
+#define MSG_CTRUNC 0x08
+#define ITIMER_REAL 0
+#define PR_SET_DUMPABLE 4
+#define PR_SET_NAME 15
+#define PR_SET_MM 35
+#define PR_SET_MM_MAP 14
+#define EINTR 4
+#define EMSGSIZE 90
+
+enum kind { RUN = 1, SPARE = 2 };
+
+/* What the server sends: this, then the whole room of variables, then the argument with its NUL. */
+struct request {
+  u32 id;
+  u32 kind;
+  u32 argument_bytes;
+  u32 variables_bytes;
+};
+
+/* What it gets: of a clone that starts or waits, its pid; of one that could not, why. */
+struct reply {
+  u32 id;
+  s32 pid;
+  s32 error;
+  u32 unused;
+};
+
+/* prctl(2), PR_SET_MM_MAP */
+struct map {
+  u64 code[2], data[2], heap[2], stack;
+  u64 argument_start, argument_end, environment_start, environment_end;
+  u64 auxiliary;
+  u32 auxiliary_bytes, executable;
+};
+
+struct configuration {
+  u64 registers[31];
+  u64 stack_pointer, program_counter;
+  /* Where the C library keeps its thread id, its list of robust locks, AT_RANDOM, the stack's canary; 0: nowhere. */
+  u64 thread_id, robust_list, robust_list_bytes, random, canary;
+  /* The last argument begins here and may be as long. */
+  u64 argument, argument_room;
+  /* The variables of a run end here, for those of the action follow; and may be as long. */
+  u64 variables_end, variables_room;
+  /* The pointers to them: the first cells of the environment. */
+  u64 cells, cell_count;
+  struct map map;
+  char name[16], template_name[16];
+  struct request request;
+};
+
+extern struct configuration configuration __attribute__((visibility("hidden")));
+
+struct vector {
+  void *bytes;
+  u64 count;
+};
+
+struct message {
+  void *name;
+  u32 name_bytes, padding;
+  struct vector *vectors;
+  u64 vector_count;
+  void *control;
+  u64 control_bytes;
+  s32 flags;
+};
+
+static inline void wipe(u64 from, u64 count) {
+  volatile char *byte = (volatile char *)from;
+  for (; count >= 8; count -= 8, byte += 8) *(volatile u64 *)byte = 0;
+  for (; count > 0; count--) *byte++ = 0;
+}
+
+static inline void wipe_strings(void) {
+  struct request *request = &configuration.request;
+  wipe(configuration.variables_end - request->variables_bytes, request->variables_bytes);
+  wipe(configuration.argument, request->argument_bytes);
+}
+
+/* Descriptors that come with a message get the lowest free numbers: a run's are 0, 1 and 2. */
+static inline long receive(void) {
+  u64 control[8];
+  struct vector vectors[3] = {
+      {&configuration.request, sizeof configuration.request},
+      {(void *)(configuration.variables_end - configuration.variables_room), configuration.variables_room},
+      {(void *)configuration.argument, configuration.argument_room},
+  };
+  struct message message = {0, 0, 0, vectors, 3, control, sizeof control, 0};
+  long count;
+  do count = call(NR_RECVMSG, SOCKET, (long)&message, 0, 0, 0);
+  while (count == -EINTR);
+  if (count > 0 && (message.flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return -EMSGSIZE;
+  return count;
+}
+
+static inline void tell(s32 pid, s32 error) {
+  struct reply reply = {configuration.request.id, pid, error, 0};
+  call(NR_SENDTO, SOCKET, (long)&reply, sizeof reply, MSG_NOSIGNAL, 0);
+}
+
+static inline __attribute__((noreturn)) void leave(void) {
+  for (;;) call(NR_EXIT_GROUP, 0, 0, 0, 0, 0);
+}
+
+/* The clone becomes the action. Inlined, so that no call is open when it goes. */
+static inline __attribute__((noreturn, always_inline)) void become(void) {
+  struct configuration *own = &configuration;
+  struct map *map = &own->map;
+  map->environment_start = own->variables_end - own->request.variables_bytes;
+  map->argument_end = own->argument + own->request.argument_bytes;
+  char *text = (char *)map->environment_start;
+  for (u64 cell = 0; cell < own->cell_count; cell++) {
+    ((char **)own->cells)[cell] = text;
+    while (*text++ != 0) {
+    }
+  }
+  long pid = call(NR_GETPID, 0, 0, 0, 0, 0);
+  long error = call(NR_PRCTL, PR_SET_MM, PR_SET_MM_MAP, (long)map, sizeof *map, 0);
+  if (error != 0) {
+    tell((s32)pid, (s32)-error);
+    leave();
+  }
+  call(NR_PRCTL, PR_SET_DUMPABLE, 1, 0, 0, 0);
+  call(NR_PRCTL, PR_SET_NAME, (long)own->name, 0, 0, 0);
+  call(NR_SETPGID, 0, 0, 0, 0, 0);
+  if (own->robust_list != 0) call(NR_SET_ROBUST_LIST, own->robust_list, own->robust_list_bytes, 0, 0, 0);
+  call(NR_GETRANDOM, own->random, 16, 0, 0, 0);
+  /* As the C library makes it: a zero byte first, so that no string function reads it. */
+  if (own->canary != 0) *(u64 *)own->canary = *(u64 *)own->random & ~0xfful;
+  tell((s32)pid, 0);
+  call(NR_CLOSE, SOCKET, 0, 0, 0, 0);
+  RESUME(configuration, struct configuration);
+  __builtin_unreachable();
+}
+
+/* A clone made ahead waits for its run; its socket came as descriptor 0. */
+static inline void wait_as_spare(void) {
+  call(NR_DUP3, 0, SOCKET, 0, 0, 0);
+  call(NR_CLOSE, 0, 0, 0, 0, 0);
+  tell((s32)call(NR_GETPID, 0, 0, 0, 0, 0), 0);
+  long count = receive();
+  if (count == -EMSGSIZE) tell((s32)call(NR_GETPID, 0, 0, 0, 0, 0), EMSGSIZE);
+  if (count <= 0) leave();
+}
+
+__attribute__((noreturn, used, visibility("hidden"))) void serve(void) {
+  struct configuration *own = &configuration;
+  u64 no_timer[4] = {0, 0, 0, 0};
+  long flags = SIGCHLD | CLONE_PARENT;
+  if (own->thread_id != 0) flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+  /* The time that the set-up may take is over. */
+  call(NR_SETITIMER, ITIMER_REAL, (long)no_timer, 0, 0, 0);
+  call(NR_PRCTL, PR_SET_DUMPABLE, 0, 0, 0, 0);
+  call(NR_PRCTL, PR_SET_NAME, (long)own->template_name, 0, 0, 0);
+  call(NR_CLOSE_RANGE, 0, 2, 0, 0, 0);
+  for (;;) {
+    long count = receive();
+    if (count == 0 || (count < 0 && count != -EMSGSIZE)) leave();
+    long pid = count;
+    if (count > 0) {
+      pid = CLONE(flags, own->thread_id);
+      if (pid == 0) {
+        if (own->request.kind == SPARE) wait_as_spare();
+        become();
+      }
+    }
+    wipe_strings();
+    call(NR_CLOSE_RANGE, 0, 2, 0, 0, 0);
+    if (pid < 0) tell(0, (s32)-pid);
+  }
+}
+
+ENTER("serve", "stack_top");

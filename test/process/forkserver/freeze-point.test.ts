@@ -1,0 +1,173 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Arch, hostArch } from '../../../src/process/engines/forkserver/arch/arch.js';
+import { openSocketPair } from '../../../src/process/engines/forkserver/channel.js';
+import { type Built, buildTemplate } from '../../../src/process/engines/forkserver/set-up/build.js';
+import { Launcher } from '../../../src/process/engines/forkserver/set-up/launch.js';
+import { endProcess } from '../../../src/process/engines/forkserver/set-up/tracee.js';
+import { createLedgers, Ledger } from '../../../src/process/ledger.js';
+import { close } from '../../../src/process/libc.js';
+
+const SHAPE = { names: ['ONE', 'TWO'], argumentRoom: 4096, variablesRoom: 1024 };
+const MAIN = 'int main(void) { return 0; }';
+
+let folder: string;
+let launcher: Launcher;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-freeze-'));
+  launcher = new Launcher(hostArch() as Arch, new Ledger(createLedgers(1), 1), undefined);
+});
+afterAll(() => {
+  launcher.close();
+  rmSync(folder, { recursive: true });
+});
+
+function compile(name: string, source: string, ...flags: string[]): string {
+  writeFileSync(join(folder, `${name}.c`), source);
+  const program = join(folder, name);
+  execFileSync('gcc', ['-w', '-O1', '-o', program, join(folder, `${name}.c`), ...flags]);
+  return program;
+}
+
+function templateOf(exec: string, environment: readonly string[] = []): Built {
+  const pair = openSocketPair();
+  if (pair === undefined) throw new Error('no sockets');
+  const entries = [`PATH=${process.env.PATH}`, ...environment].map((entry) => Buffer.from(entry));
+  try {
+    const action = { exec, folder, environment: entries };
+    const built = buildTemplate(launcher, hostArch() as Arch, { action, shape: SHAPE, socket: pair[1] });
+    endProcess(built.pid);
+    return built;
+  } finally {
+    for (const fd of pair) close(fd);
+  }
+}
+
+function script(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+describe('a program is stopped before its own code', () => {
+  it.each([
+    ['static', ['-static']],
+    ['dynamic', []],
+    ['static-pie', ['-static-pie', '-fPIE']],
+    ['dynamic without PIE', ['-no-pie']],
+    ['with a constructor of its own', ['-DCONSTRUCTOR']],
+  ])('%s: once C library and loader are ready', (name, flags) => {
+    const source = `#ifdef CONSTRUCTOR\n__attribute__((constructor)) void begin(void) { write(2, "x", 1); }\n#endif\n${MAIN}`;
+    expect(templateOf(compile(name.replaceAll(' ', '-'), source, ...flags))).toMatchObject({
+      freezePoint: 'entry',
+      notLater: '',
+    });
+  });
+
+  it('a script: its interpreter', () => {
+    expect(templateOf(script('script', '#!/bin/sh\necho "{}"\n')).freezePoint).toBe('entry');
+  });
+});
+
+describe('a program that is not ready safely is stopped at its very begin', () => {
+  /** A library whose constructor does something, and a program that is linked with it. */
+  function withLibrary(name: string, body: string): string {
+    writeFileSync(
+      join(folder, `${name}-lib.c`),
+      `__attribute__((constructor)) static void begin(void) { ${body} }\nvoid use(void) {}\n`,
+    );
+    const library = join(folder, `lib${name}.so`);
+    execFileSync('gcc', ['-w', '-O1', '-shared', '-fPIC', '-o', library, join(folder, `${name}-lib.c`)]);
+    return compile(name, 'void use(void); int main(void) { use(); return 0; }', library);
+  }
+
+  it.each([
+    ['computes', 'static volatile int x; x = 1;', /the constructors of .*libcomputes\.so/],
+    [
+      'calls',
+      'extern void exit_(void); static volatile int x; x = getenv("ONE") != 0;',
+      /the constructors of/,
+    ],
+    ['asks the time', 'long x[2]; syscall(228, 1, x);', /system call \d+ before/],
+    ['asks its number', 'getpid();', /system call \d+ before/],
+    ['writes', 'write(2, "x", 1);', /system call \d+ before/],
+    ['opens to write', 'open("/dev/null", 1);', /openat with other arguments/],
+    ['reads its input', 'char x; read(0, &x, 1);', /read with other arguments/],
+    ['keeps a descriptor', 'open("/dev/null", 0);', /the constructors of|descriptors 0 1 2 3 4/],
+    [
+      'starts a thread',
+      'extern int pthread_create(); unsigned long t; pthread_create(&t, 0, (void*)begin, 0);',
+      /system call/,
+    ],
+    ['dies', 'static volatile int *volatile nothing; *nothing = 1;', /signal 11 before/],
+  ])('for a library %s', (name, body, reason) => {
+    const built = templateOf(withLibrary(name.replaceAll(' ', '-'), body));
+    expect(built.freezePoint).toBe('exec');
+    expect(built.notLater).toMatch(reason);
+  });
+
+  it('for it is static and has no section headers', () => {
+    const program = compile('stripped', MAIN, '-static');
+    execFileSync('python3', [
+      '-c',
+      'import sys\np=sys.argv[1]\nb=bytearray(open(p,"rb").read())\nb[40:48]=bytes(8)\nb[60:64]=bytes(4)\nopen(p,"wb").write(b)',
+      program,
+    ]);
+    expect(templateOf(program)).toMatchObject({
+      freezePoint: 'exec',
+      notLater: expect.stringContaining('.init'),
+    });
+  });
+
+  it('for it has code that runs before its libraries', () => {
+    const source = `static void early(void) {}\n__attribute__((section(".preinit_array"), used)) static void (*first)(void) = early;\n${MAIN}`;
+    for (const [name, flag] of [
+      ['early', '-rdynamic'],
+      ['early-static', '-static'],
+    ] as const)
+      expect(templateOf(compile(name, source, flag)).notLater).toMatch(/code that runs before/);
+  });
+
+  it('for LD_AUDIT is set', () => {
+    const program = compile('audited', MAIN);
+    expect(templateOf(program, ['LD_AUDIT=/nowhere.so']).notLater).toMatch(/LD_AUDIT/);
+  });
+});
+
+describe('a program has no template', () => {
+  it.each([0o4755, 0o2755])('with mode %o', (mode) => {
+    const program = compile(`set-id-${mode}`, MAIN);
+    chmodSync(program, mode);
+    expect(() => templateOf(program)).toThrow(/set-user-ID or set-group-ID/);
+  });
+
+  it.runIf(process.getuid?.() === 0)('with file capabilities', () => {
+    const program = compile('capable', MAIN);
+    const capability = '0x0100000200040000000000000000000000000000';
+    execFileSync('python3', [
+      '-c',
+      `import os,sys\nos.setxattr(sys.argv[1], "security.capability", bytes.fromhex("${capability.slice(2)}"))`,
+      program,
+    ]);
+    expect(() => templateOf(program)).toThrow(/file capabilities/);
+  });
+
+  it('whose interpreter is set-user-ID', () => {
+    const shell = join(folder, 'shell');
+    copyFileSync('/bin/sh', shell);
+    chmodSync(shell, 0o4755);
+    expect(() => templateOf(script('of-shell', `#!${shell}\n`))).toThrow(/set-user-ID/);
+  });
+
+  it('that the system would not start', () => {
+    expect(() => templateOf(script('formless', 'nothing\n'))).toThrow('execve: ENOEXEC');
+    expect(() => templateOf(script('lost', '#!/nowhere/sh\n'))).toThrow(/\/nowhere\/sh can't be/);
+    expect(() => templateOf(join(folder, 'missing'))).toThrow(/can't be read/);
+    expect(() => templateOf(folder)).toThrow(/can't be read/);
+  });
+});

@@ -1,0 +1,256 @@
+import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { EngineRig, type EngineRun } from '../../support/run-engine.js';
+import { stateOf, templatesOf, until } from '../../support/run-waiting.js';
+
+const SCRIPT = '#!/bin/sh\necho "$1" >> ran\necho "$__OW_ACTIVATION_ID"\n';
+
+let rig: EngineRig;
+afterEach(() => rig.close());
+
+const variables = { __OW_ACTIVATION_ID: 'a1' };
+const run = (argument = '{}', more = {}): Promise<EngineRun> =>
+  rig.run({ argument, variables: { ...variables, ...more } });
+
+/** Templates and spare clones of this very process: other tests run in others. */
+const templates = (): number[] => templatesOf(process.pid).sort((a, b) => a - b);
+
+async function spares(): Promise<number[]> {
+  await until('spare clones wait', () => templates().length === 3);
+  // They exist before the engine has heard of them.
+  await delay(30);
+  return templates().slice(1);
+}
+
+async function expectRun(): Promise<void> {
+  expect(await run()).toMatchObject({ outcome: 'started', stdout: 'a1\n', exit: { status: 0 } });
+}
+
+describe('a template that waits for nobody', () => {
+  /** Runs until a clone takes it. */
+  async function warm(): Promise<void> {
+    await until('a template is there', async () => (await run()).outcome === 'started');
+    rmSync(join(rig.root, 'ran'), { force: true });
+  }
+
+  function begin(): void {
+    rig = new EngineRig('forkserver', false);
+    rig.installScript(SCRIPT);
+  }
+
+  it('is made in the background; until then the next engine is asked', async () => {
+    begin();
+    expect((await run()).outcome).toBe('no_template');
+    await warm();
+    await expectRun();
+    expect(rig.stats.counters.templatesBuilt).toBe(1);
+  });
+
+  it('is made anew for other variables, and for longer ones', async () => {
+    begin();
+    await warm();
+    expect((await run('{}', { __OW_NEW: 'x' })).outcome).toBe('other_names');
+    await until('it has the new one', async () => (await run('{}', { __OW_NEW: 'x' })).outcome === 'started');
+    const long = 'y'.repeat(20_000);
+    expect((await run(long, { __OW_NEW: 'x' })).outcome).toBe('too_large');
+    await until('it has room', async () => (await run(long, { __OW_NEW: 'x' })).outcome === 'started');
+    expect((await run('{}', { __OW_NEW: long })).outcome).toBe('too_large');
+    await until(
+      'it has room for both',
+      async () => (await run(long, { __OW_NEW: long })).outcome === 'started',
+    );
+  });
+
+  it('never takes what no template can hold', async () => {
+    begin();
+    await warm();
+    expect((await run('z'.repeat(131_072))).outcome).toBe('too_large');
+    expect((await run('{}', { __OW_ACTIVATION_ID: 'z'.repeat(40_000) })).outcome).toBe('too_large');
+    await expectRun();
+  });
+
+  it('is not used once the executable has changed, in whatever way', async () => {
+    begin();
+    const changes = [
+      () => writeFileSync(rig.exec, SCRIPT.replace('echo "$__', 'echo "new $__')),
+      () => utimesSync(rig.exec, 1, 1),
+      () => rig.installScript(SCRIPT),
+    ];
+    for (const change of changes) {
+      await warm();
+      change();
+      expect((await run()).outcome).toMatch(/^(changed|no_template)$/);
+    }
+  });
+
+  it('is renewed after so many runs, for another layout of the address space', async () => {
+    rig = new EngineRig('forkserver', false, 10);
+    rig.installScript('#!/bin/sh\nread -r layout _ < /proc/$$/maps\necho "$layout"\n');
+    const layouts = new Set<string>();
+    for (let count = 0; count < 60; count++) {
+      const { outcome, stdout } = await run();
+      if (outcome === 'started') layouts.add(stdout);
+      await delay(2);
+    }
+    const { templatesRenewed, templatesBuilt } = rig.stats.counters;
+    expect(templatesRenewed).toBeGreaterThan(2);
+    expect(templatesBuilt).toBe(templatesRenewed + 1);
+    expect(layouts.size).toBe(templatesBuilt);
+  });
+
+  it('that can’t be made is not tried at every run', async () => {
+    rig = new EngineRig('forkserver', false);
+    rig.installScript('no program\n');
+    expect((await run()).outcome).toBe('no_template');
+    await until('it was tried', () => rig.stats.counters.templatesFailed === 1);
+    for (let count = 0; count < 20; count++) expect((await run()).outcome).toBe('unsuitable');
+    await delay(50);
+    expect(rig.stats.counters.templatesFailed).toBe(1);
+    // Another file is another matter.
+    writeFileSync(rig.exec, SCRIPT);
+    expect((await run()).outcome).toBe('no_template');
+    await warm();
+  });
+});
+
+describe('a template that ends', () => {
+  async function begin(): Promise<[template: number]> {
+    rig = new EngineRig('forkserver');
+    rig.installScript(SCRIPT);
+    await expectRun();
+    const [template] = templates();
+    return [template as number];
+  }
+
+  /** Kills the spare clones, so that the template itself has to serve. */
+  async function withoutSpares(): Promise<void> {
+    for (const pid of await spares()) process.kill(pid, 'SIGKILL');
+    await until('they are gone', () => templates().length === 1);
+  }
+
+  function ran(): number {
+    const path = join(rig.root, 'ran');
+    return existsSync(path) ? readFileSync(path, 'latin1').split('\n').length - 1 : 0;
+  }
+
+  it('between runs is told of, reaped, and after a moment made again', async () => {
+    const [template] = await begin();
+    await spares();
+    process.kill(template, 'SIGKILL');
+    await until('it is reaped', () => stateOf(template) === undefined);
+    await until('the next is made', async () => (await run()).outcome === 'started');
+    expect(rig.stats.counters).toMatchObject({ templatesDied: 1 });
+  });
+
+  it('with a run that it has not begun: that is told as lost, and never runs', async () => {
+    const [template] = await begin();
+    await withoutSpares();
+    const before = ran();
+    process.kill(template, 'SIGSTOP');
+    const lost = run();
+    process.kill(template, 'SIGKILL');
+    expect((await lost).outcome).toBe('lost');
+    await delay(50);
+    expect(ran()).toBe(before);
+  });
+
+  it('by hanging is killed after a while, its run told as lost', async () => {
+    const [template] = await begin();
+    await withoutSpares();
+    process.kill(template, 'SIGSTOP');
+    const begunMs = performance.now();
+    expect((await run()).outcome).toBe('lost');
+    expect(performance.now() - begunMs).toBeGreaterThan(1500);
+    await until('it is reaped', () => stateOf(template) === undefined);
+  });
+
+  it('that stood still for less goes on: a container was frozen and thawed', async () => {
+    const [template] = await begin();
+    await withoutSpares();
+    process.kill(template, 'SIGSTOP');
+    const waiting = run();
+    await delay(300);
+    process.kill(template, 'SIGCONT');
+    expect(await waiting).toMatchObject({ outcome: 'started', stdout: 'a1\n' });
+    await expectRun();
+  });
+
+  it('in the middle of many runs: each has run exactly once, or is told as not begun', async () => {
+    await begin();
+    let begun = 0;
+    for (let round = 0; round < 10; round++) {
+      const before = ran();
+      const runs = Array.from({ length: 20 }, () => run());
+      const [template] = templates();
+      await delay(round % 4);
+      if (template !== undefined) process.kill(template, 'SIGKILL');
+      const outcomes = await Promise.all(runs);
+      const started = outcomes.filter(({ outcome }) => outcome === 'started').length;
+      for (const { outcome } of outcomes)
+        expect(outcome).toMatch(/^(started|lost|busy|unsuitable|no_template)$/);
+      expect(ran() - before).toBe(started);
+      begun += started;
+      await until('there is a template again', async () => (await run()).outcome === 'started');
+    }
+    expect(begun).toBeGreaterThan(0);
+  });
+});
+
+describe('a clone that was made ahead', () => {
+  async function begin(): Promise<void> {
+    rig = new EngineRig('forkserver');
+    rig.installScript(SCRIPT);
+    await expectRun();
+    await spares();
+  }
+
+  it('takes the run of a single caller', async () => {
+    await begin();
+    const before = rig.stats.counters.spareHits;
+    for (let count = 0; count < 5; count++) {
+      await expectRun();
+      await spares();
+    }
+    expect(rig.stats.counters.spareHits - before).toBe(5);
+  });
+
+  it('that was killed while it waited is reaped, and another takes the run', async () => {
+    await begin();
+    for (const pid of await spares()) process.kill(pid, 'SIGKILL');
+    await until('they have ended', () => templates().length === 1);
+    await expectRun();
+    await until('there are two again', () => templates().length === 3);
+    for (const pid of templates()) expect(stateOf(pid)).not.toBe('Z');
+  });
+
+  it('that stands still is killed after a while, its run told as lost', async () => {
+    await begin();
+    for (const pid of await spares()) process.kill(pid, 'SIGSTOP');
+    expect((await run()).outcome).toBe('lost');
+    await until('they are reaped', () => templates().every((pid) => stateOf(pid) !== 'Z'));
+  });
+
+  it('is let go under load, and when the action changes', async () => {
+    await begin();
+    const discarded = rig.stats.counters.sparesDiscarded;
+    await Promise.all(Array.from({ length: 30 }, () => run()));
+    await spares();
+    rig.installScript(SCRIPT);
+    await until('none is left', () => templates().length === 0);
+    expect(rig.stats.counters.sparesDiscarded).toBeGreaterThan(discarded);
+  });
+
+  it('survives that everything stands still for a while', async () => {
+    await begin();
+    const all = templates();
+    for (const pid of all) process.kill(pid, 'SIGSTOP');
+    await delay(100);
+    for (const pid of all) process.kill(pid, 'SIGCONT');
+    const before = rig.stats.counters.spareHits;
+    await expectRun();
+    expect(rig.stats.counters.spareHits).toBe(before + 1);
+    expect(templates()).toContain(all[0]);
+  });
+});

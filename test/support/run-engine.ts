@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ActionImage, ExecEngine, ProcessExit } from '../../src/process/engines/engine.js';
+import { ForkserverEngine } from '../../src/process/engines/forkserver/engine.js';
+import {
+  createEngineStats,
+  type EngineStats,
+  readEngineStats,
+  StatsWriter,
+} from '../../src/process/engines/forkserver/stats.js';
+import { PosixSpawnEngine } from '../../src/process/engines/posix-spawn.js';
+import { createLedgers, Ledger } from '../../src/process/ledger.js';
+import { Reactor } from '../../src/process/reactor.js';
+import { templatesOf } from './run-waiting.js';
+
+/** What became of one run, without a server around it. */
+export interface EngineRun {
+  /** `started`, or why the engine did not start it. */
+  readonly outcome: string;
+  readonly pid: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exit: Pick<ProcessExit, 'status' | 'signal'>;
+}
+
+/** What a run is given. */
+export interface RunInput {
+  readonly argument?: string;
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+const THREAD_ID = 1;
+const MOST_REAPING_MS = 2000;
+
+/** One engine in the test's own process, and a folder for its action. */
+export class EngineRig {
+  readonly engine: ExecEngine;
+  readonly folder: string;
+  readonly #reactor = new Reactor();
+  readonly #statistics = createEngineStats(1);
+  #action: ActionImage;
+
+  /** @param waitsForTemplate and mostRuns as ForkserverOptions has them */
+  constructor(kind: 'forkserver' | 'posix_spawn', waitsForTemplate = true, mostRuns = 10_000) {
+    const reactor = this.#reactor;
+    const ledger = new Ledger(createLedgers(1), THREAD_ID);
+    const stats = new StatsWriter(this.#statistics, 0);
+    this.folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-rig-'));
+    mkdirSync(join(this.folder, 'action'));
+    this.engine =
+      kind === 'posix_spawn'
+        ? new PosixSpawnEngine(reactor, ledger)
+        : new ForkserverEngine({ reactor, ledger, limit: undefined, stats, waitsForTemplate, mostRuns });
+    this.#action = this.#image({});
+  }
+
+  get root(): string {
+    return join(this.folder, 'action');
+  }
+
+  get exec(): string {
+    return join(this.root, 'exec');
+  }
+
+  get stats(): EngineStats {
+    return readEngineStats(this.#statistics);
+  }
+
+  /** Installs a script's text, as an init would. */
+  installScript(text: string, environment: Readonly<Record<string, string>> = {}): void {
+    const next = join(this.folder, randomUUID());
+    writeFileSync(next, text);
+    this.#place(next, environment);
+  }
+
+  /** Installs a program, as an init would. */
+  installProgram(path: string, environment: Readonly<Record<string, string>> = {}): void {
+    const next = join(this.folder, randomUUID());
+    copyFileSync(path, next);
+    this.#place(next, environment);
+  }
+
+  /** Runs the action once, to its end and that of its streams. */
+  async run({ argument = '{}', variables = {} }: RunInput = {}): Promise<EngineRun> {
+    const output: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
+    let finish: (exit: ProcessExit) => void = () => {};
+    const finished = new Promise<ProcessExit>((resolve) => {
+      finish = resolve;
+    });
+    let lastExit: ProcessExit = {};
+    const outcome = await this.engine.start(
+      { action: this.#action, argument: Buffer.from(argument), variables: Object.entries(variables) },
+      {
+        stdout: (chunk) => output.stdout.push(Buffer.from(chunk)),
+        stderr: (chunk) => output.stderr.push(Buffer.from(chunk)),
+        exited: (exit, open) => {
+          lastExit = exit;
+          if (!open) finish(exit);
+        },
+        streamsEnded: () => finish(lastExit),
+      },
+    );
+    if (outcome.kind !== 'started') {
+      const why = outcome.kind === 'failed' ? outcome.errno : outcome.reason;
+      return { outcome: why, pid: 0, stdout: '', stderr: '', exit: {} };
+    }
+    const { status, signal } = await finished;
+    outcome.process.release();
+    return {
+      outcome: 'started',
+      pid: outcome.process.pid,
+      stdout: Buffer.concat(output.stdout).toString(),
+      stderr: Buffer.concat(output.stderr).toString(),
+      exit: { ...(status !== undefined && { status }), ...(signal !== undefined && { signal }) },
+    };
+  }
+
+  /** Ends it, and waits until its templates are reaped: a test process has one rig at a time that counts them. */
+  async close(): Promise<void> {
+    this.engine.close();
+    const deadline = Date.now() + MOST_REAPING_MS;
+    while (templatesOf(process.pid).length > 0 && Date.now() < deadline) await delay(5);
+    this.#reactor.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #place(next: string, environment: Readonly<Record<string, string>>): void {
+    chmodSync(next, 0o755);
+    renameSync(next, this.exec);
+    this.#action = this.#image(environment);
+    this.engine.actionChanged(this.#action);
+  }
+
+  #image(environment: Readonly<Record<string, string>>): ActionImage {
+    const all = { PATH: process.env.PATH ?? '', PWD: this.root, ...environment };
+    const entries = Object.entries(all).map(([name, value]) => Buffer.from(`${name}=${value}`));
+    return { exec: this.exec, folder: this.root, environment: entries };
+  }
+}
