@@ -86,29 +86,27 @@ export class EngineRig {
   /** Runs the action once, to its end and that of its streams. */
   async run({ argument = '{}', variables = {} }: RunInput = {}): Promise<EngineRun> {
     const output: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
-    let finish: (exit: ProcessExit) => void = () => {};
-    const finished = new Promise<ProcessExit>((resolve) => {
+    let finish: () => void = () => {};
+    const finished = new Promise<void>((resolve) => {
       finish = resolve;
     });
-    let lastExit: ProcessExit = {};
     const outcome = await this.engine.start(
       { action: this.#action, argument: Buffer.from(argument), variables: Object.entries(variables) },
       {
         stdout: (chunk) => output.stdout.push(Buffer.from(chunk)),
         stderr: (chunk) => output.stderr.push(Buffer.from(chunk)),
-        exited: (exit, open) => {
-          lastExit = exit;
-          if (!open) finish(exit);
+        exited: (open) => {
+          if (!open) finish();
         },
-        streamsEnded: () => finish(lastExit),
+        streamsEnded: () => finish(),
       },
     );
     if (outcome.kind !== 'started') {
       const why = outcome.kind === 'failed' ? outcome.errno : outcome.reason;
       return { outcome: why, pid: 0, stdout: '', stderr: '', exit: {} };
     }
-    const { status, signal } = await finished;
-    outcome.process.release();
+    await finished;
+    const { status, signal } = outcome.process.release();
     return {
       outcome: 'started',
       pid: outcome.process.pid,
