@@ -1,7 +1,8 @@
 /** How long arrivals and ends are counted before they are compared. */
 const WINDOW_MS = 250;
 /** So many windows in a row must say the same before it counts: a burst is no overload, a lull is no end of it. */
-const WINDOWS = 2;
+const WINDOWS_TO_BEGIN = 4;
+const WINDOWS_TO_END = 2;
 /** Arrivals per end from which on there is too much to do, and below which it is over. */
 const BEGINS_RATIO = 1.25;
 const ENDS_RATIO = 1.1;
@@ -62,33 +63,35 @@ export class LoadShedder {
 
   #compare(underWay: number, nowMs: number): void {
     const elapsedMs = nowMs - this.#windowMs;
-    const ratio = this.#offered / Math.max(1, this.#ended);
+    const [offered, ended] = [this.#offered, this.#ended];
     this.#offered = 0;
     this.#ended = 0;
     this.#windowMs = nowMs;
     // Nobody came for a while: whatever was, is over.
-    if (elapsedMs > 2 * WINDOWS * WINDOW_MS) {
+    if (elapsedMs > WINDOWS_TO_BEGIN * WINDOW_MS) {
       this.#limit = Number.POSITIVE_INFINITY;
       this.#streak = 0;
     } else if (this.isShedding) {
-      this.#adjust(ratio, underWay);
+      this.#adjust(offered / Math.max(1, ended), underWay);
     } else {
-      this.#begin(ratio, underWay);
+      this.#begin(offered, ended, underWay);
     }
   }
 
-  #begin(ratio: number, underWay: number): void {
+  #begin(offered: number, ended: number, underWay: number): void {
+    // Of few nothing can be told: callers who come and go in step make any ratio.
+    const grows = offered - ended >= this.#least && offered > BEGINS_RATIO * ended;
     // The CPUs are asked last, and not without need: that reads files.
-    const isTooMuch = underWay >= this.#least && ratio > BEGINS_RATIO && this.#isSaturated();
+    const isTooMuch = grows && underWay >= this.#least && this.#isSaturated();
     this.#streak = isTooMuch ? this.#streak + 1 : 0;
-    if (this.#streak < WINDOWS) return;
+    if (this.#streak < WINDOWS_TO_BEGIN) return;
     this.#limit = Math.max(this.#least, underWay * SHRINKS_BY);
     this.#streak = 0;
   }
 
   #adjust(ratio: number, underWay: number): void {
     this.#streak = ratio > ENDS_RATIO ? 0 : this.#streak + 1;
-    if (this.#streak >= WINDOWS) {
+    if (this.#streak >= WINDOWS_TO_END) {
       this.#limit = Number.POSITIVE_INFINITY;
       this.#streak = 0;
     } else {

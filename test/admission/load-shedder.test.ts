@@ -141,6 +141,15 @@ describe('what is not too much', () => {
     }
   });
 
+  it('callers who come one after the other, and then wait for their answers', () => {
+    const machine = new Machine(300);
+    for (let ms = 0, caller = 0; ms < 20_000; ms++) {
+      if (ms % 20 === 0 && caller++ < 50) machine.arrive();
+      for (let ended = machine.tick(); ended > 0; ended--) machine.arrive();
+    }
+    expect(machine.refused).toBe(0);
+  });
+
   it('actions that only wait, arriving for long before the first one ends', () => {
     const machine = new Machine(0.5, 10_000);
     offer(machine, 0.5, 30);
