@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CaseResult, RunReport } from '../../conformance/report/result.js';
+import { freePort } from '../../conformance/target/free-port.js';
 import { runSuite } from './run-suite.js';
 
 const SCRIPT = 'test/fixtures/conformance/broken-server.mjs';
@@ -77,13 +77,3 @@ describe('a server that is wrong on purpose', () => {
     expect(report?.cases[0]?.reason).toBe('the case: expected its end, got none in 300 ms');
   });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}

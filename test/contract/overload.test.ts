@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../conformance/target/free-port.js';
 import { RunServer } from '../support/run-server.js';
 import { Gate, until } from '../support/run-waiting.js';
 
@@ -79,11 +80,7 @@ describe('more activations than there is room for', () => {
 
 describe('a port of its own for the metrics', () => {
   it('D-07: has the pages of the operator, and the main port has no metrics', async () => {
-    const { createServer } = await import('node:net');
-    const probe = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => probe.once('listening', resolve));
-    const { port } = probe.address() as { port: number };
-    await new Promise((resolve) => probe.close(resolve));
+    const port = await freePort();
     const server = await RunServer.start({ engine: 'posix_spawn', flags: ['--metrics-port', String(port)] });
     try {
       expect(await server.get('/metrics')).toBe(404);

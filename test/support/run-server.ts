@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { chmod, copyFile, rename, writeFile } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
-import { type AddressInfo, createServer, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../conformance/target/free-port.js';
 import { childrenOf } from './run-waiting.js';
 
 const BINARY = fileURLToPath(new URL('../../bin/hyperskeleton', import.meta.url));
@@ -253,16 +254,6 @@ function beforeSentinel(log: Buffer, name: string): string {
     throw new Error(`${name} is not one activation's log: ${JSON.stringify(text.slice(-300))}`);
   }
   return log.toString('utf8', 0, at);
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
 
 function endGroup(pid: number): void {
