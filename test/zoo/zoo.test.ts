@@ -57,7 +57,7 @@ trap 'echo trapped; exit 5' TERM; (exit 3); echo "subshell $?"; echo one | while
     name: 'bash',
     needs: 'bash',
     script: `#!/bin/bash
-read -r line; declare -A map=([a]=1 [b]=2); echo "\${map[b]} $line \${BASH_SOURCE##*/} $BASHPID" | sed "s/$$/self/"
+read -r line; declare -A map=([a]=1 [b]=2); echo "\${map[b]} $line \${BASH_SOURCE##*/} $((BASHPID == $$))"
 printf '%s\\n' "\${!__OW_@}"; echo $((2 ** 20)); cat <(echo substituted); coproc cat; echo x >&"\${COPROC[1]}"; exec {COPROC[1]}>&-
 read -r back <&"\${COPROC[0]}"; echo "$back"; env | grep -c __OW_; set -o pipefail; false | true; echo $?; [[ $1 =~ [0-9]+ ]]; exit $((\${BASH_REMATCH[0]} % 5))
 `,
