@@ -100,7 +100,7 @@ async function chooseEngines(settings: WorkerSettings, ledger: Ledger): Promise<
     try {
       // Imported here only: where the library can't be loaded, nothing else of this thread needs it.
       const native = await import('./native-runtime.js');
-      return native.createNativeEngines(settings, ledger);
+      return { ...(await native.createNativeEngines(settings, ledger)), fallbackReason };
     } catch (error) {
       if (settings.engine !== 'auto') throw error;
       fallbackReason = error instanceof Error ? error.message : String(error);

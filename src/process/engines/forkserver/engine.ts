@@ -12,7 +12,7 @@ import type { EngineContext } from './context.js';
 import { explain } from './explain.js';
 import { type CloneOutcome, Patience } from './pending.js';
 import { Reaper } from './reaper.js';
-import { type Refusal, Unsuitable } from './refusal.js';
+import { type Refusal, TooSlow, Unsuitable } from './refusal.js';
 import { RequestBlock } from './request-codec.js';
 import { selfTest } from './self-test.js';
 import { Launcher } from './set-up/launch.js';
@@ -91,6 +91,8 @@ export class ForkserverEngine implements ExecEngine {
         selfTest(launcher);
         stats.noteSelfTest('');
       } catch (error) {
+        // Another attempt may do; nothing is known of this machine yet.
+        if (error instanceof TooSlow) return error.message;
         stats.noteSelfTest(explain(error));
       }
     }
@@ -105,6 +107,12 @@ export class ForkserverEngine implements ExecEngine {
   actionChanged(_action: ActionImage): void {
     this.#spares.letGo();
     this.#workshop.drop();
+  }
+
+  /** Has a template made for runs like this one, as soon as the thread has a moment. */
+  prepare(request: StartRequest): void {
+    const shape = shapeFor(request);
+    if (shape !== undefined) this.#workshop.wish(request.action, shape);
   }
 
   start(request: StartRequest, observer: ProcessObserver): StartOutcome | Promise<StartOutcome> {
@@ -124,14 +132,12 @@ export class ForkserverEngine implements ExecEngine {
     const fed = feedAtOnce(pipes.stdin, argument);
     return new Promise((resolve) => {
       const settle = (outcome: CloneOutcome): void => {
+        if (outcome.kind === 'started') template.countRun();
         resolve(this.#outcome(outcome, request, observer, pipes, fed));
       };
       const sent = this.#spares.send(template, id, message, settle) || template.send(id, message, settle);
       closeChildEnds(pipes);
-      if (sent) {
-        template.countRun();
-        return;
-      }
+      if (sent) return;
       closeOurs(pipes, fed);
       resolve(this.#refuse('busy'));
     });
@@ -218,7 +224,8 @@ export class ForkserverEngine implements ExecEngine {
     };
     const { reactor, ledger } = this.#context;
     const process = new NativeProcess(reactor, ledger, child, request.argument, observer);
-    this.#adaptSpares();
+    // A single caller's clone is replaced when its run has ended: until then the processors have better to do.
+    if (this.#runs > 1) this.#adaptSpares();
     return { kind: 'started', process };
   }
 

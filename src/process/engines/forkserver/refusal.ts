@@ -25,7 +25,7 @@ export class Unsuitable extends Error {
   override readonly name: string = 'Unsuitable';
 }
 
-/** The machine was too busy for it: another attempt, later, may do. */
+/** The machine was too busy for it, or short of descriptors: another attempt, later, may do. */
 export class TooSlow extends Unsuitable {
   override readonly name = 'TooSlow';
 }

@@ -5,7 +5,7 @@ import type { ActionImage } from '../engine.js';
 import { hostArch } from './arch/arch.js';
 import { openSocketPair } from './channel.js';
 import { recv, sendmsg, WALL } from './native.js';
-import { Unsuitable } from './refusal.js';
+import { TooSlow, Unsuitable } from './refusal.js';
 import { REPLY_BYTES, RequestBlock, readReply } from './request-codec.js';
 import { buildTemplate } from './set-up/build.js';
 import type { Launcher } from './set-up/launch.js';
@@ -29,7 +29,8 @@ const FOLDER = '/';
 export function selfTest(launcher: Launcher): void {
   const arch = hostArch();
   const pair = openSocketPair();
-  if (arch === undefined || pair === undefined) throw new Unsuitable('there are no sockets');
+  if (arch === undefined) throw new Unsuitable(`there is no code for the processor ${process.arch}`);
+  if (pair === undefined) throw new TooSlow('there are no descriptors for the self-test');
   const [ours, theirs] = pair;
   const action: ActionImage = {
     exec: launcher.helperPath,
@@ -62,7 +63,7 @@ const block = new RequestBlock();
 
 function runOnce(socket: number, action: ActionImage, argument: string, value: string): Run {
   const pipes = openPipes();
-  if (typeof pipes === 'number') throw new Unsuitable('there are no pipes');
+  if (typeof pipes === 'number') throw new TooSlow('there are no descriptors for the self-test');
   const input = Buffer.from('of stdin');
   write(pipes.stdin, input, input.length);
   close(pipes.stdin);
@@ -140,5 +141,5 @@ function waitUntilReadable(fd: number): void {
   const wanted = Buffer.alloc(8);
   wanted.writeInt32LE(fd, 0);
   wanted.writeInt16LE(POLLIN, 4);
-  if (poll(wanted, 1, PATIENCE_MS) !== 1) throw new Unsuitable('a clone does not answer');
+  if (poll(wanted, 1, PATIENCE_MS) !== 1) throw new TooSlow('a clone does not answer');
 }

@@ -58,11 +58,16 @@ export class Template {
     return this.#runs >= this.#context.mostRuns || performance.now() - this.#bornMs >= LONGEST_LIFE_MS;
   }
 
+  /** Whether a run has begun with it. */
+  get hasServed(): boolean {
+    return this.#runs > 0;
+  }
+
   get alive(): boolean {
     return this.#channel.open && !this.#retired;
   }
 
-  /** One more run begins with its layout, by itself or by a spare clone of it. */
+  /** One more run has begun with its layout, by itself or by a spare clone of it. */
   countRun(): void {
     this.#runs++;
   }

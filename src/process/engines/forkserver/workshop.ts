@@ -73,7 +73,11 @@ export class Workshop {
     if (this.#current?.worn) this.#context.stats.add('templatesRenewed');
     this.#drop();
     this.#wish = undefined;
-    if (this.#context.examine() !== '') return undefined;
+    const failedTest = this.#context.examine();
+    if (failedTest !== '') {
+      this.#failed(action, new Unsuitable(failedTest));
+      return undefined;
+    }
     const pair = openSocketPair();
     if (pair === undefined) return undefined;
     const [ours, theirs] = pair;
@@ -86,7 +90,7 @@ export class Workshop {
       });
       close(theirs);
       this.#context.stats.built(performance.now() - begunMs);
-      this.#forgive();
+      this.#failure = undefined;
       const template = new Template(this.#context, action, shape, built, ours, () => this.#died(template));
       this.#current = template;
       return template;
@@ -130,6 +134,8 @@ export class Workshop {
   #died(template: Template): void {
     this.#context.stats.add('templatesDied');
     if (this.#current === template) this.#current = undefined;
+    // One that never served may be one of many.
+    if (template.hasServed) this.#failures = 0;
     this.#backOff();
     this.#failure = { reason: 'the template died', action: template.action, file: undefined };
   }

@@ -1,0 +1,62 @@
+import type {
+  ActionImage,
+  ExecEngine,
+  ProcessObserver,
+  StartOutcome,
+  StartRequest,
+} from '../process/engines/engine.js';
+import type { ForkserverOptions } from '../process/engines/forkserver/engine.js';
+import type { StatsWriter } from '../process/engines/forkserver/stats.js';
+
+/** When the first run has begun, and most likely ended. */
+const LOAD_AFTER_MS = 5;
+
+/**
+ * The fork server, loaded once there was a run: it could not take the first one anyway, and a cold start goes without
+ * its code.
+ */
+export class DeferredForkserver implements ExecEngine {
+  readonly name = 'forkserver';
+  readonly #options: ForkserverOptions;
+  readonly #stats: StatsWriter;
+  #engine: ExecEngine | undefined;
+  #loading = false;
+  #closed = false;
+
+  constructor(options: ForkserverOptions) {
+    this.#options = options;
+    this.#stats = options.stats;
+  }
+
+  actionChanged(action: ActionImage): void {
+    this.#engine?.actionChanged(action);
+  }
+
+  start(request: StartRequest, observer: ProcessObserver): StartOutcome | Promise<StartOutcome> {
+    if (this.#engine !== undefined) return this.#engine.start(request, observer);
+    if (!this.#loading) {
+      this.#loading = true;
+      setTimeout(() => this.#load(request), LOAD_AFTER_MS);
+    }
+    this.#stats.refused('no_template');
+    return { kind: 'refused', reason: 'no_template' };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#engine?.close();
+  }
+
+  #load(firstRun: StartRequest): void {
+    import('../process/engines/forkserver/engine.js')
+      .then(({ ForkserverEngine }) => {
+        if (this.#closed) return;
+        const engine = new ForkserverEngine(this.#options);
+        engine.prepare(firstRun);
+        this.#engine = engine;
+      })
+      .catch((error: unknown) => {
+        this.#stats.noteSelfTest(error instanceof Error ? error.message : String(error));
+      });
+  }
+}
