@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { ERRORS, type ErrorCode, type ErrorRow } from '../../src/errors/table.js';
 import { REFILL_SECONDS } from '../../src/metrics/bounds.js';
 import { containerMemory } from '../../src/metrics/container-memory.js';
 import { cellsOf, Distribution, TracedDistribution } from '../../src/metrics/distribution.js';
@@ -50,6 +51,18 @@ describe('a distribution', () => {
     expect(data.exemplarOf(0)).toMatchObject({ label: 'activation_id', id: 'activation', value: 0.5 });
     expect(data.exemplarOf(1)).toMatchObject({ label: 'trace_id', id: 'trace', value: 5 });
   });
+});
+
+describe('failures', () => {
+  it.each(Object.entries<ErrorRow>(ERRORS))(
+    'of the row %s are counted with their fault',
+    async (code, { fault }) => {
+      const recorder = new Recorder(GAUGES);
+      recorder.countFailure(code as ErrorCode);
+      const { text } = await recorder.scrape(undefined);
+      expect(text.split('\n')).toContain(`hyperskeleton_failures_total{code="${code}",fault="${fault}"} 1`);
+    },
+  );
 });
 
 describe('prepared processes', () => {

@@ -34,6 +34,21 @@ describe('what is recorded of activations and inits', () => {
     expect(page.value(`hyperskeleton_failures_total{code="${code}",fault="${fault}"}`)).toBe(times);
   });
 
+  it('tells cause and fault in the answer too', async () => {
+    const { headers } = await server.run();
+    expect(headers).toMatchObject({
+      'x-hyperskeleton-cause': 'run_invalid_result',
+      'x-hyperskeleton-fault': 'action',
+    });
+    expect(headers).not.toHaveProperty('x-hyperskeleton-error');
+    const refused = await server.runBody('no JSON');
+    expect(refused.headers).toMatchObject({
+      'x-hyperskeleton-cause': 'run_bad_json',
+      'x-hyperskeleton-fault': 'caller',
+      'x-hyperskeleton-error': 'run_bad_json',
+    });
+  });
+
   it('has the sizes of arguments, results and code', () => {
     const result = '{"a":12345}'.length;
     expect(page.value('hyperskeleton_result_bytes_sum')).toBe(result);
