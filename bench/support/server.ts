@@ -22,6 +22,8 @@ export interface LaunchOptions {
   readonly program?: string;
   /** How processes are started; by default as the server chooses. */
   readonly engine?: string;
+  /** Further environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Where stdout goes; a file by default. */
   readonly stdoutFd?: number;
 }
@@ -58,7 +60,7 @@ export class BenchServer {
     const launchedMs = performance.now();
     const flags = options.engine === undefined ? [] : ['--engine', options.engine];
     const child = spawn(SERVER, ['serve', '--port', String(port), '--action-root', actionRoot, ...flags], {
-      env: { PATH: path, TMPDIR: folder },
+      env: { PATH: path, TMPDIR: folder, ...options.env },
       stdio: ['ignore', stdout, stderr],
     });
     closeSync(stderr);

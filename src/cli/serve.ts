@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isatty } from 'node:tty';
+import { threadId } from 'node:worker_threads';
 import { ActionState } from '../action/state.js';
 import { ensureAction } from '../action/stub.js';
 import { Admission } from '../admission/admission.js';
@@ -8,17 +9,22 @@ import { cpuSaturation } from '../admission/cpu-saturation.js';
 import { systemLimits } from '../admission/default-limit.js';
 import { LoadShedder } from '../admission/load-shedder.js';
 import type { Config } from '../config/load.js';
+import { version } from '../config/version.js';
 import { ServerLog } from '../logs/server-log.js';
+import type { PrewarmStats } from '../metrics/gauges.js';
+import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
 import { Recorder } from '../metrics/recorder.js';
+import { Startup } from '../metrics/startup.js';
 import { WorkerPool } from '../pool/worker-pool.js';
 import { AwakeClock } from '../process/awake-clock.js';
-import { survivors } from '../process/leftovers.js';
 import { reapOrphans } from '../process/orphans.js';
 import { createRunner } from '../server/create-runner.js';
 import type { HttpServer } from '../server/http-server.js';
 import { refuseBusyPort } from '../server/port-probe.js';
+import { serverGauges } from '../server/server-gauges.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
+import { openTracing } from '../tracing/tracing.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
 import { type LogTargets, workerSettings } from './worker-settings.js';
@@ -41,6 +47,8 @@ const CONTAINER_LOGS: LogTargets = { logs: [1, 2], sentinels: true };
  * @throws Error with a message for the operator when it can't start
  */
 export async function serve(config: Config): Promise<void> {
+  const startup = new Startup();
+  startup.ends('node');
   if (config.unknownPlatform !== undefined) {
     process.stderr.write(
       `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
@@ -56,7 +64,7 @@ export async function serve(config: Config): Promise<void> {
   const settings = workerSettings(config, actionRoot, CONTAINER_LOGS);
   const pool = new WorkerPool(settings, {
     workerLost: (threadId, killed) => {
-      recorder.workersLost++;
+      if (recorder !== undefined) recorder.workersLost++;
       log.warn('worker thread lost', { threadId, killed });
     },
   });
@@ -71,23 +79,34 @@ export async function serve(config: Config): Promise<void> {
     config.maxQueued ?? limits.queued,
     shedder,
   );
-  const recorder = new Recorder({
-    inFlight: () => admission.inFlight,
-    queued: () => admission.queued,
-    workerThreads: () => pool.threads,
-    engine: () => engine,
-    survivors: () => survivors()?.length,
-    loop: () => runner.gauges,
-  });
-  const log = await ServerLog.open(config.logFile, config.logLevel);
+  const { lag: lagMemory } = settings.shared;
+  const lag = lagMemory && new LoopLag(lagCells(createLagMemory(1), 0), threadId);
+  const recorder =
+    lag &&
+    new Recorder(
+      serverGauges({
+        ...{ admission, pool, startup, lag, lagMemory },
+        engine: () => engine,
+        loop: () => runner.gauges,
+        prewarm: () => prewarmStats(pool, engine),
+      }),
+    );
+  startup.ends('prepare');
+  const log = await ServerLog.open(config);
   // Loaded while the first worker starts on another core: the two take about as long.
-  const [{ HttpServer }, runner] = await Promise.all([
+  const [{ HttpServer }, runner, tracing] = await Promise.all([
     loadFrontEnd(),
     createRunner(config, settings, pool, action, clock),
+    openTracing(config.otlpEndpoint, version(), (trouble) =>
+      log.warn('traces could not be sent', { trouble }),
+    ),
   ]);
-  const service = new Service({ config, action, admission, pool, runner, metrics: recorder, log, clock });
+  startup.ends('load');
+  const parts = { config, action, admission, pool, runner, metrics: recorder, lag, tracing, log, clock };
+  const service = new Service(parts);
   const http = new HttpServer(service);
   const port = await http.listen(config.port, config.metricsPort);
+  startup.ends('listen');
   endOnSignals(service, http);
   survive(log);
   const hello = await pool.hello().catch(async (error: unknown) => {
@@ -96,6 +115,7 @@ export async function serve(config: Config): Promise<void> {
     throw error;
   });
   engine = hello.engine;
+  startup.ends('worker');
   watchSelfTest(pool, (reason) => {
     engine = 'posix_spawn';
     log.warn('a slower engine is in use', { engine, fallbackReason: `forkserver: ${reason}` });
@@ -109,6 +129,19 @@ export async function serve(config: Config): Promise<void> {
     process.stderr.write(
       `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
     );
+}
+
+/** The clones that wait for a run; undefined where the engine has none. */
+function prewarmStats(pool: WorkerPool, engine: string): PrewarmStats | undefined {
+  if (engine !== 'forkserver') return undefined;
+  const { counters, refills } = pool.engineStats;
+  return {
+    ready: counters.sparesWaiting,
+    hits: counters.spareHits,
+    misses: counters.spareMisses,
+    discarded: counters.sparesDiscarded,
+    refillSeconds: refills,
+  };
 }
 
 const SELF_TEST_LOOK_MS = 500;

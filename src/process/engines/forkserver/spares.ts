@@ -16,6 +16,7 @@ const SATURATED_RUNS = 6;
 interface Spare {
   readonly template: Template;
   readonly channel: Channel;
+  readonly orderedMs: number;
   /** 0 until it has told that it waits. */
   pid: number;
   /** While it waits: its end is looked after. */
@@ -55,11 +56,13 @@ export class Spares {
         spare.runId = id;
         this.#context.patience.begin(id, () => kill(pid, constants.signals.SIGKILL));
         this.#context.stats.add('spareHits');
+        this.#tellWaiting();
         return true;
       }
       this.#discard(spare);
     }
     this.#context.stats.add('spareMisses');
+    this.#tellWaiting();
     return false;
   }
 
@@ -78,6 +81,7 @@ export class Spares {
   /** Ends all that wait. */
   letGo(): void {
     for (const spare of this.#waiting.splice(0)) this.#discard(spare);
+    this.#tellWaiting();
     // One that is not there yet is let go once it has told its number: then it can be reaped.
     for (const spare of this.#coming) spare.unwanted = true;
     this.#coming.clear();
@@ -104,6 +108,7 @@ export class Spares {
     const spare: Spare = {
       template,
       channel,
+      orderedMs: performance.now(),
       pid: 0,
       expected: undefined,
       pidfd: -1,
@@ -121,6 +126,12 @@ export class Spares {
     this.#coming.delete(spare);
     if (spare.unwanted) this.#discard(spare);
     else this.#waiting.push(spare);
+    this.#context.stats.refilled(performance.now() - spare.orderedMs);
+    this.#tellWaiting();
+  }
+
+  #tellWaiting(): void {
+    this.#context.stats.waiting(this.#waiting.length);
   }
 
   /** It has begun, or it has ended and never will. */
@@ -129,6 +140,7 @@ export class Spares {
     this.#coming.delete(spare);
     const at = this.#waiting.indexOf(spare);
     if (at >= 0) this.#waiting.splice(at, 1);
+    this.#tellWaiting();
     spare.channel.close();
     if (outcome.kind !== 'started') {
       if (spare.pid === 0) reaper.sweepLater(() => patience.idle);

@@ -1,3 +1,5 @@
+import { REFILL_SECONDS } from '../../../metrics/bounds.js';
+import { cellsOf, Distribution, type HistogramData } from '../../../metrics/distribution.js';
 import { REFUSALS, type Refusal } from './refusal.js';
 
 /** What the engine counts; times in milliseconds. */
@@ -12,12 +14,14 @@ export const COUNTERS = [
   'spareHits',
   'spareMisses',
   'sparesDiscarded',
+  'sparesWaiting',
 ] as const;
 
 export type Counter = (typeof COUNTERS)[number];
 
 const REFUSALS_AT = COUNTERS.length;
-const FIELDS_PER_SLOT = COUNTERS.length + REFUSALS.length;
+const REFILLS_AT = REFUSALS_AT + REFUSALS.length;
+const FIELDS_PER_SLOT = REFILLS_AT + cellsOf(REFILL_SECONDS);
 /** Behind the slots: whether the self-test of this server has passed, and the reason's length and text. */
 const TEST_STATE = 0;
 const TEST_REASON_BYTES = 1;
@@ -31,6 +35,8 @@ const FAILED = 2;
 export interface EngineStats {
   readonly counters: Readonly<Record<Counter, number>>;
   readonly refusals: Readonly<Record<Refusal, number>>;
+  /** From the order of a clone that waits until it is there, in seconds. */
+  readonly refills: HistogramData;
 }
 
 /** The memory for that many worker threads; the main thread reads it, each worker writes its own slot. */
@@ -74,11 +80,13 @@ class SelfTestMemory {
 /** One worker's side. */
 export class StatsWriter {
   readonly #fields: Float64Array;
+  readonly #refills: Distribution;
   readonly #selfTest: SelfTestMemory;
 
   constructor(memory: SharedArrayBuffer, slot: number) {
     const all = new Float64Array(memory);
     this.#fields = all.subarray(slot * FIELDS_PER_SLOT, (slot + 1) * FIELDS_PER_SLOT);
+    this.#refills = new Distribution(REFILL_SECONDS, this.#fields.subarray(REFILLS_AT));
     this.#selfTest = new SelfTestMemory(memory);
   }
 
@@ -95,6 +103,16 @@ export class StatsWriter {
   add(counter: Counter, amount = 1): void {
     const at = COUNTERS.indexOf(counter);
     this.#fields[at] = (this.#fields[at] as number) + amount;
+  }
+
+  /** How many clones of this thread wait now. */
+  waiting(count: number): void {
+    this.#fields[COUNTERS.indexOf('sparesWaiting')] = count;
+  }
+
+  /** A clone that was ordered is there, after so long. */
+  refilled(ms: number): void {
+    this.#refills.observe(ms / 1000);
   }
 
   built(ms: number): void {
@@ -121,8 +139,12 @@ export function readEngineStats(memory: SharedArrayBuffer): EngineStats {
   const sum = (a: number, b: number): number => a + b;
   const counters = COUNTERS.map((name, at) => [name, fold(at, name === 'buildMsLast' ? Math.max : sum)]);
   const refusals = REFUSALS.map((name, at) => [name, fold(REFUSALS_AT + at, sum)]);
+  const refills = Float64Array.from({ length: cellsOf(REFILL_SECONDS) }, (_, at) =>
+    fold(REFILLS_AT + at, sum),
+  );
   return {
     counters: Object.fromEntries(counters) as Record<Counter, number>,
     refusals: Object.fromEntries(refusals) as Record<Refusal, number>,
+    refills: new Distribution(REFILL_SECONDS, refills),
   };
 }
