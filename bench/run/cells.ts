@@ -1,4 +1,5 @@
 import { summarize } from '../measure/statistics.js';
+import { peakMemory } from '../report/metrics.js';
 import type { BenchCell, BenchLoad, BenchRound, BenchSummary } from '../report/schema.js';
 
 type Summary = NonNullable<BenchCell['summary']>;
@@ -84,11 +85,6 @@ function summarizeRounds(rounds: readonly BenchRound[], load: BenchLoad): Summar
       capacityPerSecond: load.kind === 'capacity' ? ratePerSecond : undefined,
     }),
   };
-}
-
-/** The most memory that a round saw; undefined where nobody could look. */
-export function peakMemory(round: BenchRound): number | undefined {
-  return round.memory.length === 0 ? undefined : Math.max(...round.memory.map(([, bytes]) => bytes));
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

@@ -1,6 +1,6 @@
-import { MIN_PAIRS, pairedRatio } from '../measure/statistics.js';
+import { FEWEST_ROUNDS, pairedRatio } from '../measure/statistics.js';
+import { peakMemory } from '../report/metrics.js';
 import type { BenchCell, BenchComparison, BenchRound } from '../report/schema.js';
-import { peakMemory } from './cells.js';
 
 const CONFIDENCE = 0.95;
 
@@ -63,7 +63,7 @@ function compareTwo(target: BenchCell, baseline: BenchCell): BenchComparison[] {
         : [[value, other] as const];
     });
     if (pairs.length === 0) return [];
-    const { ratio, low, high } = pairedRatio(
+    const { ratio, low, high, confidence } = pairedRatio(
       pairs.map(([value]) => value),
       pairs.map(([, other]) => other),
       CONFIDENCE,
@@ -79,7 +79,7 @@ function compareTwo(target: BenchCell, baseline: BenchCell): BenchComparison[] {
         ratio,
         low,
         high,
-        confidence: CONFIDENCE,
+        confidence,
         better: verdict(low, high, pairs.length, metric.moreIsBetter),
       },
     ];
@@ -87,7 +87,7 @@ function compareTwo(target: BenchCell, baseline: BenchCell): BenchComparison[] {
 }
 
 function verdict(low: number, high: number, pairs: number, moreIsBetter: boolean): BenchComparison['better'] {
-  if (pairs < MIN_PAIRS || (low <= 1 && high >= 1)) return 'undecided';
+  if (pairs < FEWEST_ROUNDS || (low <= 1 && high >= 1)) return 'undecided';
   return low > 1 === moreIsBetter ? 'target' : 'baseline';
 }
 
