@@ -1,4 +1,13 @@
-import { formatBytes, formatMs, formatRate, formatSeconds, formatUs } from './format.js';
+import { summarize } from '../measure/statistics.js';
+import {
+  formatBytes,
+  formatMs,
+  formatRate,
+  formatRatio,
+  formatSeconds,
+  formatShare,
+  formatUs,
+} from './format.js';
 import type { BenchCell, BenchComparison, BenchRound, BenchSummary } from './schema.js';
 
 /** One number of a cell: how it is named, written and judged. */
@@ -79,6 +88,58 @@ export const CAPACITY: Metric = {
   ofRound: (round) => round.ratePerSecond,
 };
 
+/** What only a load that is a multiple of each target's own capacity has. */
+export const OVERLOAD: readonly Metric[] = [
+  {
+    key: 'duePerSecond',
+    title: 'due',
+    unit: '1/s',
+    higherIsBetter: true,
+    format: formatRate,
+    summary: ({ load }) => (load.kind === 'open' ? summarize([load.ratePerSecond]) : undefined),
+    ofRound: () => undefined,
+  },
+  {
+    key: 'refusedShare',
+    title: 'refused (429)',
+    unit: 'share',
+    higherIsBetter: false,
+    format: formatShare,
+    summary: (cell) => cell.summary?.overload?.refusedShare,
+    ofRound: () => undefined,
+  },
+  {
+    key: 'lost',
+    title: 'lost',
+    unit: 'requests',
+    higherIsBetter: false,
+    format: (count) => String(Math.round(count)),
+    summary: (cell) => cell.summary?.overload?.lost,
+    ofRound: () => undefined,
+  },
+  {
+    key: 'p99OverCalm',
+    title: 'p99 ÷ p99 without overload',
+    unit: 'ratio',
+    higherIsBetter: false,
+    format: formatRatio,
+    summary: (cell) => cell.summary?.overload?.p99OverCalm,
+    ofRound: () => undefined,
+  },
+  {
+    key: 'generatorCpuShare',
+    title: 'generator’s share of the CPU',
+    unit: 'share',
+    higherIsBetter: false,
+    format: formatShare,
+    summary: ({ rounds }) => {
+      const shares = rounds.flatMap(({ generatorCpuShare }) => generatorCpuShare ?? []);
+      return shares.length === 0 ? undefined : summarize(shares);
+    },
+    ofRound: () => undefined,
+  },
+];
+
 /** A named single duration, such as `listen` of a cold start. */
 export function markMetric(mark: string): Metric {
   return {
@@ -106,10 +167,12 @@ export function marksOf(cells: readonly BenchCell[]): string[] {
 
 /** What can be said of a cell, the most telling first. */
 export function metricsOf(cells: readonly BenchCell[]): Metric[] {
-  const kind = cells[0]?.load.kind;
+  const load = cells[0]?.load;
+  const kind = load?.kind;
+  const overload = load?.kind === 'open' && load.factor !== undefined ? OVERLOAD : [];
   const rate = kind === 'capacity' ? [CAPACITY] : kind === 'cold' || kind === 'init' ? [] : [RATE];
-  return [...marksOf(cells).map(markMetric), ...rate, P50, P90, P99, P999, CPU, MEMORY].filter((metric) =>
-    cells.some((cell) => metric.summary(cell) !== undefined),
+  return [...marksOf(cells).map(markMetric), ...rate, P50, P90, P99, P999, ...overload, CPU, MEMORY].filter(
+    (metric) => cells.some((cell) => metric.summary(cell) !== undefined),
   );
 }
 

@@ -1,4 +1,5 @@
 import { FEWEST_ROUNDS, pairedRatio } from '../measure/statistics.js';
+import { groupKey } from '../report/groups.js';
 import { peakMemory } from '../report/metrics.js';
 import type { BenchCell, BenchComparison, BenchRound } from '../report/schema.js';
 
@@ -31,7 +32,7 @@ export function compareCells(cells: readonly BenchCell[], order: readonly string
   const groups = new Map<string, BenchCell[]>();
   for (const cell of cells) {
     if (cell.rounds.length === 0 || cell.summary === undefined) continue;
-    const key = groupKey(cell);
+    const key = groupKey(cell.scenarioId, cell.load);
     groups.set(key, [...(groups.get(key) ?? []), cell]);
   }
   return [...groups.values()].flatMap((group) => {
@@ -41,14 +42,6 @@ export function compareCells(cells: readonly BenchCell[], order: readonly string
     if (baseline === undefined) return [];
     return group.filter((cell) => cell !== baseline).flatMap((cell) => compareTwo(cell, baseline));
   });
-}
-
-/** Cells that are compared: an overload's rate is each target's own. */
-function groupKey({ scenarioId, load }: BenchCell): string {
-  return JSON.stringify([
-    scenarioId,
-    load.kind === 'open' && scenarioId === 'overload' ? { ...load, ratePerSecond: 0 } : load,
-  ]);
 }
 
 function compareTwo(target: BenchCell, baseline: BenchCell): BenchComparison[] {
