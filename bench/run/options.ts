@@ -33,6 +33,7 @@ export function usage(): string {
   return `Measures runtimes of the contract side by side and writes a report.
 
 usage: hyperskeleton bench [run] [flags]
+       hyperskeleton bench compare | trend | render | picture | publish --help
 
   --quick              under a minute
   --full               everything; about an hour and a half (the default: under ten minutes)
