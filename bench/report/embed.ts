@@ -2,8 +2,8 @@ import { markdownReport } from './markdown.js';
 import { InvalidReport } from './read.js';
 import type { BenchReport } from './schema.js';
 
-const BEGIN = '<!-- results -->';
-const END = '<!-- /results -->';
+/** Each on a line of its own: a page may also tell about them. */
+const PLACE = /^(<!-- results -->)$[^]*?^(<!-- \/results -->)$/m;
 
 /**
  * A Markdown page with the report between its two marks, in place of what stood there. The report's headings are one
@@ -13,8 +13,9 @@ const END = '<!-- /results -->';
  * @throws InvalidReport when the page does not have both marks
  */
 export function embedReport(page: string, report: BenchReport, name: string): string {
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) throw new InvalidReport(`${name} has no ${BEGIN} with ${END} after it`);
+  if (!PLACE.test(page)) {
+    throw new InvalidReport(`${name} has no line <!-- results --> with a line <!-- /results --> after it`);
+  }
   const text = markdownReport(report).replaceAll(/^#/gm, '##');
-  return `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n${page.slice(end)}`;
+  return page.replace(PLACE, (_whole, begin: string, end: string) => `${begin}\n\n${text}\n${end}`);
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { closedLoop } from '../load/closed.js';
 import { Connection, requestBytes } from '../load/connection.js';
 import { countError, type ErrorCounts, totalErrors } from '../load/exchange.js';
+import { freshLoop } from '../load/fresh.js';
 import { openLoop } from '../load/open.js';
 import type { BenchLoad } from '../report/schema.js';
 import type { ActionProtocol, ScenarioDefinition } from '../scenarios/definition.js';
@@ -71,7 +72,8 @@ export class Member implements Watch {
     };
     let outcome: Outcome;
     if (load.kind === 'closed') {
-      const result = await closedLoop({ ...common, connections: load.connections });
+      const loop = this.#scenario.freshConnections === true ? freshLoop : closedLoop;
+      const result = await loop({ ...common, connections: load.connections });
       outcome = { ...result, requests: result.answers, activations: result.allAnswers };
     } else if (load.kind === 'open') {
       const { connections, ratePerSecond } = load;

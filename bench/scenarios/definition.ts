@@ -38,6 +38,8 @@ export interface ScenarioDefinition {
   readonly protocols: readonly ActionProtocol[];
   /** Whether the references take part, which can only say hello: the C loop, the bare front end. */
   readonly references?: boolean;
+  /** Whether the closed loop makes a connection for each request. */
+  readonly freshConnections?: boolean;
   /** Whether the action writes to stdout what is no result. */
   readonly writesLogs?: boolean;
   /** Why it can't be run here, such as a missing interpreter; undefined when it can. */

@@ -161,7 +161,10 @@ describe('render', () => {
 
 describe('into a page', () => {
   const page = (name: string): string => {
-    writeFileSync(path(name), '# Page\n\n<!-- results -->\nstale\n<!-- /results -->\n\n## After\n');
+    writeFileSync(
+      path(name),
+      '# Page\n\n<!-- results -->\nstale\n<!-- /results -->\n\n## After `<!-- results -->`\n',
+    );
     return path(name);
   };
 
@@ -170,14 +173,14 @@ describe('into a page', () => {
     expect(await call(render, OLD, '--into', into)).toMatchObject({ code: 0, out: `${into}\n` });
     const once = readFileSync(into, 'utf8');
     expect(once).toMatch(
-      /^# Page\n\n<!-- results -->\n\n### Benchmark of [\s\S]*\n<!-- \/results -->\n\n## After\n$/,
+      /^# Page\n\n<!-- results -->\n\n### Benchmark of [\s\S]*\n<!-- \/results -->\n\n## After `<!-- results -->`\n$/,
     );
     expect(once).not.toContain('stale');
     await call(render, OLD, '--into', into);
     expect(readFileSync(into, 'utf8')).toBe(once);
     writeFileSync(path('bare.md'), '# Page\n');
     const bare = await call(render, OLD, '--into', path('bare.md'));
-    expect(bare).toMatchObject({ code: 2, err: expect.stringContaining('has no <!-- results -->') });
+    expect(bare).toMatchObject({ code: 2, err: expect.stringContaining('has no line <!-- results -->') });
   });
 
   it('publish fills the history, the page and the picture, and compares with itself as unchanged', async () => {
