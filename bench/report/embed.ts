@@ -3,7 +3,7 @@ import { InvalidReport } from './read.js';
 import type { BenchReport } from './schema.js';
 
 /** Each on a line of its own: a page may also tell about them. */
-const PLACE = /^(<!-- results -->)$[^]*?^(<!-- \/results -->)$/m;
+const PLACE = /^(<!-- results -->)$[\s\S]*?^(<!-- \/results -->)$/m;
 
 /**
  * A Markdown page with the report between its two marks, in place of what stood there. The report's headings are one

@@ -88,56 +88,47 @@ export const CAPACITY: Metric = {
   ofRound: (round) => round.ratePerSecond,
 };
 
+/** A number of an overload as a whole: none of its rounds has it by itself. */
+function overloadMetric(
+  key: string,
+  title: string,
+  unit: string,
+  format: Metric['format'],
+  summary: Metric['summary'],
+): Metric {
+  return { key, title, unit, higherIsBetter: false, format, summary, ofRound: () => undefined };
+}
+
 /** What only a load that is a multiple of each target's own capacity has. */
 export const OVERLOAD: readonly Metric[] = [
-  {
-    key: 'duePerSecond',
-    title: 'due',
-    unit: '1/s',
-    higherIsBetter: true,
-    format: formatRate,
-    summary: ({ load }) => (load.kind === 'open' ? summarize([load.ratePerSecond]) : undefined),
-    ofRound: () => undefined,
-  },
-  {
-    key: 'refusedShare',
-    title: 'refused (429)',
-    unit: 'share',
-    higherIsBetter: false,
-    format: formatShare,
-    summary: (cell) => cell.summary?.overload?.refusedShare,
-    ofRound: () => undefined,
-  },
-  {
-    key: 'lost',
-    title: 'lost',
-    unit: 'requests',
-    higherIsBetter: false,
-    format: (count) => String(Math.round(count)),
-    summary: (cell) => cell.summary?.overload?.lost,
-    ofRound: () => undefined,
-  },
-  {
-    key: 'p99OverCalm',
-    title: 'p99 ÷ p99 without overload',
-    unit: 'ratio',
-    higherIsBetter: false,
-    format: formatRatio,
-    summary: (cell) => cell.summary?.overload?.p99OverCalm,
-    ofRound: () => undefined,
-  },
-  {
-    key: 'generatorCpuShare',
-    title: 'generator’s share of the CPU',
-    unit: 'share',
-    higherIsBetter: false,
-    format: formatShare,
-    summary: ({ rounds }) => {
-      const shares = rounds.flatMap(({ generatorCpuShare }) => generatorCpuShare ?? []);
-      return shares.length === 0 ? undefined : summarize(shares);
-    },
-    ofRound: () => undefined,
-  },
+  overloadMetric('duePerSecond', 'due', '1/s', formatRate, ({ load }) =>
+    load.kind === 'open' ? summarize([load.ratePerSecond]) : undefined,
+  ),
+  overloadMetric(
+    'refusedShare',
+    'refused (429)',
+    'share',
+    formatShare,
+    (cell) => cell.summary?.overload?.refusedShare,
+  ),
+  overloadMetric(
+    'lost',
+    'lost',
+    'requests',
+    (count) => String(Math.round(count)),
+    (cell) => cell.summary?.overload?.lost,
+  ),
+  overloadMetric(
+    'p99OverCalm',
+    'p99 ÷ p99 without overload',
+    'ratio',
+    formatRatio,
+    (cell) => cell.summary?.overload?.p99OverCalm,
+  ),
+  overloadMetric('generatorCpuShare', 'generator’s share of the CPU', 'share', formatShare, ({ rounds }) => {
+    const shares = rounds.flatMap(({ generatorCpuShare }) => generatorCpuShare ?? []);
+    return shares.length === 0 ? undefined : summarize(shares);
+  }),
 ];
 
 /** A named single duration, such as `listen` of a cold start. */
