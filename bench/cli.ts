@@ -15,6 +15,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['compare', onReports(() => import('./commands/compare.js'))],
   ['trend', onReports(() => import('./commands/trend.js'))],
   ['render', onReports(() => import('./commands/render.js'))],
+  ['publish', onReports(() => import('./commands/publish.js'))],
   ['picture', onReports(() => import('./commands/picture.js'))],
 ]);
 

@@ -6,11 +6,12 @@ import type { Finding, Goal, Setting } from './goals/goal.js';
 import { idleMemoryGoal } from './goals/idle-memory.js';
 import { largeInitGoal } from './goals/large-init.js';
 import { latencyGoal } from './goals/latency.js';
+import { leaksGoal } from './goals/leaks.js';
 import { logFloodGoal } from './goals/log-flood.js';
 import { metricsCostGoal } from './goals/metrics-cost.js';
 import { rateGoal } from './goals/rate.js';
 import { roundTripGoal } from './goals/round-trip.js';
-import { sleepersGoal } from './goals/sleepers.js';
+import { sleepersGoal, thousandSleepersGoal } from './goals/sleepers.js';
 import { endOnSignals, temporaryFolder } from './support/cleanup.js';
 import { machineFacts } from './support/machine.js';
 import { buildPrograms } from './support/programs.js';
@@ -21,6 +22,8 @@ const GOALS: readonly Goal[] = [
   latencyGoal,
   enginesGoal,
   sleepersGoal,
+  thousandSleepersGoal,
+  leaksGoal,
   largeInitGoal,
   idleMemoryGoal,
   roundTripGoal,

@@ -5,8 +5,7 @@ import { readReport } from '../report/read.js';
 import { trendPage } from '../report/trend.js';
 import { writeWhole } from '../report/write.js';
 import { type CommandIo, runCommand, UsageError } from './command.js';
-
-const RESULTS = 'bench/results';
+import { RESULTS } from './publish.js';
 
 const USAGE = `Draws how the numbers went from run to run.
 

@@ -26,6 +26,11 @@ export class Connection {
     this.#socket ??= this.#open();
   }
 
+  /** Ends it without waiting for the answer, which is rejected. */
+  abandon(): void {
+    this.#socket?.destroy();
+  }
+
   close(): void {
     this.#pending = undefined;
     this.#socket?.destroy();

@@ -17,6 +17,8 @@ export interface OpenOptions {
   readonly endpoint: Endpoint;
   readonly ratePerSecond: number;
   readonly seconds: number;
+  /** Before the measured time, at the same rate without a pause: its answers are checked and not counted. */
+  readonly warmUpSeconds?: number;
   /** The most connections; what is due while all are taken waits, and its latency grows. */
   readonly connections: number;
   readonly source: ExchangeSource;
@@ -28,10 +30,12 @@ export interface OpenOptions {
 
 /** What an open loop saw. */
 export interface OpenResult {
-  /** Requests that were due. */
+  /** Requests that were due in the measured time. */
   readonly due: number;
   /** Right answers. */
   readonly answers: number;
+  /** Right answers, also those of the warm-up. */
+  readonly allAnswers: number;
   readonly seconds: number;
   /** Right answers per second, up to the last one. */
   readonly ratePerSecond: number;
@@ -40,6 +44,7 @@ export interface OpenResult {
   /** How late requests were sent though a connection was free: the generator's own lateness. */
   readonly lateP99Us: number;
   readonly errors: ErrorCounts;
+  readonly warmUpErrors: ErrorCounts;
   readonly example: string | undefined;
   readonly busyShare: number;
 }
@@ -57,6 +62,8 @@ export async function openLoop(options: OpenOptions): Promise<OpenResult> {
 
 class PacedSender {
   readonly #options: OpenOptions;
+  /** How many are due in the warm-up. */
+  readonly #warmUps: number;
   readonly #total: number;
   readonly #free: Connection[] = [];
   readonly #all: Connection[] = [];
@@ -67,32 +74,40 @@ class PacedSender {
   readonly #latency = new LatencyRecorder();
   readonly #late = new LatencyRecorder();
   readonly #errors: ErrorCounts = {};
+  readonly #warmUpErrors: ErrorCounts = {};
   #example: string | undefined;
   #beginMs = 0;
+  #measuredFromMs = 0;
   #sent = 0;
   #answers = 0;
+  #allAnswers = 0;
   #lastAnswerMs = 0;
   #over: (() => void) | undefined;
 
   constructor(options: OpenOptions) {
     this.#options = options;
-    this.#total = Math.max(1, Math.round(options.ratePerSecond * options.seconds));
+    this.#warmUps = Math.round(options.ratePerSecond * (options.warmUpSeconds ?? 0));
+    this.#total = this.#warmUps + Math.max(1, Math.round(options.ratePerSecond * options.seconds));
     // A first few connections are made ahead; more come when they are needed.
     for (let i = 0; i < Math.min(options.connections, 8); i++) this.#add().open();
     this.#free.push(...this.#all);
   }
 
   async run(): Promise<Omit<OpenResult, 'busyShare'>> {
-    const { ratePerSecond, seconds, drainSeconds, signal } = this.#options;
+    const { ratePerSecond, seconds, warmUpSeconds = 0, drainSeconds, signal } = this.#options;
     const stop = new Int32Array(new SharedArrayBuffer(4));
     this.#beginMs = clockMs() + HEAD_START_MS;
+    this.#measuredFromMs = this.#dueMs(this.#warmUps);
     const intervalMs = Math.max(SHORTEST_TICK_MS, 1000 / ratePerSecond);
     const task: TickerTask = { beginMs: this.#beginMs, intervalMs, stop };
     const ticker = new Worker(new URL('./ticker-thread.js', import.meta.url), { workerData: task });
     const ended = new Promise<void>((resolve) => {
       this.#over = resolve;
     });
-    const limit = setTimeout(() => this.#over?.(), HEAD_START_MS + (seconds + drainSeconds) * 1000);
+    const limit = setTimeout(
+      () => this.#over?.(),
+      HEAD_START_MS + (warmUpSeconds + seconds + drainSeconds) * 1000,
+    );
     const abort = (): void => this.#over?.();
     signal?.addEventListener('abort', abort, { once: true });
     if (signal?.aborted === true) abort();
@@ -115,18 +130,21 @@ class PacedSender {
     return connection;
   }
 
+  #dueMs(index: number): number {
+    return this.#beginMs + (index * 1000) / this.#options.ratePerSecond;
+  }
+
   #sendDue(): void {
-    const intervalMs = 1000 / this.#options.ratePerSecond;
     const now = clockMs();
     for (; this.#sent < this.#total; this.#sent++) {
-      const dueMs = this.#beginMs + this.#sent * intervalMs;
+      const dueMs = this.#dueMs(this.#sent);
       if (dueMs > now) return;
       const connection =
         this.#free.pop() ?? (this.#all.length < this.#options.connections ? this.#add() : undefined);
       if (connection === undefined) {
         this.#waiting.push(dueMs);
       } else {
-        this.#late.record((clockMs() - dueMs) * 1000);
+        if (this.#counts(dueMs)) this.#late.record((clockMs() - dueMs) * 1000);
         this.#send(connection, dueMs);
       }
     }
@@ -139,28 +157,35 @@ class PacedSender {
     connection.send(requestBytes(this.#options.endpoint, exchange.body)).then(
       ({ status, body }) => {
         const answer = body.toString('utf8');
-        if (status !== 200) this.#wrong(`status ${status}`, answer);
-        else if (!exchange.check(answer)) this.#wrong('body', answer);
+        if (status !== 200) this.#wrong(dueMs, `status ${status}`, answer);
+        else if (!exchange.check(answer)) this.#wrong(dueMs, 'body', answer);
         else this.#right(dueMs);
         this.#ended(mark, connection);
       },
       (error: Error) => {
-        this.#wrong('connection', error.message);
+        this.#wrong(dueMs, 'connection', error.message);
         this.#ended(mark, connection);
       },
     );
   }
 
+  /** Whether what was due then is of the measured time. */
+  #counts(dueMs: number): boolean {
+    return dueMs >= this.#measuredFromMs;
+  }
+
   #right(dueMs: number): void {
+    this.#allAnswers++;
+    this.#options.onAnswer?.();
+    if (!this.#counts(dueMs)) return;
     const now = clockMs();
     this.#latency.record((now - dueMs) * 1000);
     this.#answers++;
     this.#lastAnswerMs = now;
-    this.#options.onAnswer?.();
   }
 
-  #wrong(kind: string, answer: string): void {
-    countError(this.#errors, kind);
+  #wrong(dueMs: number, kind: string, answer: string): void {
+    countError(this.#counts(dueMs) ? this.#errors : this.#warmUpErrors, kind);
     this.#example ??= `${kind}: ${answer.slice(0, EXAMPLE_CHARS)}`;
   }
 
@@ -183,18 +208,22 @@ class PacedSender {
       ...this.#waiting.slice(this.#waitingFrom),
     ];
     // Leaving them out would make the slowest vanish.
-    for (const dueMs of unanswered) this.#latency.record((now - dueMs) * 1000);
-    countError(this.#errors, 'timeout', unanswered.length);
+    const counting = unanswered.filter((dueMs) => this.#counts(dueMs));
+    for (const dueMs of counting) this.#latency.record((now - dueMs) * 1000);
+    countError(this.#errors, 'timeout', counting.length);
+    countError(this.#warmUpErrors, 'timeout', unanswered.length - counting.length);
     for (const connection of this.#all) connection.close();
-    const seconds = Math.max(this.#options.seconds, (this.#lastAnswerMs - this.#beginMs) / 1000);
+    const seconds = Math.max(this.#options.seconds, (this.#lastAnswerMs - this.#measuredFromMs) / 1000);
     return {
-      due: this.#sent,
+      due: Math.max(0, this.#sent - this.#warmUps),
       answers: this.#answers,
+      allAnswers: this.#allAnswers,
       seconds,
       ratePerSecond: this.#answers / seconds,
       latency: this.#latency.report(),
       lateP99Us: this.#late.percentile(0.99),
       errors: this.#errors,
+      warmUpErrors: this.#warmUpErrors,
       example: this.#example,
     };
   }

@@ -1,16 +1,11 @@
 import type { BenchSummary } from '../report/schema.js';
 
-/** The value below which that share of the values lies; 0 without values. */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
-}
+/** The median; of an even number of values the mean of the middle two; NaN without values. */
+export const median = (values: readonly number[]): number => middleOf(Float64Array.from(values).sort());
 
-/** The median; of an even number of values the mean of the middle two. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+function middleOf(sorted: Float64Array): number {
   const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
+  const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }
 
@@ -30,47 +25,108 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** A ratio and the interval that holds it with the given confidence. */
+/** A ratio and the interval in which it lies with that confidence. */
 export interface Interval {
   readonly ratio: number;
   readonly low: number;
   readonly high: number;
 }
 
+/** Fewer rounds than this decide nothing: their spread is not known. */
+export const FEWEST_ROUNDS = 3;
+
 const RESAMPLES = 2000;
 /** Any fixed number: a report read twice must say the same. */
 const SEED = 20_240_607;
 
+/** What the middle share of many draws lies between: the percentile bootstrap. */
+function bootstrap(
+  draw: (random: () => number) => number,
+  confidence: number,
+  seed = SEED,
+): [number, number] {
+  const random = seededRandom(seed);
+  const draws = Float64Array.from({ length: RESAMPLES }, () => draw(random)).sort();
+  const tail = (1 - confidence) / 2;
+  const at = (index: number): number => draws[index] ?? Number.NaN;
+  return [at(Math.floor(tail * (RESAMPLES - 1))), at(Math.ceil((1 - tail) * (RESAMPLES - 1)))];
+}
+
+/** Draws as many values as there are, with replacement, and takes their median. */
+function medianOfDrawn(values: ArrayLike<number>, random: () => number): number {
+  const drawn = new Float64Array(values.length);
+  for (let i = 0; i < drawn.length; i++) drawn[i] = values[Math.floor(random() * drawn.length)] ?? Number.NaN;
+  return middleOf(drawn.sort());
+}
+
+/** Of paired rounds: the interval, and the confidence that so few pairs really give. */
+export interface PairedInterval extends Interval {
+  readonly confidence: number;
+}
+
 /**
- * The median of the ratios of paired rounds, target ÷ baseline, and its confidence interval by the percentile
- * bootstrap: pairs are drawn with replacement, so that what disturbed both of a pair stays together. With few
- * rounds the interval is simply the range of what was seen, and its real confidence is below the nominal one
- * (3 pairs: 75 %, 5 pairs: 94 %), which is why a verdict asks for {@link MIN_PAIRS}.
+ * The median of the ratios of paired rounds, target ÷ baseline, and its interval: pairs are drawn with replacement, so
+ * that what disturbed both of a pair stays together. Of few rounds the bootstrap's interval is too narrow. It is
+ * therefore never narrower than the sign test's, which is exact for a median whatever the distribution; and where even
+ * the range of all that was seen holds it less surely than asked for (3 pairs: 75 %, 5 pairs: 94 %), the answer says so.
  */
 export function pairedRatio(
   target: readonly number[],
   baseline: readonly number[],
   confidence = 0.95,
-): Interval {
+): PairedInterval {
   const count = Math.min(target.length, baseline.length);
-  const ratios: number[] = [];
+  const found: number[] = [];
   for (let i = 0; i < count; i++) {
     const below = baseline[i] ?? 0;
-    if (below > 0) ratios.push((target[i] ?? 0) / below);
+    if (below > 0) found.push((target[i] ?? 0) / below);
   }
-  if (ratios.length === 0) return { ratio: Number.NaN, low: Number.NaN, high: Number.NaN };
-  const random = seededRandom(SEED);
-  const medians: number[] = [];
-  for (let sample = 0; sample < RESAMPLES; sample++) {
-    medians.push(median(ratios.map(() => ratios[Math.floor(random() * ratios.length)] ?? 0)));
-  }
-  const outside = (1 - confidence) / 2;
+  const ratios = Float64Array.from(found).sort();
+  const [low, high] = bootstrap((random) => medianOfDrawn(ratios, random), confidence);
+  const { rank, confidence: reached } = signTest(ratios.length, confidence);
   return {
-    ratio: median(ratios),
-    low: percentile(medians, outside),
-    high: percentile(medians, 1 - outside),
+    ratio: middleOf(ratios),
+    low: Math.min(low, ratios[rank] ?? Number.NaN),
+    high: Math.max(high, ratios[ratios.length - 1 - rank] ?? Number.NaN),
+    confidence: Math.min(confidence, reached),
   };
 }
 
-/** Pairs of rounds below which no difference is called one. */
-export const MIN_PAIRS = 3;
+/**
+ * How many of the lowest and of the highest of so many values can be left out while what remains still spans their
+ * distribution's median with that confidence: each value is above it or below, like the sides of a coin.
+ */
+function signTest(count: number, confidence: number): { rank: number; confidence: number } {
+  let rank = 0;
+  let ways = 1;
+  let outside = 2 ** (1 - count);
+  for (;;) {
+    ways = (ways * (count - rank)) / (rank + 1);
+    const next = outside + ways * 2 ** (1 - count);
+    if (1 - next < confidence || 2 * rank + 2 >= count) break;
+    outside = next;
+    rank++;
+  }
+  return { rank, confidence: 1 - outside };
+}
+
+/** Nothing before and nothing after is no change; something after nothing is infinitely more. */
+const quotient = (after: number, before: number): number =>
+  before === 0 && after === 0 ? 1 : after / before;
+
+/**
+ * The ratio of the medians, after ÷ before, with the percentile bootstrap's interval: rounds of each side are drawn
+ * with replacement, apart from each other, since the two runs have no rounds in common.
+ */
+export function ratioOfMedians(
+  before: readonly number[],
+  after: readonly number[],
+  options: { readonly confidence: number; readonly seed?: number },
+): Interval {
+  const draw = (random: () => number): number => {
+    const below = medianOfDrawn(before, random);
+    return quotient(medianOfDrawn(after, random), below);
+  };
+  const [low, high] = bootstrap(draw, options.confidence, options.seed);
+  return { ratio: quotient(median(after), median(before)), low, high };
+}

@@ -1,7 +1,7 @@
+import { median } from '../measure/statistics.js';
 import { countOf, formatMs, formatShare, formatSummary, formatUs, loadTitle } from './format.js';
 import { targetOf } from './groups.js';
 import type { BenchCell, BenchReport } from './schema.js';
-import { median } from './significance.js';
 
 /** Something that a reader has to know before believing a number. */
 export interface Caveat {

@@ -1,3 +1,4 @@
+import { FEWEST_ROUNDS, type Interval, median, ratioOfMedians } from '../measure/statistics.js';
 import { formatMs } from './format.js';
 import { groupKey } from './groups.js';
 import {
@@ -14,10 +15,9 @@ import {
   RATE,
 } from './metrics.js';
 import type { BenchCell, BenchReport } from './schema.js';
-import { FEWEST_ROUNDS, median, type RatioInterval, ratioOfMedians } from './significance.js';
 
 /** What became of one number of one cell. */
-export interface Change extends RatioInterval {
+export interface Change extends Interval {
   readonly targetId: string;
   readonly scenarioId: string;
   readonly load: BenchCell['load'];
@@ -138,7 +138,7 @@ function cellChanges(was: BenchCell, is: BenchCell, options: CompareOptions, cou
 /**
  * Significant is what leaves 1 outside of its interval; unchanged, what has its whole interval within the threshold.
  */
-function judge({ ratio, low, high }: RatioInterval, metric: Metric, threshold: number): Change['verdict'] {
+function judge({ ratio, low, high }: Interval, metric: Metric, threshold: number): Change['verdict'] {
   if (low <= 1 && high >= 1) return low >= 1 - threshold && high <= 1 + threshold ? 'unchanged' : 'undecided';
   return ratio > 1 === metric.higherIsBetter ? 'better' : 'worse';
 }

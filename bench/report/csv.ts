@@ -11,6 +11,7 @@ const CELL_COLUMNS: readonly Column[] = [
   ['load', (cell) => cell.load.kind],
   ['connections', ({ load }) => ('connections' in load ? load.connections : undefined)],
   ['due_per_second', ({ load }) => (load.kind === 'open' ? load.ratePerSecond : undefined)],
+  ['times_capacity', ({ load }) => (load.kind === 'open' ? load.factor : undefined)],
   ['p99_limit_us', ({ load }) => (load.kind === 'capacity' ? load.p99LimitUs : undefined)],
   ['status', (cell) => cell.status],
   ['reason', (cell) => cell.reason],

@@ -103,6 +103,7 @@ export function loadTitle(load: BenchLoad): string {
     case 'closed':
       return countOf(load.connections, 'connection');
     case 'open':
+      if (load.factor !== undefined) return `${load.factor} × each target’s own capacity`;
       return `${formatRate(load.ratePerSecond)} due, over ${countOf(load.connections, 'connection')}`;
     case 'capacity':
       return `highest rate with p99 under ${formatUs(load.p99LimitUs)}, over ${countOf(load.connections, 'connection')}`;
@@ -119,7 +120,9 @@ export function loadKey(load: BenchLoad): string {
     case 'closed':
       return `closed-${load.connections}`;
     case 'open':
-      return `open-${load.connections}-${load.ratePerSecond}`;
+      return load.factor === undefined
+        ? `open-${load.connections}-${load.ratePerSecond}`
+        : `open-${load.connections}-times-${load.factor}`;
     case 'capacity':
       return `capacity-${load.connections}-${load.p99LimitUs}`;
     case 'cold':

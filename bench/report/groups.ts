@@ -128,7 +128,7 @@ export function partNote(report: BenchReport, kind: PartKind): string {
   const names = serial.map(({ title }) => title).join(' and ');
   switch (kind) {
     case 'one':
-      return 'Each connection sends its next request as soon as it has its answer. With a single one, every target is asked for what it can do: this is the fair comparison.';
+      return 'Each connection sends its next request as soon as it has its answer. With a single one, every target is asked for what it can do: this is the fair comparison. Connections are kept unless the scenario says otherwise.';
     case 'many': {
       const why =
         serial.length === 0

@@ -3,13 +3,15 @@ import { isPossible } from './charts/bars.js';
 import { formatDate, loadTitle, shellCommand } from './format.js';
 import { type Group, PART_TITLES, type Part, partNote, partsOf, roundsOf, targetOf } from './groups.js';
 import { machineFacts } from './html/trust.js';
-import { CAPACITY, CPU, MEMORY, type Metric, metricsOf, P50, P99, RATE } from './metrics.js';
+import { CAPACITY, CPU, MEMORY, type Metric, metricsOf, OVERLOAD, P50, P99, RATE } from './metrics.js';
 import type { BenchReport } from './schema.js';
 import { groupTable, type Table } from './tables.js';
 import { limitSentences, verdictsOf } from './verdicts.js';
 
 /** What a table in a pull request has room for; the HTML report has the rest. */
-const SHOWN: ReadonlySet<string> = new Set([RATE, CAPACITY, P50, P99, CPU, MEMORY].map(({ title }) => title));
+const SHOWN: ReadonlySet<string> = new Set(
+  [RATE, CAPACITY, P50, P99, ...OVERLOAD, CPU, MEMORY].map(({ title }) => title),
+);
 
 /** The report for a README or a pull request: the summary, a table per scenario, the machine, the command. */
 export function markdownReport(report: BenchReport): string {

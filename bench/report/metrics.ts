@@ -1,4 +1,13 @@
-import { formatBytes, formatMs, formatRate, formatSeconds, formatUs } from './format.js';
+import { summarize } from '../measure/statistics.js';
+import {
+  formatBytes,
+  formatMs,
+  formatRate,
+  formatRatio,
+  formatSeconds,
+  formatShare,
+  formatUs,
+} from './format.js';
 import type { BenchCell, BenchComparison, BenchRound, BenchSummary } from './schema.js';
 
 /** One number of a cell: how it is named, written and judged. */
@@ -79,6 +88,49 @@ export const CAPACITY: Metric = {
   ofRound: (round) => round.ratePerSecond,
 };
 
+/** A number of an overload as a whole: none of its rounds has it by itself. */
+function overloadMetric(
+  key: string,
+  title: string,
+  unit: string,
+  format: Metric['format'],
+  summary: Metric['summary'],
+): Metric {
+  return { key, title, unit, higherIsBetter: false, format, summary, ofRound: () => undefined };
+}
+
+/** What only a load that is a multiple of each target's own capacity has. */
+export const OVERLOAD: readonly Metric[] = [
+  overloadMetric('duePerSecond', 'due', '1/s', formatRate, ({ load }) =>
+    load.kind === 'open' ? summarize([load.ratePerSecond]) : undefined,
+  ),
+  overloadMetric(
+    'refusedShare',
+    'refused (429)',
+    'share',
+    formatShare,
+    (cell) => cell.summary?.overload?.refusedShare,
+  ),
+  overloadMetric(
+    'lost',
+    'lost',
+    'requests',
+    (count) => String(Math.round(count)),
+    (cell) => cell.summary?.overload?.lost,
+  ),
+  overloadMetric(
+    'p99OverCalm',
+    'p99 ÷ p99 without overload',
+    'ratio',
+    formatRatio,
+    (cell) => cell.summary?.overload?.p99OverCalm,
+  ),
+  overloadMetric('generatorCpuShare', 'generator’s share of the CPU', 'share', formatShare, ({ rounds }) => {
+    const shares = rounds.flatMap(({ generatorCpuShare }) => generatorCpuShare ?? []);
+    return shares.length === 0 ? undefined : summarize(shares);
+  }),
+];
+
 /** A named single duration, such as `listen` of a cold start. */
 export function markMetric(mark: string): Metric {
   return {
@@ -106,10 +158,12 @@ export function marksOf(cells: readonly BenchCell[]): string[] {
 
 /** What can be said of a cell, the most telling first. */
 export function metricsOf(cells: readonly BenchCell[]): Metric[] {
-  const kind = cells[0]?.load.kind;
+  const load = cells[0]?.load;
+  const kind = load?.kind;
+  const overload = load?.kind === 'open' && load.factor !== undefined ? OVERLOAD : [];
   const rate = kind === 'capacity' ? [CAPACITY] : kind === 'cold' || kind === 'init' ? [] : [RATE];
-  return [...marksOf(cells).map(markMetric), ...rate, P50, P90, P99, P999, CPU, MEMORY].filter((metric) =>
-    cells.some((cell) => metric.summary(cell) !== undefined),
+  return [...marksOf(cells).map(markMetric), ...rate, P50, P90, P99, P999, ...overload, CPU, MEMORY].filter(
+    (metric) => cells.some((cell) => metric.summary(cell) !== undefined),
   );
 }
 

@@ -55,7 +55,7 @@ ${darkRules('svg')}
 <rect x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="10" fill="${INKS.surface.light}" stroke="${INKS.grid.light}"/>
 ${words(EDGE + 10, 28, many.scenario.title, INKS.text.light, 16, 600)}
 ${words(EDGE + 10, 56, `Activations/s, ${countOf(options.connections, 'connection')} – more is better`, INKS.text.light, 13, 600)}
-${words(2 * EDGE + PANEL + 10, 56, 'Median latency, 1 connection – less is better', INKS.text.light, 13, 600)}
+${words(2 * EDGE + PANEL + 10, 56, 'Median latency, 1 kept connection – less is better', INKS.text.light, 13, 600)}
 ${left.at(EDGE, HEAD)}
 ${right.at(2 * EDGE + PANEL, HEAD)}
 ${foot.map((text, row) => words(EDGE + 10, height - FOOT + 16 + row * 16, text, INKS.muted.light, 11)).join('\n')}

@@ -27,7 +27,13 @@ const load = z.discriminatedUnion('kind', [
   /** Each connection sends again as soon as it has its answer. */
   z.object({ kind: z.literal('closed'), connections: z.int() }),
   /** Requests are due at a fixed rate; latency counts from when each was due. */
-  z.object({ kind: z.literal('open'), connections: z.int(), ratePerSecond: z.number() }),
+  z.object({
+    kind: z.literal('open'),
+    connections: z.int(),
+    ratePerSecond: z.number(),
+    /** The rate is so many times the capacity that was found for this very target just before. */
+    factor: z.number().optional(),
+  }),
   /** The highest open-loop rate whose p99 stays under the limit. */
   z.object({ kind: z.literal('capacity'), connections: z.int(), p99LimitUs: z.number() }),
   /** One server start per round; the latencies are named in `marks`. */
@@ -94,6 +100,17 @@ const cell = z.object({
       marksMs: z.record(z.string(), summary).optional(),
       /** Found by the capacity search. */
       capacityPerSecond: summary.optional(),
+      /** Where the rate is a multiple of the target's capacity. */
+      overload: z
+        .object({
+          /** Answers 429 ÷ requests that were due. */
+          refusedShare: summary,
+          /** Requests without any answer, by round. */
+          lost: summary,
+          /** The p99 of what was let in ÷ the p99 at the lowest of the scenario's multiples, round by round. */
+          p99OverCalm: summary.optional(),
+        })
+        .optional(),
     })
     .optional(),
 });

@@ -195,10 +195,9 @@ function briefClause({ metric, bouts }: Contest, score: Score): string {
 
 const between = ({ low, high }: Advantage): string => `${significant(low)}–${formatRatio(high)}`;
 
-const confidenceOf = ({ bouts }: Contest): string => {
-  const confidence = bouts[0]?.comparison.confidence ?? 0.95;
-  return formatShare(confidence).replace('.0', '');
-};
+/** Of the least sure one: fewer rounds are less sure. */
+const confidenceOf = ({ bouts }: Contest): string =>
+  formatShare(Math.min(...bouts.map(({ comparison }) => comparison.confidence))).replace('.0', '');
 
 /** Which part of a limit each target reaches: of a target without HTTP, which is the machine's own. */
 export function limitSentences({ entries }: Group): string[] {

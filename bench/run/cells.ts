@@ -1,5 +1,7 @@
 import { summarize } from '../measure/statistics.js';
+import { peakMemory } from '../report/metrics.js';
 import type { BenchCell, BenchLoad, BenchRound, BenchSummary } from '../report/schema.js';
+import { overloadSummary } from './overload.js';
 
 type Summary = NonNullable<BenchCell['summary']>;
 
@@ -9,6 +11,8 @@ export class CellBuilder {
   readonly scenarioId: string;
   load: BenchLoad;
   readonly rounds: BenchRound[] = [];
+  /** Of an overload: the same target's rounds below its capacity. */
+  calm: readonly BenchRound[] = [];
   readonly #planned: number;
   #failure: string | undefined;
   #boundBy: BenchCell['boundBy'];
@@ -44,7 +48,7 @@ export class CellBuilder {
   /** What the report holds: a failed cell has its rounds but no summary, nothing is averaged over wrong answers. */
   build(): BenchCell {
     const status = this.#failure !== undefined ? 'failed' : this.isComplete ? 'ok' : 'interrupted';
-    const summary = status === 'failed' ? undefined : summarizeRounds(this.rounds, this.load);
+    const summary = status === 'failed' ? undefined : summarizeRounds(this.rounds, this.load, this.calm);
     return {
       targetId: this.targetId,
       scenarioId: this.scenarioId,
@@ -59,7 +63,11 @@ export class CellBuilder {
 }
 
 /** Medians over rounds, with their spread; undefined without a round. */
-function summarizeRounds(rounds: readonly BenchRound[], load: BenchLoad): Summary | undefined {
+function summarizeRounds(
+  rounds: readonly BenchRound[],
+  load: BenchLoad,
+  calm: readonly BenchRound[],
+): Summary | undefined {
   if (rounds.length === 0) return undefined;
   const over = (value: (round: BenchRound) => number | undefined): BenchSummary | undefined => {
     const values = rounds.map(value).filter((one): one is number => one !== undefined);
@@ -81,14 +89,10 @@ function summarizeRounds(rounds: readonly BenchRound[], load: BenchLoad): Summar
       cpuSecondsPerActivation: over((round) => round.cpuSecondsPerActivation),
       peakMemoryBytes: over(peakMemory),
       marksMs: marks.length === 0 ? undefined : Object.fromEntries(marks),
+      overload: overloadSummary(rounds, load, calm),
       capacityPerSecond: load.kind === 'capacity' ? ratePerSecond : undefined,
     }),
   };
-}
-
-/** The most memory that a round saw; undefined where nobody could look. */
-export function peakMemory(round: BenchRound): number | undefined {
-  return round.memory.length === 0 ? undefined : Math.max(...round.memory.map(([, bytes]) => bytes));
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

@@ -1,6 +1,7 @@
-import { MIN_PAIRS, pairedRatio } from '../measure/statistics.js';
+import { FEWEST_ROUNDS, pairedRatio } from '../measure/statistics.js';
+import { groupKey } from '../report/groups.js';
+import { peakMemory } from '../report/metrics.js';
 import type { BenchCell, BenchComparison, BenchRound } from '../report/schema.js';
-import { peakMemory } from './cells.js';
 
 const CONFIDENCE = 0.95;
 
@@ -31,7 +32,7 @@ export function compareCells(cells: readonly BenchCell[], order: readonly string
   const groups = new Map<string, BenchCell[]>();
   for (const cell of cells) {
     if (cell.rounds.length === 0 || cell.summary === undefined) continue;
-    const key = groupKey(cell);
+    const key = groupKey(cell.scenarioId, cell.load);
     groups.set(key, [...(groups.get(key) ?? []), cell]);
   }
   return [...groups.values()].flatMap((group) => {
@@ -41,14 +42,6 @@ export function compareCells(cells: readonly BenchCell[], order: readonly string
     if (baseline === undefined) return [];
     return group.filter((cell) => cell !== baseline).flatMap((cell) => compareTwo(cell, baseline));
   });
-}
-
-/** Cells that are compared: an overload's rate is each target's own. */
-function groupKey({ scenarioId, load }: BenchCell): string {
-  return JSON.stringify([
-    scenarioId,
-    load.kind === 'open' && scenarioId === 'overload' ? { ...load, ratePerSecond: 0 } : load,
-  ]);
 }
 
 function compareTwo(target: BenchCell, baseline: BenchCell): BenchComparison[] {
@@ -63,7 +56,7 @@ function compareTwo(target: BenchCell, baseline: BenchCell): BenchComparison[] {
         : [[value, other] as const];
     });
     if (pairs.length === 0) return [];
-    const { ratio, low, high } = pairedRatio(
+    const { ratio, low, high, confidence } = pairedRatio(
       pairs.map(([value]) => value),
       pairs.map(([, other]) => other),
       CONFIDENCE,
@@ -79,7 +72,7 @@ function compareTwo(target: BenchCell, baseline: BenchCell): BenchComparison[] {
         ratio,
         low,
         high,
-        confidence: CONFIDENCE,
+        confidence,
         better: verdict(low, high, pairs.length, metric.moreIsBetter),
       },
     ];
@@ -87,7 +80,7 @@ function compareTwo(target: BenchCell, baseline: BenchCell): BenchComparison[] {
 }
 
 function verdict(low: number, high: number, pairs: number, moreIsBetter: boolean): BenchComparison['better'] {
-  if (pairs < MIN_PAIRS || (low <= 1 && high >= 1)) return 'undecided';
+  if (pairs < FEWEST_ROUNDS || (low <= 1 && high >= 1)) return 'undecided';
   return low > 1 === moreIsBetter ? 'target' : 'baseline';
 }
 

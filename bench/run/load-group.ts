@@ -2,7 +2,8 @@ import type { BenchLoad } from '../report/schema.js';
 import { CellBuilder } from './cells.js';
 import { LoopMember } from './loop-member.js';
 import { Member, reasonOf, wrongAnswers } from './member.js';
-import { type Group, loadSeconds, OPEN_CONNECTIONS, roundSeconds, roundsOf, warmUpSeconds } from './plan.js';
+import { capacityOf, relateToCalm, timesCapacity, toleratedErrors } from './overload.js';
+import { discardedSeconds, type Group, loadSeconds, roundSeconds, roundsOf, warmUpSeconds } from './plan.js';
 import { measureRound, type Outcome } from './round.js';
 import { searchRate } from './search.js';
 import type { Session } from './session.js';
@@ -11,8 +12,6 @@ import type { Session } from './session.js';
 const CEILING_SHARE = 0.8;
 /** Above, the generator's thread had no time left. */
 const BUSY_SHARE = 0.95;
-/** What an overload is expected to bring; anything else is wrong. */
-const REFUSALS = ['status 429', 'timeout'];
 
 type AnyMember = Member | LoopMember;
 
@@ -20,6 +19,9 @@ interface Entry {
   readonly member: AnyMember;
   readonly cell: CellBuilder;
 }
+
+/** What was found of each member in this scenario: kept from load to load. */
+type Capacities = Map<string, number>;
 
 /**
  * Measures one scenario on running servers: all members are started, then each load is applied to one after the
@@ -38,15 +40,17 @@ export async function runLoadGroup(session: Session, group: Group, cells: CellBu
       return cell;
     }),
   }));
+  const capacities: Capacities = new Map();
   try {
     for (const [index, load] of group.loads.entries()) {
       const here = entries.flatMap(({ member, cells: own }) => {
         const cell = own[index];
         return cell === undefined ? [] : [{ member, cell }];
       });
-      await runLoad(session, group, load, here);
+      await runLoad(session, group, load, here, capacities);
     }
   } finally {
+    for (const { cells: own } of entries) relateToCalm(own);
     await Promise.all(entries.map(({ member }) => member.stop()));
   }
 }
@@ -56,9 +60,12 @@ async function runLoad(
   group: Group,
   load: BenchLoad,
   entries: readonly Entry[],
+  capacities: Capacities,
 ): Promise<void> {
-  for (const entry of entries) await prepare(session, group, entry);
-  const seconds = roundSeconds(load, { seconds: loadSeconds(group, session.plan) });
+  for (const entry of entries) await prepare(session, group, entry, capacities);
+  const seconds =
+    roundSeconds(load, { seconds: loadSeconds(group, session.plan) }) +
+    discardedSeconds(group.scenario, load);
   for (let round = 1; round <= roundsOf(load, session.plan); round++) {
     for (const { member, cell } of entries) {
       session.check();
@@ -79,7 +86,12 @@ async function runLoad(
 }
 
 /** Starts what does not run and warms it up; an overload looks for its rate. */
-async function prepare(session: Session, { scenario }: Group, { member, cell }: Entry): Promise<void> {
+async function prepare(
+  session: Session,
+  { scenario }: Group,
+  { member, cell }: Entry,
+  capacities: Capacities,
+): Promise<void> {
   session.check();
   session.view.begin({
     scenario: scenario.id,
@@ -97,10 +109,9 @@ async function prepare(session: Session, { scenario }: Group, { member, cell }: 
       if (wrong !== undefined) throw new Error(wrong);
       await member.settle();
       if (scenario.load.kind === 'overload') {
-        const found = await searchRate(session, member, { p99LimitUs: 100_000, previous: undefined });
-        if (found.ratePerSecond <= 0) throw new Error('no rate held under 100 ms at p99');
-        const ratePerSecond = Math.round(found.ratePerSecond * scenario.load.factor);
-        cell.load = { kind: 'open', connections: connectionsOf(cell.load), ratePerSecond };
+        const capacity = capacities.get(member.id) ?? (await capacityOf(session, member));
+        capacities.set(member.id, capacity);
+        cell.load = timesCapacity(cell.load, capacity);
       }
     }
     session.view.end('ready', warmUpSeconds(session.plan));
@@ -118,7 +129,7 @@ async function measure(session: Session, group: Group, { member, cell }: Entry):
     );
     const wrong = wrongAnswers(
       { ...outcome, requests: cell.load.kind === 'capacity' ? 1 : outcome.requests },
-      group.scenario.load.kind === 'overload' ? REFUSALS : [],
+      toleratedErrors(cell.load),
     );
     cell.add(round, isBoundByGenerator(session, cell.load, outcome));
     if (wrong !== undefined) throw new Error(wrong);
@@ -152,17 +163,13 @@ function isBoundByGenerator({ ceilings }: Session, load: BenchLoad, outcome: Out
   return ceiling !== undefined && outcome.ratePerSecond >= CEILING_SHARE * ceiling;
 }
 
-function connectionsOf(load: BenchLoad): number {
-  return 'connections' in load ? load.connections : OPEN_CONNECTIONS;
-}
-
 /** As `32 connections` or `500/s`. */
 export function describeLoad(load: BenchLoad): string {
   switch (load.kind) {
     case 'closed':
       return load.connections === 1 ? '1 connection' : `${load.connections} connections`;
     case 'open':
-      return load.ratePerSecond === 0 ? 'overload' : `${load.ratePerSecond}/s`;
+      return load.factor === undefined ? `${load.ratePerSecond}/s` : `${load.factor} × capacity`;
     case 'capacity':
       return `p99 under ${load.p99LimitUs / 1000} ms`;
     case 'cold':

@@ -2,12 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { closedLoop } from '../load/closed.js';
 import { Connection, requestBytes } from '../load/connection.js';
-import { totalErrors } from '../load/exchange.js';
+import { countError, type ErrorCounts, totalErrors } from '../load/exchange.js';
+import { freshLoop } from '../load/fresh.js';
 import { openLoop } from '../load/open.js';
 import type { BenchLoad } from '../report/schema.js';
 import type { ActionProtocol, ScenarioDefinition } from '../scenarios/definition.js';
 import { initBody } from '../support/archive.js';
 import { type FoundTarget, RunningTarget } from '../targets/running.js';
+import { discardedSeconds } from './plan.js';
 import type { Outcome, Watch } from './round.js';
 import { Interrupted, type Session } from './session.js';
 
@@ -70,15 +72,22 @@ export class Member implements Watch {
     };
     let outcome: Outcome;
     if (load.kind === 'closed') {
-      const result = await closedLoop({ ...common, connections: load.connections });
+      const loop = this.#scenario.freshConnections === true ? freshLoop : closedLoop;
+      const result = await loop({ ...common, connections: load.connections });
       outcome = { ...result, requests: result.answers, activations: result.allAnswers };
     } else if (load.kind === 'open') {
       const { connections, ratePerSecond } = load;
-      const result = await openLoop({ ...common, connections, ratePerSecond, drainSeconds: DRAIN_SECONDS });
+      const result = await openLoop({
+        ...common,
+        connections,
+        ratePerSecond,
+        warmUpSeconds: discardedSeconds(this.#scenario, load),
+        drainSeconds: DRAIN_SECONDS,
+      });
       outcome = {
         ...result,
         requests: result.answers,
-        activations: result.answers,
+        activations: result.allAnswers,
         senderLateP99Us: result.lateP99Us,
       };
     } else {
@@ -188,11 +197,12 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Says which answers were wrong; undefined when none was, or only of the tolerated kinds. */
+/** Says which answers were wrong, also before the measured time; undefined when none was but of the tolerated kinds. */
 export function wrongAnswers(outcome: Outcome, tolerated: readonly string[] = []): string | undefined {
-  const bad = Object.fromEntries(
-    Object.entries(outcome.errors).filter(([kind]) => !tolerated.includes(kind)),
-  );
+  const bad: ErrorCounts = {};
+  for (const [kind, count] of [outcome.errors, outcome.warmUpErrors ?? {}].flatMap(Object.entries<number>)) {
+    if (!tolerated.includes(kind)) countError(bad, kind, count);
+  }
   const kinds = Object.entries(bad).map(([kind, count]) => `${count} × ${kind}`);
   if (totalErrors(bad) > 0)
     return `wrong answers: ${kinds.join(', ')}; the first was ${outcome.example ?? '-'}`;

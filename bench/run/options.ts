@@ -1,15 +1,12 @@
 import { parseArgs } from 'node:util';
 import type { BenchReport } from '../report/schema.js';
+import { FORMATS, type Format } from '../report/write.js';
 import type { ScenarioDefinition } from '../scenarios/definition.js';
 import { SCENARIOS } from '../scenarios/index.js';
 import { commandTarget, urlTarget } from '../targets/custom.js';
 import type { TargetDefinition } from '../targets/definition.js';
 import { TARGETS } from '../targets/index.js';
 import { defaultFolder } from './default-folder.js';
-
-/** What a report can be written as. */
-export const FORMATS = ['html', 'md', 'json', 'csv'] as const;
-export type Format = (typeof FORMATS)[number];
 
 /** What to measure, and how long. */
 export interface RunOptions {
@@ -36,6 +33,7 @@ export function usage(): string {
   return `Measures runtimes of the contract side by side and writes a report.
 
 usage: hyperskeleton bench [run] [flags]
+       hyperskeleton bench compare | trend | render | picture | publish --help
 
   --quick              under a minute
   --full               everything; about an hour and a half (the default: under ten minutes)

@@ -26,7 +26,7 @@ export interface Group {
   readonly scenario: ScenarioDefinition;
   readonly members: readonly FoundTarget[];
   readonly left: readonly Left[];
-  /** For an overload the rate is found for each target by itself: 0 here. */
+  /** For an overload the rate is found for each target by itself: 0 here, and `factor` says how many times that. */
   readonly loads: readonly BenchLoad[];
 }
 
@@ -135,12 +135,23 @@ export function loadSeconds({ scenario }: Group, { seconds }: Pick<Plan, 'second
   return Math.max(scenario.leastSeconds ?? 0, seconds);
 }
 
+/** How long a load of the scenario is applied before it counts: an overload's queues have to fill. */
+export function discardedSeconds({ load: of }: ScenarioDefinition, load: BenchLoad): number {
+  const isOver = of.kind === 'overload' && load.kind === 'open' && (load.factor ?? 0) > 1;
+  return isOver ? of.warmUpSeconds : 0;
+}
+
 /** How long one round of one member takes. */
 export function roundSeconds(load: BenchLoad, { seconds }: Pick<Plan, 'seconds'>): number {
   if (load.kind === 'cold') return 0.7;
   if (load.kind === 'init') return 2;
-  if (load.kind === 'capacity') return SEARCH_STEPS * (trialSeconds({ seconds }) + 0.5);
+  if (load.kind === 'capacity') return searchSeconds({ seconds });
   return seconds + ROUND_OVERHEAD_SECONDS;
+}
+
+/** How long a search takes. */
+function searchSeconds(plan: Pick<Plan, 'seconds'>): number {
+  return SEARCH_STEPS * (trialSeconds(plan) + 0.5);
 }
 
 /** How long a rate is tried. */
@@ -157,11 +168,14 @@ function groupSeconds(group: Group, plan: Omit<Plan, 'estimateSeconds'>): number
   const each = group.loads.reduce((sum, load) => {
     const warm =
       load.kind === 'cold' ? roundSeconds(load, plan) : load.kind === 'init' ? 0 : warmUpSeconds(plan);
-    return sum + warm + roundsOf(load, plan) * roundSeconds(load, { seconds: loadSeconds(group, plan) });
+    const round =
+      roundSeconds(load, { seconds: loadSeconds(group, plan) }) + discardedSeconds(group.scenario, load);
+    return sum + warm + roundsOf(load, plan) * round;
   }, 0);
   // The start of a server is part of its first warm-up.
   const starts = group.loads.some(({ kind }) => kind === 'cold' || kind === 'init') ? 0 : START_SECONDS;
-  return (each + starts) * group.members.length;
+  const search = group.scenario.load.kind === 'overload' ? searchSeconds(plan) : 0;
+  return (each + starts + search) * group.members.length;
 }
 
 function groupOf(
@@ -198,7 +212,12 @@ function loadsOf({ load }: ScenarioDefinition, options: RunOptions): BenchLoad[]
     case 'capacity':
       return [{ kind: 'capacity', connections: OPEN_CONNECTIONS, p99LimitUs: options.p99LimitUs }];
     case 'overload':
-      return [{ kind: 'open', connections: overloadConnections(), ratePerSecond: 0 }];
+      return load.factors.map((factor) => ({
+        kind: 'open',
+        connections: overloadConnections(),
+        ratePerSecond: 0,
+        factor,
+      }));
     case 'cold':
     case 'init':
       return [{ kind: load.kind }];

@@ -19,6 +19,8 @@ export interface Outcome {
   readonly latency?: BenchLatency | undefined;
   readonly marksMs?: Record<string, number>;
   readonly errors: ErrorCounts;
+  /** Of what was sent before the measured time. */
+  readonly warmUpErrors?: ErrorCounts;
   /** What the first wrong answer was. */
   readonly example?: string | undefined;
   /** All activations, also those outside of the measured time: what the CPU time is divided by. */

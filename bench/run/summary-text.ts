@@ -9,8 +9,7 @@ export function summaryText(report: BenchReport): string {
   const groups = new Map<string, BenchCell[]>();
   for (const cell of report.cells) {
     if (cell.status === 'absent' || cell.status === 'unsupported') continue;
-    const load = cell.scenarioId === 'overload' ? 'overload' : describeLoad(cell.load);
-    const key = `${titleOf(report, cell)} · ${load}`;
+    const key = `${titleOf(report, cell)} · ${describeLoad(cell.load)}`;
     groups.set(key, [...(groups.get(key) ?? []), cell]);
   }
   return [...groups].map(([title, cells]) => `${title}\n${groupTable(report, cells)}`).join('\n\n');

@@ -5,7 +5,9 @@ const LOG_LINES = 1000;
 const BURN_MS = 5;
 const SLEEP_MS = 100;
 const SLEEPERS = 300;
+const CALM_FACTOR = 0.8;
 const OVERLOAD_FACTOR = 4;
+const OVERLOAD_WARM_UP_SECONDS = 5;
 
 /** Much to log. */
 export const logHeavy: ScenarioDefinition = {
@@ -48,11 +50,14 @@ export const sleepBound: ScenarioDefinition = {
 /** More than can be done. */
 export const overload: ScenarioDefinition = {
   id: 'overload',
-  title: `Overload, ${OVERLOAD_FACTOR} × capacity`,
-  description: `Requests for ${BURN_MS} ms of CPU come at ${OVERLOAD_FACTOR} times the rate that the target was just found to hold, its limits at their defaults: how much is still served, how fast, and how the rest is refused. Answers 429 and requests without an answer are counted, not failed.`,
+  title: 'Overload',
+  description: `Requests for ${BURN_MS} ms of CPU come at ${CALM_FACTOR} and at ${OVERLOAD_FACTOR} times the rate that the target was just found to hold, its limits at their defaults: how much is still served, how fast, and how the rest is refused. Latency is that of the activations that were let in; answers 429 and requests without an answer (lost) are counted, not failed. The first ${OVERLOAD_WARM_UP_SECONDS} s of each round of overload do not count: what comes first meets empty queues.`,
   profile: 'full',
-  load: { kind: 'overload', factor: OVERLOAD_FACTOR },
-  // Shorter, and its queues have not even filled.
+  load: {
+    kind: 'overload',
+    factors: [CALM_FACTOR, OVERLOAD_FACTOR],
+    warmUpSeconds: OVERLOAD_WARM_UP_SECONDS,
+  },
   leastSeconds: 5,
   protocols: ['classic'],
   action: workAction,

@@ -12,8 +12,13 @@ export type ScenarioLoad =
   | { readonly kind: 'open'; readonly ratesPerSecond: readonly number[] }
   /** The highest rate that keeps the p99 below the limit. */
   | { readonly kind: 'capacity' }
-  /** A fixed rate of so many times the capacity that was found just before. */
-  | { readonly kind: 'overload'; readonly factor: number }
+  /** Fixed rates of so many times the capacity that was found just before, the lowest first. */
+  | {
+      readonly kind: 'overload';
+      readonly factors: readonly number[];
+      /** Left out at the begin of each round above the capacity. */
+      readonly warmUpSeconds: number;
+    }
   /** A new server each time, up to its first answer. */
   | { readonly kind: 'cold' }
   /** A new server each time, and POST /init of `paddingBytes` that don't compress. */
@@ -33,6 +38,8 @@ export interface ScenarioDefinition {
   readonly protocols: readonly ActionProtocol[];
   /** Whether the references take part, which can only say hello: the C loop, the bare front end. */
   readonly references?: boolean;
+  /** Whether the closed loop makes a connection for each request. */
+  readonly freshConnections?: boolean;
   /** Whether the action writes to stdout what is no result. */
   readonly writesLogs?: boolean;
   /** Why it can't be run here, such as a missing interpreter; undefined when it can. */

@@ -27,6 +27,20 @@ export const helloC: ScenarioDefinition = {
   exchanges: helloExchanges,
 };
 
+/** The same without kept connections: some servers are held up by these. */
+export const helloFresh: ScenarioDefinition = {
+  id: 'hello-c-fresh',
+  title: 'Hello, static C, new connections',
+  description:
+    'The same greeting, with a connection made for each request. On a kept connection, a server that writes its answer in two parts waits up to 40 ms for the acknowledgement of the first one (Nagle’s algorithm and delayed acknowledgements); here it does not.',
+  profile: 'default',
+  load: { kind: 'closed', connections: [1] },
+  freshConnections: true,
+  protocols: ['classic'],
+  action: helloC.action,
+  exchanges: helloExchanges,
+};
+
 /** An action in an interpreter. */
 function helloScript(
   language: string,

@@ -1,7 +1,7 @@
 import { actionloopEcho } from './actionloop-echo.js';
 import { cpuBound, logHeavy, mixed, overload, sleepBound } from './busy.js';
 import type { ScenarioDefinition } from './definition.js';
-import { helloC, helloNode, helloPython, helloSh } from './hello.js';
+import { helloC, helloFresh, helloNode, helloPython, helloSh } from './hello.js';
 import { capacity, openHello } from './rates.js';
 import { sizeScenarios } from './sizes.js';
 import { coldStart, initScenarios } from './starts.js';
@@ -9,6 +9,7 @@ import { coldStart, initScenarios } from './starts.js';
 /** Every scenario, in the order of a run. */
 export const SCENARIOS: readonly ScenarioDefinition[] = [
   helloC,
+  helloFresh,
   helloSh,
   helloPython,
   helloNode,

@@ -57,6 +57,19 @@ export function threadCount(pid: number): number {
   return Number(/^Threads:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
 }
 
+/** How many descriptors a process has open. */
+export function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** How many descendants of a process have ended and were not waited for. */
+export function zombies(pid: number): number {
+  const states = processTree(pid).map((one) =>
+    attempt(() => readFileSync(`/proc/${one}/stat`, 'latin1'), ''),
+  );
+  return states.filter((stat) => statFields(stat)[0] === 'Z').length;
+}
+
 /** CPU time of a process and of all children that it has waited for, in ticks. */
 export function cpuTicks(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

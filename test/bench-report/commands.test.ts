@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CommandIo } from '../../bench/commands/command.js';
 import { run as compare } from '../../bench/commands/compare.js';
 import { run as picture } from '../../bench/commands/picture.js';
+import { run as publish } from '../../bench/commands/publish.js';
 import { run as render } from '../../bench/commands/render.js';
 import { run as trend } from '../../bench/commands/trend.js';
 import { readReport } from '../../bench/report/read.js';
@@ -158,6 +159,53 @@ describe('render', () => {
   });
 });
 
+describe('into a page', () => {
+  const page = (name: string): string => {
+    writeFileSync(
+      path(name),
+      '# Page\n\n<!-- results -->\nstale\n<!-- /results -->\n\n## After `<!-- results -->`\n',
+    );
+    return path(name);
+  };
+
+  it('render puts the Markdown between the marks, as often as it is asked to', async () => {
+    const into = page('page.md');
+    expect(await call(render, OLD, '--into', into)).toMatchObject({ code: 0, out: `${into}\n` });
+    const once = readFileSync(into, 'utf8');
+    expect(once).toMatch(
+      /^# Page\n\n<!-- results -->\n\n### Benchmark of [\s\S]*\n<!-- \/results -->\n\n## After `<!-- results -->`\n$/,
+    );
+    expect(once).not.toContain('stale');
+    await call(render, OLD, '--into', into);
+    expect(readFileSync(into, 'utf8')).toBe(once);
+    writeFileSync(path('bare.md'), '# Page\n');
+    const bare = await call(render, OLD, '--into', path('bare.md'));
+    expect(bare).toMatchObject({ code: 2, err: expect.stringContaining('has no line <!-- results -->') });
+  });
+
+  it('publish fills the history, the page and the picture, and compares with itself as unchanged', async () => {
+    const places = ['--results', path('results'), '--docs', page('docs.md'), '--picture', path('p.svg')];
+    const whole = stored('whole.json', { ...sampleReport(), interrupted: false });
+    expect(await call(publish, whole, ...places)).toMatchObject({ code: 0 });
+    const [dated] = readdirSync(path('results'));
+    expect(dated).toMatch(/^\d{4}-\d\d-\d\d\.json$/);
+    const kept = path(`results/${dated}`);
+    expect((await call(compare, OLD, kept)).code).toBe(0);
+    expect(readFileSync(kept).length).toBeLessThan(readFileSync(OLD).length);
+    expect(readFileSync(path('docs.md'), 'utf8')).toContain('#### Who is ahead');
+    expect(readFileSync(path('p.svg'), 'utf8')).toContain('</svg>');
+  });
+
+  it('publish refuses half a run, and writes nothing where one place is missing', async () => {
+    const half = stored('half.json', { ...sampleReport(), interrupted: true });
+    expect((await call(publish, half)).err).toContain('no whole run');
+    const places = ['--results', path('none'), '--docs', path('no.md'), '--picture', path('none.svg')];
+    const whole = stored('whole.json', { ...sampleReport(), interrupted: false });
+    expect((await call(publish, whole, ...places)).code).toBe(2);
+    expect(readdirSync(folder)).not.toContain('none');
+  });
+});
+
 describe('picture and trend', () => {
   it('write their files', async () => {
     expect((await call(picture, OLD, '-o', path('images/bench.svg'))).code).toBe(0);
@@ -173,7 +221,7 @@ describe('picture and trend', () => {
   });
 
   it('explain themselves', async () => {
-    for (const run of [compare, picture, render, trend])
+    for (const run of [compare, picture, publish, render, trend])
       expect(await call(run, '--help')).toMatchObject({
         code: 0,
         out: expect.stringContaining('usage: hyperskeleton bench'),

@@ -1,3 +1,4 @@
+import { ratioOfMedians, seededRandom } from '../../bench/measure/statistics.js';
 import { groupKey } from '../../bench/report/groups.js';
 import type {
   BenchCell,
@@ -6,7 +7,6 @@ import type {
   BenchReport,
   BenchRound,
 } from '../../bench/report/schema.js';
-import { ratioOfMedians, seededRandom } from '../../bench/report/significance.js';
 import { SCENARIOS, TARGETS } from './sample-parts.js';
 import { type Behaviour, type Random, sampleLatency, sampleRound, summarised } from './sample-rounds.js';
 

@@ -220,7 +220,7 @@ describe('the picture of the README', () => {
 
   it('shows the rate of many connections and the latency of one, in light and dark', () => {
     expect(svg).toContain('Activations/s, 32 connections – more is better');
-    expect(svg).toContain('Median latency, 1 connection – less is better');
+    expect(svg).toContain('Median latency, 1 kept connection – less is better');
     expect(svg).toContain('limit: C loop of posix_spawn');
     expect(svg).toContain('@media (prefers-color-scheme:dark)');
     expect(svg).not.toContain('of-watchdog');

@@ -1,19 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { curveShares, LatencyRecorder } from '../../bench/measure/latency.js';
-import { median, pairedRatio, percentile, seededRandom, summarize } from '../../bench/measure/statistics.js';
+import {
+  median,
+  pairedRatio,
+  ratioOfMedians,
+  seededRandom,
+  summarize,
+} from '../../bench/measure/statistics.js';
 
-describe('medians and percentiles', () => {
+describe('medians', () => {
   it('takes the middle, or the mean of the middle two', () => {
     expect(median([5, 1, 3])).toBe(3);
     expect(median([4, 1, 3, 2])).toBe(2.5);
-    expect(median([])).toBe(0);
-  });
-
-  it('takes the value that the share does not exceed', () => {
-    const values = Array.from({ length: 101 }, (_, index) => 100 - index);
-    expect(percentile(values, 0.99)).toBe(99);
-    expect(percentile(values, 0.5)).toBe(50);
-    expect(percentile(values, 1)).toBe(100);
+    expect(median([7])).toBe(7);
+    expect(median([])).toBeNaN();
   });
 
   it('summarises rounds by median, lowest and highest', () => {
@@ -36,11 +35,28 @@ describe('the seeded random numbers', () => {
 
 describe('the ratio of paired rounds', () => {
   it('is exact where every pair has the same ratio, however much the rounds differ', () => {
-    expect(pairedRatio([200, 20, 2000], [100, 10, 1000])).toEqual({ ratio: 2, low: 2, high: 2 });
+    expect(pairedRatio([200, 20, 2000], [100, 10, 1000])).toMatchObject({
+      ratio: 2,
+      low: 2,
+      high: 2,
+    });
   });
 
-  it('has the range of three pairs as its interval', () => {
-    expect(pairedRatio([11, 12, 13], [10, 10, 10])).toEqual({ ratio: 1.2, low: 1.1, high: 1.3 });
+  // A pair is as likely above the true median as below: all are on one side in 2 of 2^count cases.
+  it('has the range of a few pairs as its interval, and says how sure that really is', () => {
+    expect(pairedRatio([11, 12, 13], [10, 10, 10])).toEqual({
+      ratio: 1.2,
+      low: 1.1,
+      high: 1.3,
+      confidence: 0.75,
+    });
+    const seven = pairedRatio([1, 2, 3, 4, 5, 6, 7], [1, 1, 1, 1, 1, 1, 1]);
+    expect(seven).toEqual({ ratio: 4, low: 1, high: 7, confidence: 0.95 });
+  });
+
+  it('leaves out the extremes of nine pairs, as the sign test allows: 1 − 2 · (1 + 9) / 512 is above 95 %', () => {
+    const { low, high, confidence } = pairedRatio([1, 2, 3, 4, 5, 6, 7, 8, 9], Array<number>(9).fill(1));
+    expect([low, high, confidence]).toEqual([2, 8, 0.95]);
   });
 
   it('is the same each time', () => {
@@ -62,7 +78,7 @@ describe('the ratio of paired rounds', () => {
       const { low, high } = pairedRatio(target, baseline);
       if (low <= 1.5 && high >= 1.5) held++;
     }
-    expect(held / trials).toBeGreaterThan(0.9);
+    expect(held / trials).toBeGreaterThan(0.93);
     expect(held / trials).toBeLessThan(1);
   });
 
@@ -71,28 +87,44 @@ describe('the ratio of paired rounds', () => {
   });
 });
 
-describe('recorded latencies', () => {
-  it('gives percentiles within a thousandth', () => {
-    const recorder = new LatencyRecorder();
-    for (let us = 1; us <= 100_000; us++) recorder.record(us);
-    const report = recorder.report();
-    expect(report).toMatchObject({ count: 100_000, minUs: 1, maxUs: 100_000, meanUs: 50_000.5 });
-    expect(Math.abs((report?.p50Us ?? 0) / 50_000 - 1)).toBeLessThan(0.001);
-    expect(Math.abs((report?.p99Us ?? 0) / 99_000 - 1)).toBeLessThan(0.001);
-    expect(Math.abs((report?.p999Us ?? 0) / 99_900 - 1)).toBeLessThan(0.001);
+describe('ratioOfMedians', () => {
+  it('knows nothing but the ratio of two single rounds', () => {
+    expect(ratioOfMedians([2], [3], { confidence: 0.95 })).toEqual({ ratio: 1.5, low: 1.5, high: 1.5 });
   });
 
-  it('has a curve that rises to the maximum, no finer than the count allows', () => {
-    const recorder = new LatencyRecorder();
-    for (const us of [10, 20, 30, 40]) recorder.record(us);
-    const curve = recorder.report()?.curve ?? [];
-    expect(curve.at(-1)).toEqual([1, 40]);
-    expect(curve.map(([, us]) => us)).toEqual([...curve.map(([, us]) => us)].sort((a, b) => a - b));
-    expect(curveShares(4).filter((share) => share > 0.75 && share < 1)).toEqual([]);
-    expect(curveShares(1_000_000).length).toBeLessThan(100);
+  // Of three values the bootstrap's median is the lowest in 7 of 27 draws, the middle in 13, the highest in 7.
+  it('has the interval that can be counted by hand', () => {
+    const [before, after] = [
+      [10, 10, 10],
+      [8, 10, 12],
+    ];
+    expect(ratioOfMedians(before, after, { confidence: 0.95 })).toEqual({ ratio: 1, low: 0.8, high: 1.2 });
+    // Each tail of 0.3 is more than 7/27.
+    expect(ratioOfMedians(before, after, { confidence: 0.4 })).toEqual({ ratio: 1, low: 1, high: 1 });
   });
 
-  it('has no report without a latency', () => {
-    expect(new LatencyRecorder().report()).toBeUndefined();
+  it('takes nothing twice for no change, and something after nothing for no number', () => {
+    expect(ratioOfMedians([0, 0, 0], [0, 0, 0], { confidence: 0.95 })).toEqual({ ratio: 1, low: 1, high: 1 });
+    const { ratio, low, high } = ratioOfMedians([0, 5, 5], [5, 5, 0], { confidence: 0.95 });
+    expect([ratio, low, high]).toEqual([1, 0, Number.POSITIVE_INFINITY]);
+  });
+
+  it('is the same for the same seed', () => {
+    const [before, after] = [
+      [9, 10, 11, 10.5, 9.7],
+      [12, 13, 11.9, 12.4, 14],
+    ];
+    const once = ratioOfMedians(before, after, { confidence: 0.95, seed: 3 });
+    expect(ratioOfMedians(before, after, { confidence: 0.95, seed: 3 })).toEqual(once);
+    expect(once.low).toBeGreaterThan(1);
+  });
+
+  it('calls few pairs of equal distributions different', () => {
+    const random = seededRandom(11);
+    const draw = (): number[] => Array.from({ length: 5 }, () => 100 + 10 * random());
+    const wrong = Array.from({ length: 300 }, () =>
+      ratioOfMedians(draw(), draw(), { confidence: 0.95 }),
+    ).filter(({ low, high }) => low > 1 || high < 1);
+    expect(wrong.length / 300).toBeLessThan(0.08);
   });
 });

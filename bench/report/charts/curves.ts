@@ -1,7 +1,7 @@
+import { median } from '../../measure/statistics.js';
 import { formatUs } from '../format.js';
 import type { Group } from '../groups.js';
 import type { BenchLatency } from '../schema.js';
-import { median } from '../significance.js';
 import type { Styles } from './bars.js';
 import { type Line, linesChart } from './lines.js';
 import { logScale, percentileScale } from './scale.js';
