@@ -7,7 +7,7 @@ export const capacity: ScenarioDefinition = {
   title: 'Capacity, hello in static C',
   description:
     'The highest fixed rate at which the p99, counted from when each request was due, stays under the limit.',
-  profile: 'default',
+  profile: 'full',
   load: { kind: 'capacity' },
   protocols: ['classic'],
   action: helloC.action,

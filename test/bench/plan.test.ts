@@ -27,7 +27,7 @@ describe('the plan', () => {
     expect(makePlan(options('--quick'), quick, new Map()).estimateSeconds).toBeLessThan(58);
     const whole = makePlan(options(), ALL, new Map());
     expect(whole.estimateSeconds + whole.repeatSeconds).toBeLessThan(600);
-    expect(whole.groups).toHaveLength(7);
+    expect(whole.groups).toHaveLength(6);
     expect(whole.groups.flatMap(({ loads }) => loads)).toContainEqual({ kind: 'closed', connections: 32 });
     expect(whole.rounds).toBeGreaterThanOrEqual(3);
   });
