@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 
-const external = [/^node:/, '@napi-rs/nice', 'koffi', 'uWebSockets.js', 'prom-client', 'pino', 'adm-zip'];
+const external = [/^node:/, '@napi-rs/nice', 'koffi', 'uWebSockets.js', 'pino', 'adm-zip'];
 
 const bundle = await rolldown({
   input: {

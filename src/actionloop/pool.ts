@@ -1,4 +1,4 @@
-import type { LoopGauges } from '../metrics/recorder.js';
+import type { LoopGauges } from '../metrics/gauges.js';
 import type { LoopImage } from '../pool/messages.js';
 import type { LoopLauncher } from './channel.js';
 import { LoopMember, type MemberLimits, type Turn } from './member.js';

@@ -4,7 +4,7 @@ import { MESSAGE_TWICE, SENTINEL } from '../contract/messages.js';
 import { resultIn, withoutFinalBreak } from '../contract/result.js';
 import { type Failure, textOfFailure } from '../errors/table.js';
 import { type LogStream, NOBODY } from '../logs/log-stream.js';
-import type { LoopGauges } from '../metrics/recorder.js';
+import type { LoopGauges } from '../metrics/gauges.js';
 import type { AnswerFailure, InitAnswer, LoopImage, RunAnswer } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';

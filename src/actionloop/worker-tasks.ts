@@ -20,6 +20,7 @@ export async function installTask(task: LoopInstallTask, runtime: WorkerRuntime)
   const request = readLoopInitBody(task.body);
   const answered = (codeBytes: number, rest: { failure?: Failure; log?: string }): LoopInstallAnswer => ({
     durationMs: performance.now() - begunMs,
+    ...(codeBytes > 0 && { installMs: performance.now() - begunMs }),
     codeBytes,
     ...rest,
   });

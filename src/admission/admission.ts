@@ -23,6 +23,11 @@ export class Admission {
     this.#maxQueued = maxQueued;
   }
 
+  /** How many may be under way, and how many may wait. */
+  get limits(): { readonly inFlight: number; readonly queued: number } {
+    return { inFlight: this.#maxInFlight, queued: this.#maxQueued };
+  }
+
   /** How many wait. */
   get queued(): number {
     return this.#queue.size;

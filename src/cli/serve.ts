@@ -1,21 +1,26 @@
 import { mkdirSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { threadId } from 'node:worker_threads';
 import { ActionState } from '../action/state.js';
 import { ensureAction } from '../action/stub.js';
 import { Admission } from '../admission/admission.js';
 import { systemLimits } from '../admission/default-limit.js';
 import type { Config } from '../config/load.js';
+import { version } from '../config/version.js';
 import { ServerLog } from '../logs/server-log.js';
+import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
 import { Recorder } from '../metrics/recorder.js';
+import { Startup } from '../metrics/startup.js';
 import { WorkerPool } from '../pool/worker-pool.js';
 import { AwakeClock } from '../process/awake-clock.js';
-import { survivors } from '../process/leftovers.js';
 import { reapOrphans } from '../process/orphans.js';
 import { createRunner } from '../server/create-runner.js';
 import type { HttpServer } from '../server/http-server.js';
 import { refuseBusyPort } from '../server/port-probe.js';
+import { serverGauges } from '../server/server-gauges.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
+import { openTracing } from '../tracing/tracing.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
 import { type LogTargets, workerSettings } from './worker-settings.js';
@@ -38,6 +43,8 @@ const CONTAINER_LOGS: LogTargets = { logs: [1, 2], sentinels: true };
  * @throws Error with a message for the operator when it can't start
  */
 export async function serve(config: Config): Promise<void> {
+  const startup = new Startup();
+  startup.ends('node');
   if (config.unknownPlatform !== undefined) {
     process.stderr.write(
       `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
@@ -53,7 +60,7 @@ export async function serve(config: Config): Promise<void> {
   const settings = workerSettings(config, actionRoot, CONTAINER_LOGS);
   const pool = new WorkerPool(settings, {
     workerLost: (threadId, killed) => {
-      recorder.workersLost++;
+      if (recorder !== undefined) recorder.workersLost++;
       log.warn('worker thread lost', { threadId, killed });
     },
   });
@@ -61,27 +68,40 @@ export async function serve(config: Config): Promise<void> {
   const action = new ActionState(config.allowReinit);
   const limits = systemLimits();
   const admission = new Admission(config.maxInFlight ?? limits.inFlight, config.maxQueued ?? limits.queued);
-  const recorder = new Recorder({
-    inFlight: () => admission.inFlight,
-    queued: () => admission.queued,
-    workerThreads: () => pool.threads,
-    engine: () => engine,
-    survivors: () => survivors()?.length,
-    loop: () => runner.gauges,
-  });
-  const log = await ServerLog.open(config.logFile, config.logLevel);
+  const { lag: lagMemory } = settings.shared;
+  const lag = lagMemory && new LoopLag(lagCells(createLagMemory(1), 0), threadId);
+  const recorder =
+    lag &&
+    new Recorder(
+      serverGauges({
+        ...{ admission, pool, startup, lag, lagMemory },
+        engine: () => engine,
+        loop: () => runner.gauges,
+        // The engines there are prepare no processes.
+        prewarm: () => undefined,
+      }),
+    );
+  startup.ends('prepare');
+  const log = await ServerLog.open(config);
   // Loaded while the first worker starts on another core: the two take about as long.
-  const [{ HttpServer }, runner] = await Promise.all([
+  const [{ HttpServer }, runner, tracing] = await Promise.all([
     loadFrontEnd(),
     createRunner(config, settings, pool, action, clock),
+    openTracing(config.otlpEndpoint, version(), (trouble) =>
+      log.warn('traces could not be sent', { trouble }),
+    ),
   ]);
-  const service = new Service({ config, action, admission, pool, runner, metrics: recorder, log, clock });
+  startup.ends('load');
+  const parts = { config, action, admission, pool, runner, metrics: recorder, lag, tracing, log, clock };
+  const service = new Service(parts);
   const http = new HttpServer(service);
   const port = await http.listen(config.port, config.metricsPort);
+  startup.ends('listen');
   endOnSignals(service, http);
   survive(log);
   const hello = await pool.hello();
   engine = hello.engine;
+  startup.ends('worker');
   service.ready = true;
   pool.growTo(config.threads);
   await reapOrphans();

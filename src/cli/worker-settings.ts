@@ -24,7 +24,7 @@ export function workerSettings(config: Config, actionRoot: string, targets: LogT
     timeoutGraceMs: config.timeoutGraceMs,
     killsLeftovers: config.leftovers !== 'keep',
     openFiles: openFilesOfActions(process.env.HYPERSKELETON_SOFT_OPEN_FILES),
-    shared: createSharedMemory(config.threads),
+    shared: createSharedMemory(config.threads, config.metrics),
     ...targets,
     version: version(),
   };

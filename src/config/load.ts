@@ -5,6 +5,9 @@ import { defaultThreads, SETTINGS, type Setting, type SettingKey } from './setti
 /** How actions are run. */
 export type Protocol = 'classic' | 'actionloop';
 
+/** How the server's own log is written. */
+export type LogFormat = 'auto' | 'json' | 'pretty';
+
 /** What becomes of the processes that an activation leaves behind (D-02). */
 export type LeftoversChoice = 'keep' | 'group' | 'all';
 
@@ -40,9 +43,14 @@ export interface Config {
   /** Undefined: the main port. */
   readonly metricsPort: number | undefined;
   readonly actionloop: ActionLoopConfig;
+  /** Whether answers to activations tell how long their phases took. */
+  readonly serverTiming: boolean;
+  /** Where traces go; undefined: nowhere. */
+  readonly otlpEndpoint: string | undefined;
   readonly logLevel: string;
   /** Absolute; undefined: no file. */
   readonly logFile: string | undefined;
+  readonly logFormat: LogFormat;
 }
 
 /** The settings of the ActionLoop protocol (section 5). */
@@ -81,6 +89,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
   };
   const number = (key: SettingKey): number => Number(text(key));
   const optionalPath = (value: string): string | undefined => (value === '' ? undefined : resolve(value));
+  const optionalText = (value: string): string | undefined => (value === '' ? undefined : value);
   const optionalNumber = (value: string): number | undefined => (value === '' ? undefined : Number(value));
   const config: Config = {
     port: number('port'),
@@ -111,8 +120,11 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
       idleMs: number('actionloopIdleMs'),
       initTimeoutMs: number('initTimeoutMs'),
     },
+    serverTiming: text('serverTiming') === 'on',
+    otlpEndpoint: optionalText(text('otlpEndpoint')),
     logLevel: text('logLevel'),
     logFile: optionalPath(text('logFile')),
+    logFormat: text('logFormat') as LogFormat,
   };
   if (knative && config.protocol === 'actionloop') {
     problems.push(
@@ -151,6 +163,7 @@ function problemOf({ kind }: Setting, source: Source | undefined): string | unde
 function isAllowed(kind: Setting['kind'], text: string): boolean {
   if (kind.type === 'choice') return kind.of.includes(text);
   if (kind.type === 'path') return true;
+  if (kind.type === 'url') return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
   return /^\d{1,16}$/.test(text) && Number(text) >= kind.min && Number(text) <= kind.max;
 }
 
@@ -158,5 +171,6 @@ function isAllowed(kind: Setting['kind'], text: string): boolean {
 export function allowedText(kind: Setting['kind']): string | undefined {
   if (kind.type === 'choice') return `one of ${kind.of.join(', ')}`;
   if (kind.type === 'path') return undefined;
+  if (kind.type === 'url') return 'an address of http or https';
   return `a whole number from ${kind.min} to ${kind.max}`;
 }

@@ -4,7 +4,9 @@ import { availableParallelism } from 'node:os';
 export type SettingKind =
   | { readonly type: 'integer'; readonly min: number; readonly max: number }
   | { readonly type: 'choice'; readonly of: readonly string[] }
-  | { readonly type: 'path' };
+  | { readonly type: 'path' }
+  /** Of http or https. */
+  | { readonly type: 'url' };
 
 /** One setting of `hyperskeleton serve`: where it comes from, what it may be, what it is for. */
 export interface Setting {
@@ -192,7 +194,7 @@ export const SETTINGS = {
     env: ['HYPERSKELETON_METRICS'],
     kind: { type: 'choice', of: ['on', 'off'] },
     default: 'on',
-    sentence: 'Whether GET /metrics is there.',
+    sentence: 'Whether anything is counted, and GET /metrics is there.',
   },
   metricsPort: {
     flag: 'metrics-port',
@@ -200,7 +202,23 @@ export const SETTINGS = {
     kind: { type: 'integer', min: 1, max: 65_535 },
     default: '',
     sentence:
-      'A port of its own for GET /metrics, /healthz and /readyz; then the main port has no /metrics. In Knative mode, whose main port is public, /metrics is there only.',
+      'A port of its own for GET /metrics, /healthz and /readyz; then the main port has no /metrics, which whoever can call the action could read. In Knative mode, whose main port is public, /metrics is there only.',
+  },
+  serverTiming: {
+    flag: 'server-timing',
+    env: ['HYPERSKELETON_SERVER_TIMING'],
+    kind: { type: 'choice', of: ['on', 'off'] },
+    default: 'off',
+    sentence:
+      'Whether the answer to an activation tells in a Server-Timing header how long its phases took: queue, start, run, total, in milliseconds.',
+  },
+  otlpEndpoint: {
+    flag: 'otlp-endpoint',
+    env: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
+    kind: { type: 'url' },
+    default: '',
+    sentence:
+      'An OpenTelemetry collector that gets a trace of each activation, at `/v1/traces` below this address, as OTLP/JSON over HTTP; docs/tracing.md names the other `OTEL_*` variables that count. Without it nothing is traced.',
   },
   actionloopProcesses: {
     flag: 'actionloop-processes',
@@ -249,7 +267,15 @@ export const SETTINGS = {
     kind: { type: 'path' },
     default: '',
     sentence:
-      "File for the server's own log, JSON lines. Without it the log goes to stderr where that is a terminal, else nowhere.",
+      "File for the server's own log. Without it the log goes to stderr where that is a terminal, else nowhere.",
+  },
+  logFormat: {
+    flag: 'log-format',
+    env: ['HYPERSKELETON_LOG_FORMAT'],
+    kind: { type: 'choice', of: ['auto', 'json', 'pretty'] },
+    default: 'auto',
+    sentence:
+      "How the records of the server's own log are written: json for programs, a line each; pretty for people; auto is pretty on a terminal and json in a file.",
   },
 } as const satisfies Record<string, Setting>;
 

@@ -17,3 +17,13 @@ export function traceparentIn(header: string | undefined): string | undefined {
 export function traceIdOf(traceparent: string): string {
   return traceparent.slice(3, 35);
 }
+
+/** The id of the caller's span in a checked traceparent. */
+export function parentIdOf(traceparent: string): string {
+  return traceparent.slice(36, 52);
+}
+
+/** The flags in a checked traceparent. */
+export function traceFlagsOf(traceparent: string): number {
+  return Number.parseInt(traceparent.slice(53, 55), 16);
+}

@@ -1,8 +1,7 @@
 import { allowedText } from '../config/load.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
 import { ERRORS, type ErrorRow } from '../errors/table.js';
-import { metricsOf } from '../metrics/exposition.js';
-import { Recorder } from '../metrics/recorder.js';
+import { metricsPage } from './metrics-page.js';
 
 /** A page of docs/ that is made from the code's own tables. */
 export interface Page {
@@ -53,8 +52,9 @@ function errorsPage(): string {
 
 Made from \`src/errors/table.ts\` by \`npm run docs\`.
 
-Every error answer is \`{"error": text}\`. Where the fault is not the action's, the header \`X-Hyperskeleton-Error\`
-carries the code, so that nobody takes the answer for the action's. Where \`exec\` could not be started,
+Every error answer is \`{"error": text}\`. The headers \`X-Hyperskeleton-Cause\` and \`X-Hyperskeleton-Fault\` carry the
+code and whose fault it is, as the log and the metric \`hyperskeleton_failures_total\` do. Where the fault is not the
+action's, \`X-Hyperskeleton-Error\` carries the code too, so that nobody takes the answer for the action's. Where \`exec\` could not be started,
 \`X-Hyperskeleton-Reason\` says in one word why: \`missing\`, \`dangling_link\`, \`folder\`, \`no_file\`, \`not_executable\`,
 \`noexec_mount\`, \`not_permitted\`, \`too_large\`, \`wrong_architecture\`, \`loader_missing\`, \`interpreter_missing\`,
 \`interpreter_refused\`, \`no_interpreter\`, \`crlf\`, \`empty\`, \`unknown_format\`, \`refused\`; the log has the sentence.
@@ -71,34 +71,4 @@ ${rows}
 function errorRow(code: string, row: ErrorRow): string {
   const outcome = row.outcome === undefined ? '' : `\`${row.outcome}\``;
   return `| \`${code}\` | ${row.status} | ${row.text} | ${row.fault} | ${outcome} | ${row.sentinels ? 'yes' : 'no'} | ${row.meaning} |`;
-}
-
-function metricsPage(): string {
-  const none = (): number => 0;
-  const recorder = new Recorder({
-    inFlight: none,
-    queued: none,
-    workerThreads: none,
-    engine: () => '',
-    survivors: none,
-    loop: () => undefined,
-  });
-  const rows = metricsOf(recorder)
-    .map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`)
-    .join('\n');
-  return `# Metrics
-
-Made from \`src/metrics/exposition.ts\` by \`npm run docs\`.
-
-\`GET /metrics\` answers in Prometheus' text format, or in OpenMetrics where the scraper asks for it, on the main port:
-whoever can call the action can read it. \`HYPERSKELETON_METRICS=off\` removes it. Labels are bounded: outcomes come from
-the error table ([errors.md](errors.md)), phases are four.
-
-| metric | type | what |
-|---|---|---|
-${rows}
-
-Besides these there are prom-client's default metrics of the process and of Node (\`process_*\`, \`nodejs_*\`).
-\`grafana/dashboard.json\` shows them.
-`;
 }

@@ -3,7 +3,8 @@ import type { BringsInit, Header, KnativeContext, RunAnswer } from '../pool/mess
 import { sendFailure, sendShaped, sendText } from '../server/answer.js';
 import { initialise } from '../server/init-route.js';
 import { type Received, receive } from '../server/receive.js';
-import { activate } from '../server/run-route.js';
+import { type Activated, activate } from '../server/run-route.js';
+import { timingHeaders } from '../server/server-timing.js';
 import type { Service } from '../server/service.js';
 import type { TimeLimit } from '../server/time-limit.js';
 import { type KnativeMethod, readMethods } from './methods.js';
@@ -92,8 +93,8 @@ export class KnativeRoute {
     }
   }
 
-  #run(received: Received, http: HttpContext, initIsDone: boolean): Promise<RunAnswer> {
-    return activate(received, this.#service, (time) => this.#execute(received, http, initIsDone, time));
+  #run(received: Received, http: HttpContext, initIsDone: boolean): Promise<Activated> {
+    return activate(received, this.#service, (traced, time) => this.#execute(traced, http, initIsDone, time));
   }
 
   #execute(
@@ -120,15 +121,16 @@ export class KnativeRoute {
     });
   }
 
-  #send(request: Request, response: Response, answer: RunAnswer, http: HttpContext): void {
+  #send(request: Request, response: Response, answer: Activated, http: HttpContext): void {
+    const timing = timingHeaders(answer.timing, this.#service.config);
     if (answer.shaped !== undefined) {
-      sendShaped(request, response, answer.shaped);
+      sendShaped(request, response, answer.shaped, timing);
       return;
     }
     const failure = answer.failure ?? { code: 'internal' as const };
     const isOfTheRoute = failure.code.startsWith('knative_') && failure.code !== 'knative_bad_response';
     const headers = isOfTheRoute ? [] : crossOrigin([], http.accessControlRequestHeaders);
-    sendFailure(request, response, failure, undefined, headers);
+    sendFailure(request, response, failure, undefined, [...headers, ...timing]);
   }
 }
 

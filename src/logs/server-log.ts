@@ -1,14 +1,26 @@
+import { openSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { Logger } from 'pino';
-import { traceIdOf } from '../contract/trace-context.js';
-import { rowOf } from '../errors/table.js';
-import type { InitAnswer, RunAnswer } from '../pool/messages.js';
+import type { LogFormat } from '../config/load.js';
+import { type ErrorCode, rowOf } from '../errors/table.js';
+import type { AnswerFailure, InitAnswer, RunAnswer } from '../pool/messages.js';
+
+/** Where the log goes, and how. */
+export interface LogSettings {
+  /** Undefined: to stderr where that is a terminal. */
+  readonly logFile: string | undefined;
+  readonly logLevel: string;
+  readonly logFormat: LogFormat;
+}
+
+const STDERR = 2;
 
 /**
- * The server's own log: JSON lines to a file, or to stderr where that is a terminal, else nowhere (D-08):
- * a container's streams belong to the action.
+ * The server's own log: to a file, or to stderr where that is a terminal, else nowhere (D-08): a container's
+ * streams belong to the action.
  *
- * It never has a parameter, a result or a secret in it.
+ * It never has a parameter, a result or a secret in it: records are made of the runtime's own numbers and words,
+ * and of the ids that the caller has sent.
  */
 export class ServerLog {
   readonly #logger: Logger | undefined;
@@ -18,12 +30,22 @@ export class ServerLog {
   }
 
   /** @throws Error when the file can't be written */
-  static async open(file: string | undefined, level: string): Promise<ServerLog> {
-    const destination = file ?? (isatty(2) ? 2 : undefined);
-    if (destination === undefined || level === 'silent') return new ServerLog(undefined);
+  static async open({ logFile, logLevel, logFormat }: LogSettings): Promise<ServerLog> {
+    const onTerminal = isatty(STDERR);
+    if ((logFile === undefined && !onTerminal) || logLevel === 'silent') return new ServerLog(undefined);
+    const isPretty = logFormat === 'pretty' || (logFormat === 'auto' && logFile === undefined);
     // Imported only where it is used: a container's cold start goes without it.
     const { pino } = await import('pino');
-    return new ServerLog(pino({ level, base: null }, pino.destination({ dest: destination, sync: true })));
+    const options = { level: logLevel, base: null };
+    if (isPretty) {
+      const { PrettyStream } = await import('./pretty.js');
+      const fd = logFile === undefined ? STDERR : openSync(logFile, 'a');
+      return new ServerLog(pino(options, new PrettyStream(fd, logFile === undefined)));
+    }
+    const destination = pino.destination({ dest: logFile ?? STDERR, sync: true });
+    // A disk that is full takes the log, not the server.
+    destination.on('error', () => {});
+    return new ServerLog(pino(options, destination));
   }
 
   info(message: string, facts: object): void {
@@ -40,22 +62,50 @@ export class ServerLog {
   }
 
   /** An activation has been answered. */
-  run({ failure, facts }: RunAnswer, traceparent: string | undefined, requestId: string | undefined): void {
+  run({ failure, facts }: RunAnswer, traceId: string | undefined, requestId: string | undefined): void {
     if (this.#logger === undefined) return;
-    const trace = traceparent === undefined ? {} : { traceId: traceIdOf(traceparent) };
-    const context = { ...facts, ...trace, ...(requestId !== undefined && { requestId }) };
+    const context = { ...facts, ...idsOf(traceId, requestId) };
     if (failure === undefined) this.#logger.debug(context, 'run');
-    else this.#logger.warn({ ...context, ...failure, fault: rowOf(failure.code).fault }, 'run failed');
+    else this.#logger[levelOf(failure.code)]({ ...context, ...causeOf(failure) }, 'run failed');
   }
 
   /** An init has been answered. */
-  init({ failure, durationMs, codeBytes }: InitAnswer): void {
+  init(
+    { failure, durationMs, codeBytes }: InitAnswer,
+    traceId: string | undefined,
+    requestId: string | undefined,
+  ): void {
     if (this.#logger === undefined) return;
-    if (failure === undefined) this.#logger.info({ durationMs, codeBytes }, 'init');
-    else
-      this.#logger.warn(
-        { durationMs, codeBytes, ...failure, fault: rowOf(failure.code).fault },
-        'init failed',
-      );
+    const context = { durationMs, codeBytes, ...idsOf(traceId, requestId) };
+    if (failure === undefined) this.#logger.info(context, 'init');
+    else this.#logger[levelOf(failure.code)]({ ...context, ...causeOf(failure) }, 'init failed');
   }
+
+  /** A request was refused before anything was done for it. */
+  refused(code: ErrorCode, requestId: string | undefined): void {
+    this.#logger?.warn({ ...causeOf({ code }), ...idsOf(undefined, requestId) }, 'request refused');
+  }
+}
+
+function idsOf(traceId: string | undefined, requestId: string | undefined): object {
+  return { ...(traceId !== undefined && { traceId }), ...(requestId !== undefined && { requestId }) };
+}
+
+/**
+ * What failed and whose fault it is. The detail stays out where it is the action's own words, as a compiler's are:
+ * they may quote anything.
+ */
+function causeOf({ code, detail, reason }: AnswerFailure): object {
+  const { fault, text } = rowOf(code);
+  return {
+    code,
+    fault,
+    ...(detail !== undefined && text !== '%s' && { detail }),
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+/** A fault of the runtime's own is for its operator to look into. */
+function levelOf(code: ErrorCode): 'error' | 'warn' {
+  return rowOf(code).outcome === 'internal' ? 'error' : 'warn';
 }

@@ -1,37 +1,21 @@
 import { type ErrorCode, rowOf } from '../errors/table.js';
 import type { InitAnswer, RunAnswer } from '../pool/messages.js';
-import { Distribution } from './distribution.js';
-
-/** A static hello takes under a millisecond, a timeout a minute or five. */
-const ACTIVATION_BOUNDS_SECONDS = [
-  0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300,
-];
-const INIT_BOUNDS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 60];
+import * as bounds from './bounds.js';
+import { Distribution, TracedDistribution } from './distribution.js';
+import type { Gauges } from './gauges.js';
 
 /** The parts of an activation's time. */
 export const PHASES = ['queue', 'start', 'run', 'total'] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** Gauges are asked for when they are scraped. */
-export interface Gauges {
-  readonly inFlight: () => number;
-  readonly queued: () => number;
-  readonly workerThreads: () => number;
-  readonly engine: () => string;
-  /** Processes that activations have left behind; undefined where the kernel does not tell. */
-  readonly survivors: () => number | undefined;
-  /** The processes of an ActionLoop action; undefined in the classic protocol. */
-  readonly loop: () => LoopGauges | undefined;
-}
-
-/** How the processes of an ActionLoop action stand. */
-export interface LoopGauges {
-  readonly processes: number;
-  readonly busy: number;
-  readonly started: number;
-  /** That ended without being told to. */
-  readonly lost: number;
-  readonly extraLines: number;
+/** How long an activation took, by phase; what it did not come to is absent. */
+export interface ActivationTiming {
+  /** Milliseconds from its arrival until it was handed to a worker. */
+  readonly queueMs: number;
+  readonly startMs?: number;
+  readonly runMs?: number;
+  /** From its arrival until now. */
+  readonly totalMs: number;
 }
 
 /** Counts what happens; prom-client turns the numbers into text when somebody asks for it. */
@@ -39,14 +23,21 @@ export class Recorder {
   readonly activations = new Map<string, number>();
   readonly inits = new Map<string, number>();
   /** Requests that were refused before anything was done for them, by error code. */
-  readonly refusals = new Map<string, number>();
-  readonly phases: Readonly<Record<Phase, Distribution>> = {
-    queue: new Distribution(ACTIVATION_BOUNDS_SECONDS),
-    start: new Distribution(ACTIVATION_BOUNDS_SECONDS),
-    run: new Distribution(ACTIVATION_BOUNDS_SECONDS),
-    total: new Distribution(ACTIVATION_BOUNDS_SECONDS),
+  readonly refusals = new Map<ErrorCode, number>();
+  /** Everything that failed, by error code. */
+  readonly failures = new Map<ErrorCode, number>();
+  readonly phases: Readonly<Record<Phase, TracedDistribution>> = {
+    queue: new TracedDistribution(bounds.ACTIVATION_SECONDS),
+    start: new TracedDistribution(bounds.ACTIVATION_SECONDS),
+    run: new TracedDistribution(bounds.ACTIVATION_SECONDS),
+    total: new TracedDistribution(bounds.ACTIVATION_SECONDS),
   };
-  readonly initSeconds = new Distribution(INIT_BOUNDS_SECONDS);
+  readonly argumentBytes = new Distribution(bounds.PAYLOAD_BYTES);
+  readonly resultBytes = new Distribution(bounds.PAYLOAD_BYTES);
+  readonly childResidentBytes = new Distribution(bounds.RESIDENT_BYTES);
+  readonly initSeconds = new Distribution(bounds.INIT_SECONDS);
+  readonly installSeconds = new Distribution(bounds.INIT_SECONDS);
+  readonly codeBytes = new Distribution(bounds.CODE_BYTES);
   logBytes = 0;
   childCpuSeconds = 0;
   workersLost = 0;
@@ -61,37 +52,50 @@ export class Recorder {
   /**
    * An activation has been answered.
    *
-   * @param traceparent the trace it belongs to; it becomes the exemplar of the total
+   * @param traceId the trace it belongs to; it, or else the activation's own id, becomes an exemplar
    */
-  observeRun(
-    { failure, facts }: RunAnswer,
-    queuedMs: number,
-    totalMs: number,
-    traceparent: string | undefined,
-  ): void {
+  observeRun(answer: RunAnswer, timing: ActivationTiming, traceId: string | undefined): void {
+    const { failure, facts } = answer;
     count(this.activations, outcomeOf(failure?.code));
     if (failure?.code === 'overloaded') {
       this.countRefusal(failure.code);
       return;
     }
-    this.phases.queue.observe(queuedMs / 1000);
-    this.phases.total.observe(totalMs / 1000, traceparent);
-    this.leftoversKilled += facts.leftoversKilled ?? 0;
-    if (facts.startMs !== undefined) this.phases.start.observe(facts.startMs / 1000);
-    if (facts.runMs !== undefined) this.phases.run.observe(facts.runMs / 1000);
+    if (failure !== undefined) count(this.failures, failure.code);
+    const { phases } = this;
+    const { queueMs, startMs, runMs, totalMs } = timing;
+    const { activationId, exit } = facts;
+    phases.queue.observe(queueMs / 1000);
+    phases.total.observeTraced(totalMs / 1000, traceId, activationId);
+    if (startMs !== undefined) phases.start.observeTraced(startMs / 1000, traceId, activationId);
+    if (runMs !== undefined) phases.run.observeTraced(runMs / 1000, traceId, activationId);
+    if (facts.argumentBytes > 0) this.argumentBytes.observe(facts.argumentBytes);
+    const result = answer.result ?? answer.shaped?.body;
+    if (result !== undefined) this.resultBytes.observe(result.byteLength);
     this.logBytes += facts.logBytes;
-    const usage = facts.exit?.usage;
-    if (usage !== undefined) this.childCpuSeconds += usage.userCpuSeconds + usage.systemCpuSeconds;
+    this.leftoversKilled += facts.leftoversKilled ?? 0;
+    if (exit?.usage === undefined) return;
+    this.childCpuSeconds += exit.usage.userCpuSeconds + exit.usage.systemCpuSeconds;
+    this.childResidentBytes.observe(exit.usage.maxResidentBytes);
   }
 
   /** A request that was refused before anything was done for it. */
   countRefusal(code: ErrorCode): void {
     count(this.refusals, code);
+    count(this.failures, code);
   }
 
-  observeInit({ failure }: InitAnswer, totalMs: number): void {
+  /** A failure that belongs to no activation and no init. */
+  countFailure(code: ErrorCode): void {
+    count(this.failures, code);
+  }
+
+  observeInit({ failure, installMs, codeBytes }: InitAnswer, totalMs: number): void {
     count(this.inits, outcomeOf(failure?.code));
+    if (failure !== undefined) count(this.failures, failure.code);
     this.initSeconds.observe(totalMs / 1000);
+    if (installMs !== undefined) this.installSeconds.observe(installMs / 1000);
+    if (codeBytes > 0) this.codeBytes.observe(codeBytes);
   }
 
   /**
@@ -107,10 +111,10 @@ export class Recorder {
 }
 
 /** The label of an outcome: `ok`, or what the error table says. */
-function outcomeOf(code: ErrorCode | undefined): string {
+export function outcomeOf(code: ErrorCode | undefined): string {
   return code === undefined ? 'ok' : (rowOf(code).outcome ?? 'internal');
 }
 
-function count(counts: Map<string, number>, label: string): void {
+function count<Label>(counts: Map<Label, number>, label: Label): void {
   counts.set(label, (counts.get(label) ?? 0) + 1);
 }

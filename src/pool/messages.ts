@@ -43,6 +43,8 @@ export interface SharedMemory {
   readonly openFiles: SharedArrayBuffer;
   /** Who is writing to stdout and stderr: logs/log-stream.ts. */
   readonly logs: SharedArrayBuffer;
+  /** How late the event loops of the threads are: metrics/loop-lag.ts; absent where nobody asks. */
+  readonly lag?: SharedArrayBuffer;
   /** One number: 1 once a shutdown has killed what outlived its grace period. */
   readonly shutdown: SharedArrayBuffer;
 }
@@ -224,6 +226,8 @@ export interface InitAnswer {
   /** The variables that every run gets from now on, as {@link RunTask.variables}. */
   readonly variables?: string;
   readonly durationMs: number;
+  /** The part of it in which the upload was read, unpacked and moved into place; absent where that was not reached. */
+  readonly installMs?: number;
   /** Size of the archive or text that was installed. */
   readonly codeBytes: number;
 }

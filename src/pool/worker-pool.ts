@@ -1,8 +1,9 @@
 import { closeSync } from 'node:fs';
-import type { MessagePort } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Failure } from '../errors/table.js';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
+import { createLagMemory } from '../metrics/loop-lag.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import { createLedgers, pidsInFlight, takeEstate, takeOver } from '../process/ledger.js';
 import { holdNativeLibrary } from '../process/native-library.js';
@@ -40,8 +41,12 @@ export function slotOfMain(threads: number): number {
   return threads * SLOTS_PER_THREAD;
 }
 
-/** The memory that all threads of a server share. */
-export function createSharedMemory(threads: number): SharedMemory {
+/**
+ * The memory that all threads of a server share.
+ *
+ * @param watched whether the threads are to tell how late their event loops are
+ */
+export function createSharedMemory(threads: number, watched: boolean): SharedMemory {
   const slots = threads * SLOTS_PER_THREAD;
   return {
     ledgers: createLedgers(slots),
@@ -49,7 +54,15 @@ export function createSharedMemory(threads: number): SharedMemory {
     openFiles: createLimitMemory(slots),
     logs: new SharedArrayBuffer(2 * SHARED_FIELDS * Int32Array.BYTES_PER_ELEMENT),
     shutdown: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
+    ...(watched && { lag: createLagMemory(slots) }),
   };
+}
+
+/** How one thread stands. */
+export interface ThreadView {
+  readonly tasks: number;
+  /** The thread itself; undefined while one is replaced. */
+  readonly worker: Worker | undefined;
 }
 
 /** One thread: a piscina pool of its own, so that the dispatcher says which thread gets what. */
@@ -83,6 +96,11 @@ export class WorkerPool {
   /** Threads that live. */
   get threads(): number {
     return this.#threads.length;
+  }
+
+  /** How each thread stands. */
+  get views(): readonly ThreadView[] {
+    return this.#threads.map(({ piscina, tasks }) => ({ tasks, worker: piscina.threads[0] }));
   }
 
   /** Starts further threads, up to that many in all. */

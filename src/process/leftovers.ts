@@ -24,6 +24,16 @@ export function survivors(server = process.pid): number[] | undefined {
   return adopted?.filter((pid) => factsOf(pid)?.dead === false);
 }
 
+/** Beyond so many it is not looked which of them are dead: the count itself must not take long. */
+const LOOKED_AT = 256;
+
+/** How many processes activations have left behind; undefined where the kernel does not tell. */
+export function survivorCount(): number | undefined {
+  const adopted = adoptedBy(process.pid);
+  if (adopted === undefined || adopted.length > LOOKED_AT) return adopted?.length;
+  return adopted.filter((pid) => factsOf(pid)?.dead === false).length;
+}
+
 /**
  * Kills what is left of a process group whose leader has exited and has not been reaped yet: until then the
  * group's number can't be anybody else's (D-02).

@@ -58,6 +58,7 @@ export function sendShaped(
   request: Request,
   response: Response,
   { status, headers, body }: ShapedAnswer,
+  further: readonly Header[],
 ): void {
   if (response.completed) return;
   response.completed = true;
@@ -65,6 +66,7 @@ export function sendShaped(
   raw.cork(() => {
     raw.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
     for (const [name, value] of headers) raw.writeHeader(name, value);
+    for (const [name, value] of further) raw.writeHeader(name, value);
     if (status === 204 || status === 304) raw.endWithoutBody();
     else raw.end(request.method === 'HEAD' ? '' : body);
   });
@@ -76,13 +78,18 @@ export function sendAllow(request: Request, response: Response, allow: string): 
 }
 
 /** Sends a result: its own bytes (C-RUN-22). */
-export function sendResult(request: Request, response: Response, result: Uint8Array): void {
-  send(request, response, { status: 200, type: JSON_TYPE, body: result });
+export function sendResult(
+  request: Request,
+  response: Response,
+  result: Uint8Array,
+  headers: readonly Header[],
+): void {
+  send(request, response, { status: 200, type: JSON_TYPE, body: result, headers });
 }
 
 /**
- * Sends a failure: `{"error": text}`, and headers that tell what is not the action's fault (D-10) and what
- * exactly was wrong with an `exec` that could not be started.
+ * Sends a failure: `{"error": text}`, and headers that tell whose fault it is and what its cause, what of it is
+ * an answer of the runtime's own (D-10), and what exactly was wrong with an `exec` that could not be started.
  *
  * @param allow the methods that the path takes, with a 405
  * @param further headers besides
@@ -95,7 +102,11 @@ export function sendFailure(
   further: readonly Header[] = [],
 ): void {
   const { status, fault, refusal } = rowOf(failure.code);
-  const headers: Header[] = [...further];
+  const headers: Header[] = [
+    ...further,
+    ['X-Hyperskeleton-Fault', fault],
+    ['X-Hyperskeleton-Cause', failure.code],
+  ];
   if (fault !== 'action' || refusal) headers.push(['X-Hyperskeleton-Error', failure.code]);
   if (failure.reason !== undefined) headers.push(['X-Hyperskeleton-Reason', failure.reason]);
   if (failure.code === 'overloaded') headers.push(['Retry-After', RETRY_AFTER_SECONDS]);

@@ -28,14 +28,16 @@ export class HttpServer {
     this.#server = this.#create();
     const { knative, metrics, metricsPort } = service.config;
     if (knative) {
-      route(this.#server, '/_hyperskeleton/healthz', 'get', this.#health);
-      route(this.#server, '/_hyperskeleton/readyz', 'get', this.#readiness);
+      this.#route(this.#server, '/_hyperskeleton/healthz', 'get', this.#health);
+      this.#route(this.#server, '/_hyperskeleton/readyz', 'get', this.#readiness);
     } else {
-      route(this.#server, '/init', 'post', (request, response) => handleInit(request, response, service));
-      route(this.#server, '/run', 'post', (request, response) => handleRun(request, response, service));
-      route(this.#server, '/healthz', 'get', this.#health);
-      route(this.#server, '/readyz', 'get', this.#readiness);
-      if (metrics && metricsPort === undefined) route(this.#server, '/metrics', 'get', this.#metrics);
+      this.#route(this.#server, '/init', 'post', (request, response) =>
+        handleInit(request, response, service),
+      );
+      this.#route(this.#server, '/run', 'post', (request, response) => handleRun(request, response, service));
+      this.#route(this.#server, '/healthz', 'get', this.#health);
+      this.#route(this.#server, '/readyz', 'get', this.#readiness);
+      if (metrics && metricsPort === undefined) this.#route(this.#server, '/metrics', 'get', this.#metrics);
     }
   }
 
@@ -50,9 +52,9 @@ export class HttpServer {
   async listen(port: number, metricsPort: number | undefined): Promise<number> {
     if (metricsPort !== undefined) {
       this.#adminServer = this.#create();
-      route(this.#adminServer, '/healthz', 'get', this.#health);
-      route(this.#adminServer, '/readyz', 'get', this.#readiness);
-      if (this.#service.config.metrics) route(this.#adminServer, '/metrics', 'get', this.#metrics);
+      this.#route(this.#adminServer, '/healthz', 'get', this.#health);
+      this.#route(this.#adminServer, '/readyz', 'get', this.#readiness);
+      if (this.#service.config.metrics) this.#route(this.#adminServer, '/metrics', 'get', this.#metrics);
       await listen(this.#adminServer, metricsPort);
     }
     if (this.#service.config.knative) await this.#serveKnative();
@@ -82,21 +84,34 @@ export class HttpServer {
     if (!knative.methods.includes('options')) {
       server.options('/', (request, response) => sendAllow(request, response, knative.allow));
     }
-    server.any('/', (request, response) =>
-      sendFailure(request, response, { code: 'method_not_allowed' }, knative.allow),
-    );
+    server.any('/', (request, response) => this.#refuseMethod(request, response, knative.allow));
   }
 
   #create(): Server {
     const server = new Server({ max_body_length: NO_LIMIT, auto_close: false });
-    server.set_not_found_handler((request: Request, response: Response) =>
-      sendFailure(request, response, { code: 'not_found' }),
-    );
+    server.set_not_found_handler((request: Request, response: Response) => {
+      this.#service.metrics?.countFailure('not_found');
+      sendFailure(request, response, { code: 'not_found' });
+    });
     server.set_error_handler((request: Request, response: Response, error: Error) => {
+      this.#service.metrics?.countFailure('internal');
       this.#service.log.fault('a request handler failed', error);
       sendFailure(request, response, { code: 'internal', detail: error.message });
     });
     return server;
+  }
+
+  /** A path that takes one method; the others are told so. */
+  #route(server: Server, path: string, method: 'get' | 'post', handler: Handler): void {
+    const allow = `${method.toUpperCase()}, OPTIONS`;
+    server[method](path, ROUTE_OPTIONS, handler);
+    server.options(path, (request, response) => sendAllow(request, response, allow));
+    server.any(path, (request, response) => this.#refuseMethod(request, response, allow));
+  }
+
+  #refuseMethod(request: Request, response: Response, allow: string): void {
+    this.#service.metrics?.countFailure('method_not_allowed');
+    sendFailure(request, response, { code: 'method_not_allowed' }, allow);
   }
 
   readonly #health: Handler = (request, response) => sendText(request, response, 200, 'text/plain', 'ok\n');
@@ -108,8 +123,9 @@ export class HttpServer {
   };
 
   readonly #metrics: Handler = async (request, response) => {
-    const { type, text } = await this.#service.metrics.scrape(request.headers.accept);
-    sendText(request, response, 200, type, text);
+    const page = await this.#service.metrics?.scrape(request.headers.accept);
+    if (page === undefined) sendFailure(request, response, { code: 'not_found' });
+    else sendText(request, response, 200, page.type, page.text);
   };
 }
 
@@ -119,14 +135,4 @@ async function listen(server: Server, port: number): Promise<void> {
   } catch (error) {
     throw new Error(`port ${port} can't be listened on`, { cause: error });
   }
-}
-
-/** A path that takes one method; the others are told so. */
-function route(server: Server, path: string, method: 'get' | 'post', handler: Handler): void {
-  const allow = `${method.toUpperCase()}, OPTIONS`;
-  server[method](path, ROUTE_OPTIONS, handler);
-  server.options(path, (request, response) => sendAllow(request, response, allow));
-  server.any(path, (request, response) =>
-    sendFailure(request, response, { code: 'method_not_allowed' }, allow),
-  );
 }

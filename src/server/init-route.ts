@@ -1,4 +1,5 @@
 import type { Request, Response } from 'hyper-express';
+import { traceIdOf } from '../contract/trace-context.js';
 import { rowOf } from '../errors/table.js';
 import type { InitAnswer } from '../pool/messages.js';
 import { buffersPassed } from '../process/memory-relief.js';
@@ -22,7 +23,7 @@ export async function handleInit(request: Request, response: Response, service: 
  * @param refuse answers it when another has
  */
 export async function initialise(
-  { body, receivedMs }: Received,
+  { body, receivedMs, traceparent, requestId }: Received,
   service: Service,
   install: () => Promise<InitAnswer>,
   refuse: () => Promise<InitAnswer> = () => service.runner.refuseInit(),
@@ -31,8 +32,8 @@ export async function initialise(
   service.begin();
   try {
     const answer = await attempt(bodyBytes, service, install, refuse);
-    service.metrics.observeInit(answer, performance.now() - receivedMs);
-    service.log.init(answer);
+    service.metrics?.observeInit(answer, performance.now() - receivedMs);
+    service.log.init(answer, traceparent && traceIdOf(traceparent), requestId);
     return answer;
   } finally {
     service.end();

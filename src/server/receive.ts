@@ -29,7 +29,7 @@ export async function receive(
   service: Service,
 ): Promise<Received | undefined> {
   if (service.draining) {
-    service.metrics.countRefusal('draining');
+    service.refused('draining');
     sendFailure(request, response, { code: 'draining' });
     return undefined;
   }
@@ -41,13 +41,13 @@ export async function receive(
   const body = await receiveBody(request, response, maxBodyBytes);
   if (typeof body === 'string') {
     const code = body === 'malformed' ? 'malformed_request' : 'body_too_large';
-    service.metrics.countRefusal(code);
+    service.refused(code, requestId);
     sendFailure(request, response, { code, detail: String(maxBodyBytes) });
     return undefined;
   }
   // The shutdown may have begun, and ended its wait, while the body came.
   if (service.draining) {
-    service.metrics.countRefusal('draining');
+    service.refused('draining', requestId);
     sendFailure(request, response, { code: 'draining' });
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { ActionState } from '../action/state.js';
-import type { LoopGauges } from '../metrics/recorder.js';
+import type { LoopGauges } from '../metrics/gauges.js';
 import type { InitAnswer, RunAnswer } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { Received } from './receive.js';

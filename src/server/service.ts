@@ -1,10 +1,13 @@
 import type { ActionState } from '../action/state.js';
 import type { Admission } from '../admission/admission.js';
 import type { Config } from '../config/load.js';
+import type { ErrorCode } from '../errors/table.js';
 import type { ServerLog } from '../logs/server-log.js';
+import type { LoopLag } from '../metrics/loop-lag.js';
 import type { Recorder } from '../metrics/recorder.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { LeftoverSweep } from './leftover-sweep.js';
 import type { Runner } from './runner.js';
 
@@ -15,7 +18,12 @@ export interface ServiceParts {
   readonly admission: Admission;
   readonly pool: WorkerPool;
   readonly runner: Runner;
-  readonly metrics: Recorder;
+  /** Undefined where nothing is to be counted. */
+  readonly metrics: Recorder | undefined;
+  /** How late the main thread's event loop is; undefined as above. */
+  readonly lag: LoopLag | undefined;
+  /** Undefined where nothing is to be traced. */
+  readonly tracing: Tracing | undefined;
   readonly log: ServerLog;
   readonly clock: AwakeClock;
 }
@@ -27,7 +35,9 @@ export class Service implements ServiceParts {
   readonly admission: Admission;
   readonly pool: WorkerPool;
   readonly runner: Runner;
-  readonly metrics: Recorder;
+  readonly metrics: Recorder | undefined;
+  readonly lag: LoopLag | undefined;
+  readonly tracing: Tracing | undefined;
   readonly log: ServerLog;
   readonly clock: AwakeClock;
   /** Set by the first SIGTERM: requests from now on are refused (D-16). */
@@ -48,11 +58,13 @@ export class Service implements ServiceParts {
     this.pool = parts.pool;
     this.runner = parts.runner;
     this.metrics = metrics;
+    this.lag = parts.lag;
+    this.tracing = parts.tracing;
     this.log = parts.log;
     this.clock = parts.clock;
     if (config.leftovers === 'all') {
       this.leftovers = new LeftoverSweep((count) => {
-        metrics.leftoversKilled += count;
+        if (metrics !== undefined) metrics.leftoversKilled += count;
       });
     }
   }
@@ -65,6 +77,12 @@ export class Service implements ServiceParts {
   /** An init is answered. */
   end(): void {
     if (--this.#inits === 0) this.#initsIdle?.();
+  }
+
+  /** A request is refused before anything is done for it: counted and logged. */
+  refused(code: ErrorCode, requestId?: string): void {
+    this.metrics?.countRefusal(code);
+    this.log.refused(code, requestId);
   }
 
   /** Has the sentinels written that a lost worker could not write; a failure of that is logged only. */

@@ -26,6 +26,7 @@ export async function shutDown(service: Service, http: HttpServer, hurry: Promis
   http.close();
   await service.runner.stop();
   await service.pool.close();
+  await service.tracing?.stop();
   service.log.info('stopped', {});
 }
 

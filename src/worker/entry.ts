@@ -14,6 +14,7 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
   const thread = await runtime;
   switch (task.kind) {
     case 'run': {
+      thread.lag?.touch();
       const answer = await run(task, thread);
       buffersPassed(task.body.byteLength + (answer.result?.byteLength ?? 0) + answer.facts.logBytes);
       return answer;

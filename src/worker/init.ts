@@ -16,9 +16,11 @@ export async function init(task: InitTask, runtime: WorkerRuntime): Promise<Init
   const failure = await install(request.code, runtime.settings.actionRoot, runtime.settings, (work) =>
     runtime.gate.replacing(work),
   );
-  if (failure !== undefined) return refused(failure, runtime.logs, begunMs, codeBytes);
+  const installMs = performance.now() - begunMs;
+  if (failure !== undefined)
+    return { ...(await refused(failure, runtime.logs, begunMs, codeBytes)), installMs };
   const variables = request.variables.length === 0 ? '' : JSON.stringify(request.variables);
-  return { variables, durationMs: performance.now() - begunMs, codeBytes };
+  return { variables, durationMs: performance.now() - begunMs, installMs, codeBytes };
 }
 
 /** Imported only in that mode. */

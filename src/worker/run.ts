@@ -17,6 +17,8 @@ const RETRY_MS = 5;
 
 const ACTIVATION_ID = '__OW_ACTIVATION_ID';
 const OW_TRACEPARENT = '__OW_TRACEPARENT';
+/** Longer ids are cut, for log and metrics. */
+const LONGEST_ID = 128;
 
 /** The machine's limits, not the action's fault. */
 const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
@@ -80,7 +82,10 @@ function runRequest(
 function factsOf(request: RunRequest | Failure): RequestFacts {
   if ('code' in request) return { argumentBytes: 0 };
   const id = request.variables.find(([name]) => name === ACTIVATION_ID)?.[1];
-  return { argumentBytes: request.argument.length, ...(id !== undefined && { activationId: id }) };
+  return {
+    argumentBytes: request.argument.length,
+    ...(id !== undefined && { activationId: id.slice(0, LONGEST_ID) }),
+  };
 }
 
 /** The trace context as the action sees it (D-21), where the request does not name it itself. */

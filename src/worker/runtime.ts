@@ -4,6 +4,7 @@ import { threadId, workerData } from 'node:worker_threads';
 import { entryName, inheritedEntries, type Variable } from '../contract/environment.js';
 import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { leadToOneFile, PlainSink, type Sink } from '../logs/sink.js';
+import { LoopLag, lagCells } from '../metrics/loop-lag.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { StartGate } from '../pool/start-gate.js';
 import { AwakeClock } from '../process/awake-clock.js';
@@ -23,6 +24,8 @@ export interface WorkerRuntime {
   readonly logs: LogStreams;
   readonly limits: ActivationLimits;
   readonly gate: StartGate;
+  /** Tells how late this thread's event loop is; undefined where nobody asks. */
+  readonly lag: LoopLag | undefined;
   /** In order of preference; the next is asked where one refuses. */
   readonly engines: readonly ExecEngine[];
   /** Why a better engine is not in use; empty where the best is. */
@@ -63,6 +66,7 @@ export async function createRuntime(): Promise<WorkerRuntime> {
       clock: new AwakeClock(),
       killedAtShutdown: () => Atomics.load(shutdown, 0) === 1,
     },
+    lag: settings.shared.lag && new LoopLag(lagCells(settings.shared.lag, ledger.slot), threadId),
     gate: new StartGate(settings.shared.startGate, ledger.slot),
     nextOwner: () => {
       serial = (serial + 1) % Math.floor(LARGEST_OWNER / OWNER_SPACING);

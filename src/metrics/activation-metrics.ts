@@ -1,0 +1,119 @@
+import { ERRORS, type ErrorCode, rowOf } from '../errors/table.js';
+import * as names from './names.js';
+import { PHASES, type Recorder } from './recorder.js';
+import { counter, gauge, histogram, type Metric, measured, type Sample } from './samples.js';
+
+/** Every outcome an activation can have, so that each series is there before it first happens. */
+const OUTCOMES = [
+  'ok',
+  ...new Set(Object.values(ERRORS).flatMap((row) => ('outcome' in row ? [row.outcome as string] : []))),
+];
+
+/** What a request can be refused for, so that each series is there before it first happens. */
+const REFUSAL_CODES: readonly ErrorCode[] = ['overloaded', 'body_too_large', 'malformed_request', 'draining'];
+
+/** The metrics of activations: how many, how long, how large, and why not. */
+export function activationMetrics(recorder: Recorder): Metric[] {
+  const { gauges } = recorder;
+  return [
+    counter(
+      {
+        name: names.ACTIVATIONS_TOTAL,
+        help: 'Activations answered, by outcome.',
+        labels: ['outcome'],
+      },
+      () => byOutcome(recorder.activations),
+    ),
+    histogram(
+      {
+        name: names.ACTIVATION_SECONDS,
+        help: 'Time of an activation by phase: queue (request received until handed to a worker), start (until its process runs), run (until that has exited), total (until answered).',
+        labels: ['phase'],
+      },
+      () => PHASES.map((phase) => [{ phase }, recorder.phases[phase]]),
+    ),
+    counter(
+      {
+        name: names.FAILURES_TOTAL,
+        help: 'Everything that failed, by error code (docs/errors.md) and by who has to change something: action (its author), caller (whoever sends the requests) or runtime (its operator).',
+        labels: ['code', 'fault'],
+      },
+      () => failures(recorder.failures),
+    ),
+    counter(
+      {
+        name: names.REFUSALS_TOTAL,
+        help: 'Requests refused before anything was done for them, by error code (docs/errors.md).',
+        labels: ['code'],
+      },
+      () => REFUSAL_CODES.map((code) => ({ labels: { code }, value: recorder.refusals.get(code) ?? 0 })),
+    ),
+    gauge({ name: names.IN_FLIGHT, help: 'Activations under way.' }, () => measured(gauges.inFlight())),
+    gauge({ name: names.QUEUED, help: 'Activations that wait for a place.' }, () =>
+      measured(gauges.queued()),
+    ),
+    gauge(
+      {
+        name: names.ADMISSION_LIMIT,
+        help: 'How many activations may be under way at the same time (HYPERSKELETON_MAX_IN_FLIGHT); further ones wait.',
+      },
+      () => measured(gauges.limits().inFlight),
+    ),
+    gauge(
+      {
+        name: names.QUEUE_LIMIT,
+        help: 'How many activations may wait (HYPERSKELETON_MAX_QUEUED); one more is answered 429.',
+      },
+      () => measured(gauges.limits().queued),
+    ),
+    histogram({ name: names.ARGUMENT_BYTES, help: 'Size of the arguments of an activation.' }, () => [
+      [{}, recorder.argumentBytes],
+    ]),
+    histogram({ name: names.RESULT_BYTES, help: 'Size of the result of an activation that had one.' }, () => [
+      [{}, recorder.resultBytes],
+    ]),
+    counter({ name: names.LOG_BYTES_TOTAL, help: 'Bytes of log that activations wrote.' }, () =>
+      measured(recorder.logBytes),
+    ),
+    counter(
+      { name: names.CHILD_CPU_SECONDS_TOTAL, help: 'CPU time of the processes of activations (wait4).' },
+      () => measured(recorder.childCpuSeconds),
+    ),
+    histogram(
+      {
+        name: names.CHILD_RESIDENT_BYTES,
+        help: 'The most memory that the process of an activation had resident (wait4).',
+      },
+      () => [[{}, recorder.childResidentBytes]],
+    ),
+    counter({ name: names.INITS_TOTAL, help: 'Inits answered, by outcome.', labels: ['outcome'] }, () =>
+      byOutcome(recorder.inits),
+    ),
+    histogram({ name: names.INIT_SECONDS, help: 'Time of an init from request to answer.' }, () => [
+      [{}, recorder.initSeconds],
+    ]),
+    histogram(
+      {
+        name: names.INIT_INSTALL_SECONDS,
+        help: 'The part of an init in which the upload is read, unpacked and moved into place.',
+      },
+      () => [[{}, recorder.installSeconds]],
+    ),
+    histogram(
+      { name: names.INIT_CODE_BYTES, help: 'Size of the archive or text that an init installs.' },
+      () => [[{}, recorder.codeBytes]],
+    ),
+  ];
+}
+
+function byOutcome(counts: ReadonlyMap<string, number>): Sample[] {
+  return OUTCOMES.map((outcome) => ({ labels: { outcome }, value: counts.get(outcome) ?? 0 }));
+}
+
+/** Every code of the table, so that each series is there before it first happens. */
+function failures(counts: ReadonlyMap<ErrorCode, number>): Sample[] {
+  return (Object.keys(ERRORS) as ErrorCode[]).map((code) => ({
+    labels: { code, fault: rowOf(code).fault },
+    value: counts.get(code) ?? 0,
+  }));
+}

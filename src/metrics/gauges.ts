@@ -1,0 +1,64 @@
+import type { HistogramData } from './distribution.js';
+
+/** What is asked for when it is scraped: how things stand at that moment. */
+export interface Gauges {
+  readonly inFlight: () => number;
+  readonly queued: () => number;
+  /** How many activations may be in flight, and how many may wait. */
+  readonly limits: () => { readonly inFlight: number; readonly queued: number };
+  readonly workerThreads: () => number;
+  readonly threads: () => readonly ThreadGauges[];
+  readonly engine: () => string;
+  /** Processes that activations have left behind; undefined where the kernel does not tell. */
+  readonly survivors: () => number | undefined;
+  /** The processes of an ActionLoop action; undefined in the classic protocol. */
+  readonly loop: () => LoopGauges | undefined;
+  /** The processes that wait for activations; undefined where the engine prepares none. */
+  readonly prewarm: () => PrewarmStats | undefined;
+  /** Memory of the control group; undefined outside of one. */
+  readonly memory: () => MemoryGauges | undefined;
+  /** The phases of the server's start, in seconds, in their order; empty until it serves. */
+  readonly startup: () => ReadonlyMap<string, number>;
+}
+
+/** How one thread stands. */
+export interface ThreadGauges {
+  /** `main`, or `worker-` and a number up to the number of threads. */
+  readonly thread: string;
+  /** Tasks under way; undefined for the main thread. */
+  readonly tasks?: number;
+  /** The share of the time in which its event loop had something to do. */
+  readonly utilization?: number;
+  /** The longest that a timer came late of late. */
+  readonly lagSeconds?: number;
+}
+
+/** How the processes of an ActionLoop action stand. */
+export interface LoopGauges {
+  readonly processes: number;
+  readonly busy: number;
+  readonly started: number;
+  /** That ended without being told to. */
+  readonly lost: number;
+  readonly extraLines: number;
+}
+
+/** How the processes stand that an engine has prepared for activations to come, in all threads together. */
+export interface PrewarmStats {
+  /** That wait now. */
+  readonly ready: number;
+  /** Activations that found one, and that found none. */
+  readonly hits: number;
+  readonly misses: number;
+  /** That were thrown away unused: an init came, `exec` changed, they died. */
+  readonly discarded: number;
+  /** How long it takes until one is ready; buckets of bounds.ts. */
+  readonly refillSeconds: HistogramData;
+}
+
+/** Memory of the container, as the kernel accounts for it. */
+export interface MemoryGauges {
+  /** Undefined for no limit. */
+  readonly limitBytes: number | undefined;
+  readonly usedBytes: number | undefined;
+}

@@ -1,0 +1,169 @@
+import type { ThreadGauges } from './gauges.js';
+import * as names from './names.js';
+import type { Recorder } from './recorder.js';
+import { counter, gauge, histogram, type Metric, measured, type Sample } from './samples.js';
+
+/** The metrics of the server itself: its threads, the processes that it keeps, its memory, its start. */
+export function serverMetrics(recorder: Recorder): Metric[] {
+  const { gauges } = recorder;
+  return [
+    ...prewarmMetrics(recorder),
+    gauge({ name: names.WORKER_THREADS, help: 'Worker threads that live.' }, () =>
+      measured(gauges.workerThreads()),
+    ),
+    counter({ name: names.WORKERS_LOST_TOTAL, help: 'Worker threads that died and were replaced.' }, () =>
+      measured(recorder.workersLost),
+    ),
+    gauge(
+      {
+        name: names.WORKER_TASKS,
+        help: 'Tasks under way in each worker thread: activations, inits, processes of an ActionLoop action.',
+        labels: ['thread'],
+      },
+      () => byThread(gauges.threads(), ({ tasks }) => tasks),
+    ),
+    gauge(
+      {
+        name: names.LOOP_UTILIZATION,
+        help: 'The share of the time since the last scrape in which the event loop of a thread had something to do; at 1 the thread is the bottleneck.',
+        labels: ['thread'],
+      },
+      () => byThread(gauges.threads(), ({ utilization }) => utilization),
+    ),
+    gauge(
+      {
+        name: names.LOOP_LAG_SECONDS,
+        help: 'The longest that an event loop was late in the last 15 to 30 seconds, looked at ten times a second while activations come; time in which the container was frozen amid activations counts.',
+        labels: ['thread'],
+      },
+      () => byThread(gauges.threads(), ({ lagSeconds }) => lagSeconds),
+    ),
+    gauge({ name: names.SURVIVORS, help: 'Processes that activations have left behind and that live.' }, () =>
+      measured(gauges.survivors()),
+    ),
+    counter(
+      {
+        name: names.LEFTOVERS_KILLED_TOTAL,
+        help: 'Processes that activations had left behind and that were killed.',
+      },
+      () => measured(recorder.leftoversKilled),
+    ),
+    ...loopMetrics(recorder),
+    gauge(
+      {
+        name: names.MEMORY_LIMIT_BYTES,
+        help: "The limit of the container's memory (cgroup); absent where there is none.",
+      },
+      () => measured(gauges.memory()?.limitBytes),
+    ),
+    gauge(
+      {
+        name: names.CONTAINER_MEMORY_BYTES,
+        help: "Memory that the container uses (cgroup): the server, the action's processes and the files that they have cached.",
+      },
+      () => measured(gauges.memory()?.usedBytes),
+    ),
+    gauge(
+      {
+        name: names.STARTUP_SECONDS,
+        help: "The server's start by phase: node (Node itself and the program), prepare (action folder, ports, first worker set off), load (the front end), listen, worker (until a worker serves), total.",
+        labels: ['phase'],
+      },
+      () => [...gauges.startup()].map(([phase, value]) => ({ labels: { phase }, value })),
+    ),
+    gauge(
+      {
+        name: names.BUILD_INFO,
+        help: 'Always 1; its labels say what runs.',
+        labels: ['engine', 'node'],
+      },
+      () => [{ labels: { engine: gauges.engine(), node: process.version }, value: 1 }],
+    ),
+  ];
+}
+
+function prewarmMetrics({ gauges }: Recorder): Metric[] {
+  return [
+    gauge(
+      {
+        name: names.PREWARM_PROCESSES,
+        help: 'Processes that are prepared and wait for an activation, by state; absent where the engine prepares none.',
+        labels: ['state'],
+      },
+      () => {
+        const stats = gauges.prewarm();
+        return stats === undefined ? [] : [{ labels: { state: 'ready' }, value: stats.ready }];
+      },
+    ),
+    counter(
+      {
+        name: names.PREWARM_TOTAL,
+        help: 'What became of prepared processes: hit (an activation took one), miss (it found none), discarded (thrown away unused).',
+        labels: ['result'],
+      },
+      () => {
+        const stats = gauges.prewarm();
+        return stats === undefined
+          ? []
+          : [
+              { labels: { result: 'hit' }, value: stats.hits },
+              { labels: { result: 'miss' }, value: stats.misses },
+              { labels: { result: 'discarded' }, value: stats.discarded },
+            ];
+      },
+    ),
+    histogram(
+      { name: names.PREWARM_REFILL_SECONDS, help: 'How long it takes until a prepared process is ready.' },
+      () => {
+        const stats = gauges.prewarm();
+        return stats === undefined ? [] : [[{}, stats.refillSeconds]];
+      },
+    ),
+  ];
+}
+
+function loopMetrics({ gauges }: Recorder): Metric[] {
+  return [
+    gauge(
+      {
+        name: names.LOOP_PROCESSES,
+        help: 'ActionLoop: processes of the action, by state.',
+        labels: ['state'],
+      },
+      () => {
+        const loop = gauges.loop();
+        return loop === undefined
+          ? []
+          : [
+              { labels: { state: 'busy' }, value: loop.busy },
+              { labels: { state: 'idle' }, value: loop.processes - loop.busy },
+            ];
+      },
+    ),
+    counter(
+      { name: names.LOOP_STARTS_TOTAL, help: 'ActionLoop: processes of the action that were started.' },
+      () => measured(gauges.loop()?.started),
+    ),
+    counter(
+      { name: names.LOOP_LOST_TOTAL, help: 'ActionLoop: processes that ended without being told to.' },
+      () => measured(gauges.loop()?.lost),
+    ),
+    counter(
+      {
+        name: names.LOOP_EXTRA_LINES_TOTAL,
+        help: 'ActionLoop: lines that answered no activation and were dropped.',
+      },
+      () => measured(gauges.loop()?.extraLines),
+    ),
+  ];
+}
+
+function byThread(
+  threads: readonly ThreadGauges[],
+  numberOf: (thread: ThreadGauges) => number | undefined,
+): Sample[] {
+  return threads.flatMap((one) => {
+    const value = numberOf(one);
+    return value === undefined ? [] : [{ labels: { thread: one.thread }, value }];
+  });
+}

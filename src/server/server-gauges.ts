@@ -1,0 +1,65 @@
+import type { Admission } from '../admission/admission.js';
+import { containerMemory } from '../metrics/container-memory.js';
+import type { Gauges, LoopGauges, PrewarmStats, ThreadGauges } from '../metrics/gauges.js';
+import { type LoopLag, lagCellsOf, worstLagSeconds } from '../metrics/loop-lag.js';
+import { LoopUtilization } from '../metrics/loop-utilization.js';
+import type { Startup } from '../metrics/startup.js';
+import type { WorkerPool } from '../pool/worker-pool.js';
+import { survivorCount } from '../process/leftovers.js';
+
+/** What the gauges look at. */
+export interface GaugeSources {
+  readonly admission: Admission;
+  readonly pool: WorkerPool;
+  readonly startup: Startup;
+  readonly engine: () => string;
+  readonly loop: () => LoopGauges | undefined;
+  readonly prewarm: () => PrewarmStats | undefined;
+  /** Of the main thread. */
+  readonly lag: LoopLag;
+  /** Of the worker threads. */
+  readonly lagMemory: SharedArrayBuffer;
+}
+
+/** How a server stands, for its metrics. */
+export function serverGauges(sources: GaugeSources): Gauges {
+  const { admission, pool, startup, engine, loop, prewarm } = sources;
+  const utilization = new LoopUtilization();
+  let memory: ReturnType<typeof containerMemory> | null = null;
+  return {
+    inFlight: () => admission.inFlight,
+    queued: () => admission.queued,
+    limits: () => admission.limits,
+    workerThreads: () => pool.threads,
+    threads: () => threadGauges(sources, utilization),
+    engine,
+    survivors: survivorCount,
+    loop,
+    prewarm,
+    memory: () => {
+      memory = memory === null ? containerMemory() : memory;
+      return memory?.();
+    },
+    startup: () => startup.seconds,
+  };
+}
+
+function threadGauges({ pool, lag, lagMemory }: GaugeSources, loops: LoopUtilization): ThreadGauges[] {
+  const main = {
+    thread: 'main',
+    utilization: loops.ratioOf(performance),
+    lagSeconds: worstLagSeconds(lag.cells),
+  };
+  const workers = pool.views.map(({ tasks, worker }, index): ThreadGauges => {
+    const thread = `worker-${index + 1}`;
+    if (worker === undefined) return { thread, tasks };
+    const cells = lagCellsOf(lagMemory, worker.threadId);
+    return {
+      thread,
+      tasks,
+      utilization: loops.ratioOf(worker.performance),
+      ...(cells !== undefined && { lagSeconds: worstLagSeconds(cells) }),
+    };
+  });
+  return [main, ...workers];
+}
