@@ -56,7 +56,7 @@ export const coldStarts: Row = {
       description: 'With the fork-server engine: processes that wait for an activation.',
       unit: 'short',
       runbook: 'prewarming',
-      queries: [{ expr: sum('hyperskeleton_prewarm_processes'), legend: 'ready' }],
+      queries: [{ expr: sum('hyperskeleton_prewarm_processes', ['state']), legend: '{{state}}' }],
     },
     {
       kind: 'stacked',

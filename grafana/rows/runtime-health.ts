@@ -77,15 +77,13 @@ export const runtimeHealth: Row = {
     },
     {
       kind: 'lines',
-      title: 'Lag of the main thread (Node)',
-      description: "Node's own measure, of the worst instance.",
+      title: 'Age of the instances',
+      description: 'Since the server of the youngest and of the oldest instance was started.',
       unit: 's',
-      thresholds: { warning: 0.1, critical: 0.5 },
-      runbook: 'event-loop',
       width: 12,
       queries: [
-        { expr: max('nodejs_eventloop_lag_p50_seconds'), legend: 'p50' },
-        { expr: max('nodejs_eventloop_lag_p99_seconds'), legend: 'p99' },
+        { expr: `time() - max(${series('process_start_time_seconds')})`, legend: 'youngest' },
+        { expr: `time() - min(${series('process_start_time_seconds')})`, legend: 'oldest' },
       ],
     },
     {

@@ -1,6 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import type { Dataquery as PrometheusQuery } from '@grafana/grafana-foundation-sdk/prometheus';
-import { isEmptyAllowed } from './only-with-fork-server.js';
+import { excuse } from './excused.js';
 import type { Prometheus, Series } from './prometheus.js';
 import { substitute, type Values } from './variables.js';
 
@@ -84,9 +84,13 @@ export async function evaluate(
     const unknown: string[] = [];
     for (const metric of new Set(query.expr.match(METRIC)))
       if (!(await isKnown(metric))) unknown.push(metric);
-    if (isEmptyAllowed(query.panel)) return { ...query, series, problem: undefined };
-    if (unknown.length > 0) return { ...query, series, problem: `nobody exposes ${unknown.join(', ')}` };
-    return { ...query, series, problem: finitePoints(series) > 0 ? undefined : 'no point' };
+    const missing = unknown.length > 0 ? `nobody exposes ${unknown.join(', ')}` : undefined;
+    const problem = missing ?? (finitePoints(series) > 0 ? undefined : 'no point');
+    return {
+      ...query,
+      series,
+      problem: excuse(query.panel, query.refId) === undefined ? problem : undefined,
+    };
   }
 }
 
