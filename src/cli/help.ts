@@ -14,6 +14,9 @@ Usage:
                                 make an action's zip, or the body of the /init that uploads it
   hyperskeleton compile MAIN [--env JSON]
                                 ActionLoop: source on stdin, the zip that OW_COMPILER makes on stdout
+  hyperskeleton top [--metrics-url URL] [--interval SECONDS] [--once] [--json]
+                                watch a running server by its /metrics: rates, percentiles, phases, failures
+                                (http://127.0.0.1:8080/metrics, every 2 s)
   hyperskeleton --version       print the version
   hyperskeleton --help          print this text
 
