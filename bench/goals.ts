@@ -6,6 +6,7 @@ import { idleMemoryGoal } from './goals/idle-memory.js';
 import { largeInitGoal } from './goals/large-init.js';
 import { latencyGoal } from './goals/latency.js';
 import { logFloodGoal } from './goals/log-flood.js';
+import { metricsCostGoal } from './goals/metrics-cost.js';
 import { rateGoal } from './goals/rate.js';
 import { roundTripGoal } from './goals/round-trip.js';
 import { sleepersGoal } from './goals/sleepers.js';
@@ -23,6 +24,7 @@ const GOALS: readonly Goal[] = [
   roundTripGoal,
   logFloodGoal,
   coldStartGoal,
+  metricsCostGoal,
 ];
 
 const USAGE = `Shows, side by side, whether the runtime reaches what it must.

@@ -19,6 +19,8 @@ export interface LaunchOptions {
   readonly folder: string;
   /** The program that lies in the action folder before the start, as in an image with an action of its own. */
   readonly program?: string;
+  /** Further environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Where stdout goes; a file by default. */
   readonly stdoutFd?: number;
 }
@@ -54,7 +56,7 @@ export class BenchServer {
     const path = `${await privateNode(options.folder)}:${process.env.PATH ?? ''}`;
     const launchedMs = performance.now();
     const child = spawn(SERVER, ['serve', '--port', String(port), '--action-root', actionRoot], {
-      env: { PATH: path, TMPDIR: folder },
+      env: { PATH: path, TMPDIR: folder, ...options.env },
       stdio: ['ignore', stdout, stderr],
     });
     closeSync(stderr);

@@ -83,7 +83,8 @@ export class ServerLog {
 
   /** A request was refused before anything was done for it. */
   refused(code: ErrorCode, requestId: string | undefined): void {
-    this.#logger?.warn({ ...causeOf({ code }), ...idsOf(undefined, requestId) }, 'request refused');
+    const context = { ...causeOf({ code }), ...idsOf(undefined, requestId) };
+    this.#logger?.[levelOf(code)](context, 'request refused');
   }
 }
 
@@ -105,7 +106,9 @@ function causeOf({ code, detail, reason }: AnswerFailure): object {
   };
 }
 
-/** A fault of the runtime's own is for its operator to look into. */
-function levelOf(code: ErrorCode): 'error' | 'warn' {
-  return rowOf(code).outcome === 'internal' ? 'error' : 'warn';
+/** A fault of the runtime's own is for its operator to look into; what was for nobody is hardly worth a word. */
+function levelOf(code: ErrorCode): 'error' | 'warn' | 'info' {
+  const { outcome } = rowOf(code);
+  if (outcome === undefined) return 'info';
+  return outcome === 'internal' ? 'error' : 'warn';
 }

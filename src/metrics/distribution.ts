@@ -31,7 +31,10 @@ export class Distribution implements HistogramData {
   readonly #sum: Float64Array;
 
   /** @param cells {@link cellsOf} numbers, which another thread may share; its own by default */
-  constructor(bounds: readonly number[], cells = new Float64Array(cellsOf(bounds))) {
+  constructor(
+    bounds: readonly number[],
+    cells: Float64Array<ArrayBufferLike> = new Float64Array(cellsOf(bounds)),
+  ) {
     this.bounds = bounds;
     this.counts = cells.subarray(0, bounds.length + 1);
     this.#sum = cells.subarray(bounds.length + 1);

@@ -1,6 +1,7 @@
 import { type Request, type Response, Server } from 'hyper-express';
 import { sendAllow, sendFailure, sendText } from './answer.js';
 import { handleInit } from './init-route.js';
+import { requestIdOf } from './receive.js';
 import { handleRun } from './run-route.js';
 import type { Service } from './service.js';
 
@@ -90,7 +91,7 @@ export class HttpServer {
   #create(): Server {
     const server = new Server({ max_body_length: NO_LIMIT, auto_close: false });
     server.set_not_found_handler((request: Request, response: Response) => {
-      this.#service.metrics?.countFailure('not_found');
+      this.#service.strayed('not_found', requestIdOf(request));
       sendFailure(request, response, { code: 'not_found' });
     });
     server.set_error_handler((request: Request, response: Response, error: Error) => {
@@ -110,7 +111,7 @@ export class HttpServer {
   }
 
   #refuseMethod(request: Request, response: Response, allow: string): void {
-    this.#service.metrics?.countFailure('method_not_allowed');
+    this.#service.strayed('method_not_allowed', requestIdOf(request));
     sendFailure(request, response, { code: 'method_not_allowed' }, allow);
   }
 

@@ -17,6 +17,11 @@ export interface Received {
 /** Longer ids are cut in the log. */
 const LONGEST_ID = 128;
 
+/** The caller's X-Request-Id, as long as the log takes it. Must be called before the handler's first await. */
+export function requestIdOf(request: Request): string | undefined {
+  return request.headers['x-request-id']?.slice(0, LONGEST_ID);
+}
+
 /**
  * Receives a request, or answers why it is not taken: a shutdown, a body whose end nobody can tell, one that
  * is too large. Must be called before the handler's first await.
@@ -29,14 +34,14 @@ export async function receive(
   service: Service,
 ): Promise<Received | undefined> {
   if (service.draining) {
-    service.refused('draining');
+    service.refused('draining', requestIdOf(request));
     sendFailure(request, response, { code: 'draining' });
     return undefined;
   }
   const receivedMs = performance.now();
   const { headers } = request;
   const traceparent = traceparentIn(headers.traceparent);
-  const requestId = headers['x-request-id']?.slice(0, LONGEST_ID);
+  const requestId = requestIdOf(request);
   const { maxBodyBytes } = service.config;
   const body = await receiveBody(request, response, maxBodyBytes);
   if (typeof body === 'string') {

@@ -85,6 +85,12 @@ export class Service implements ServiceParts {
     this.log.refused(code, requestId);
   }
 
+  /** A request is for nothing that the server has: counted and logged. */
+  strayed(code: ErrorCode, requestId?: string): void {
+    this.metrics?.countFailure(code);
+    this.log.refused(code, requestId);
+  }
+
   /** Has the sentinels written that a lost worker could not write; a failure of that is logged only. */
   async oweSentinels(): Promise<void> {
     try {

@@ -1,0 +1,155 @@
+import { describe, expect, it, vi } from 'vitest';
+import { ERRORS, type ErrorCode, type ErrorRow } from '../../src/errors/table.js';
+import { REFILL_SECONDS } from '../../src/metrics/bounds.js';
+import { containerMemory } from '../../src/metrics/container-memory.js';
+import { cellsOf, Distribution, TracedDistribution } from '../../src/metrics/distribution.js';
+import type { Gauges } from '../../src/metrics/gauges.js';
+import {
+  createLagMemory,
+  LoopLag,
+  lagCells,
+  lagCellsOf,
+  worstLagSeconds,
+} from '../../src/metrics/loop-lag.js';
+import { LoopUtilization } from '../../src/metrics/loop-utilization.js';
+import { Recorder } from '../../src/metrics/recorder.js';
+
+const GAUGES: Gauges = {
+  inFlight: () => 0,
+  queued: () => 0,
+  limits: () => ({ inFlight: 1, queued: 1 }),
+  workerThreads: () => 1,
+  threads: () => [],
+  engine: () => 'none',
+  survivors: () => undefined,
+  loop: () => undefined,
+  prewarm: () => undefined,
+  memory: () => undefined,
+  startup: () => new Map(),
+};
+
+describe('a distribution', () => {
+  it('counts a value in the first bucket whose bound it does not exceed', () => {
+    const data = new Distribution([1, 2]);
+    for (const value of [0.5, 1, 1.5, 2, 3]) data.observe(value);
+    expect([...data.counts]).toEqual([2, 2, 1]);
+    expect(data.sum).toBe(8);
+  });
+
+  it('can be filled by one thread and read by another', () => {
+    const memory = new SharedArrayBuffer(cellsOf([1, 2]) * Float64Array.BYTES_PER_ELEMENT);
+    new Distribution([1, 2], new Float64Array(memory)).observe(1.5);
+    const seen = new Distribution([1, 2], new Float64Array(memory));
+    expect([...seen.counts, seen.sum]).toEqual([0, 1, 0, 1.5]);
+  });
+
+  it('remembers the last example of each bucket, the trace before the activation', () => {
+    const data = new TracedDistribution([1]);
+    data.observeTraced(0.5, undefined, 'activation');
+    data.observeTraced(5, 'trace', 'activation');
+    data.observeTraced(6, undefined, undefined);
+    expect(data.exemplarOf(0)).toMatchObject({ label: 'activation_id', id: 'activation', value: 0.5 });
+    expect(data.exemplarOf(1)).toMatchObject({ label: 'trace_id', id: 'trace', value: 5 });
+  });
+});
+
+describe('failures', () => {
+  it.each(Object.entries<ErrorRow>(ERRORS))(
+    'of the row %s are counted with their fault',
+    async (code, { fault }) => {
+      const recorder = new Recorder(GAUGES);
+      recorder.countFailure(code as ErrorCode);
+      const { text } = await recorder.scrape(undefined);
+      expect(text.split('\n')).toContain(`hyperskeleton_failures_total{code="${code}",fault="${fault}"} 1`);
+    },
+  );
+});
+
+describe('prepared processes', () => {
+  it('are shown where an engine prepares some', async () => {
+    const refillSeconds = new Distribution(REFILL_SECONDS);
+    refillSeconds.observe(0.0004);
+    const prewarm = { ready: 2, hits: 5, misses: 1, discarded: 3, refillSeconds };
+    const { text } = await new Recorder({ ...GAUGES, prewarm: () => prewarm }).scrape(undefined);
+    for (const line of [
+      'hyperskeleton_prewarm_processes{state="ready"} 2',
+      'hyperskeleton_prewarm_total{result="hit"} 5',
+      'hyperskeleton_prewarm_total{result="miss"} 1',
+      'hyperskeleton_prewarm_total{result="discarded"} 3',
+      'hyperskeleton_prewarm_refill_seconds_bucket{le="0.0005"} 1',
+    ]) {
+      expect(text.split('\n')).toContain(line);
+    }
+  });
+});
+
+describe('the lag of an event loop', () => {
+  it('is watched while work comes, and no longer', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const lag = new LoopLag(lagCells(createLagMemory(1), 0), 7);
+      expect(vi.getTimerCount()).toBe(0);
+      lag.touch();
+      lag.touch();
+      expect(vi.getTimerCount()).toBe(1);
+      vi.advanceTimersByTime(100);
+      expect(vi.getTimerCount()).toBe(1);
+      vi.advanceTimersByTime(100);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('is the worst of the last while', async () => {
+    const memory = createLagMemory(2);
+    const lag = new LoopLag(lagCells(memory, 1), 7);
+    lag.touch();
+    const until = performance.now() + 300;
+    while (performance.now() < until) {
+      // Holds the loop up.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const cells = lagCellsOf(memory, 7) as Float64Array;
+    const now = performance.timeOrigin + performance.now();
+    expect(worstLagSeconds(cells)).toBeGreaterThan(0.15);
+    expect(worstLagSeconds(cells, now + 20_000)).toBeGreaterThan(0.15);
+    expect(worstLagSeconds(cells, now + 31_000)).toBe(0);
+    expect(lagCellsOf(memory, 8)).toBeUndefined();
+  });
+});
+
+describe('the utilisation of an event loop', () => {
+  it('is of the time since the last look, and looks in quick succession see the same', () => {
+    const total = (active: number): { active: number; idle: number; utilization: number } => ({
+      active,
+      idle: 0,
+      utilization: 1,
+    });
+    let active = 0;
+    const clock = {
+      eventLoopUtilization: (current?: { active: number }, previous?: { active: number }) =>
+        current === undefined
+          ? { ...total(active), utilization: 0.1 }
+          : { ...total(active), utilization: (current.active - (previous?.active ?? 0)) / 1000 },
+    };
+    const loops = new LoopUtilization();
+    expect(loops.ratioOf(clock, 0)).toBe(0.1);
+    active = 500;
+    expect(loops.ratioOf(clock, 500)).toBe(0.1);
+    expect(loops.ratioOf(clock, 1500)).toBe(0.5);
+  });
+});
+
+describe('the memory of the container', () => {
+  it('is told only where there is a control group', () => {
+    expect(containerMemory('')).toBeUndefined();
+    expect(containerMemory('5:cpu:/a\n')).toBeUndefined();
+  });
+
+  it('is what this machine has, if anything', () => {
+    const memory = containerMemory()?.();
+    if (memory?.usedBytes !== undefined) expect(memory.usedBytes).toBeGreaterThan(0);
+    if (memory?.limitBytes !== undefined) expect(memory.limitBytes).toBeLessThan(2 ** 60);
+  });
+});

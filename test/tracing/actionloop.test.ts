@@ -1,0 +1,28 @@
+import { once } from 'node:events';
+import { expect, it } from 'vitest';
+import { ECHO, loopInit, startLoopServer } from '../support/loop-server.js';
+import { OtlpReceiver } from '../support/otlp-receiver.js';
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+
+it('traces an ActionLoop action, whose line passes unaltered (D-21)', async () => {
+  const collector = await OtlpReceiver.start();
+  const server = await startLoopServer({
+    engine: 'posix_spawn',
+    env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
+  });
+  try {
+    await server.post('/init', loopInit(ECHO));
+    const line = '{"value":{"a":1},"traceparent":"as it came"}';
+    const traceparent = `00-${TRACE}-b7ad6b7169203331-01`;
+    const answer = await server.post('/run', line, { traceparent });
+    expect(answer.body.toString().trimEnd()).toBe(line);
+    const exited = once(server.process, 'exit');
+    server.process.kill('SIGTERM');
+    await exited;
+    expect(Object.keys(collector.trace(TRACE)).sort()).toEqual(['activation', 'queue', 'run', 'start']);
+  } finally {
+    await server.stop();
+    await collector.stop();
+  }
+});
