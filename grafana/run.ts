@@ -86,7 +86,8 @@ async function underLoad(folder: string): Promise<Outcome> {
       ],
       rules: ['grafana/rules.yml', 'grafana/alerts.yml'].map((path) => resolve(path)),
     });
-    const from = Math.floor(Date.now() / 1000);
+    // A rate needs a few scrapes before its first point.
+    const from = Math.floor(Date.now() / 1000) + 4 * scrapeSeconds;
     await load(servers, seconds);
     await delay(scrapeSeconds * 1000);
     const stretch = { from, to: Math.floor(Date.now() / 1000), stepSeconds: scrapeSeconds };

@@ -1,31 +1,19 @@
 import { BarChart, HeatmapChart, LineChart } from 'echarts/charts';
-import { GridComponent, LegendComponent, MarkLineComponent, VisualMapComponent } from 'echarts/components';
+import { GridComponent, MarkLineComponent, VisualMapComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import type { PanelSpec } from '../panels.js';
 import { formatted } from './format.js';
 import { INKS, seriesColour } from './inks.js';
+import { legend } from './legend.js';
 import { type Line, lastOf } from './lines.js';
 
-use([
-  BarChart,
-  HeatmapChart,
-  LineChart,
-  GridComponent,
-  LegendComponent,
-  MarkLineComponent,
-  VisualMapComponent,
-  SVGRenderer,
-]);
+use([BarChart, HeatmapChart, LineChart, GridComponent, MarkLineComponent, VisualMapComponent, SVGRenderer]);
 
 /** The fonts of the reader's system. */
 export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 
 const FONT_SIZE = 10;
-/** About what a character of a legend takes. */
-const CHARACTER_WIDTH = 5.8;
-const LEGEND_ITEM_WIDTH = 26;
-const LEGEND_LINE_HEIGHT = 14;
 const AXIS_HEIGHT = 18;
 const HEAT = '#d04a02';
 
@@ -36,39 +24,22 @@ export interface Size {
 
 /** Draws a panel's lines, bars or heatmap, without its title. @returns what goes into an svg element */
 export function chart(spec: PanelSpec, lines: readonly Line[], size: Size): string {
-  switch (spec.kind) {
-    case 'bars':
-      return draw(bars(spec, lines), size);
-    case 'heatmap':
-      return draw(heatmap(spec, lines), size);
-    default:
-      return draw(graph(spec, lines, size), size);
-  }
+  if (spec.kind === 'bars') return draw(bars(spec, lines), size);
+  if (spec.kind === 'heatmap') return draw(heatmap(spec, lines), size);
+  const names = legend(
+    lines.map(({ name }) => name),
+    size,
+  );
+  return draw(graph(spec, lines), { ...size, height: size.height - names.height }) + names.svg;
 }
 
-function graph(spec: PanelSpec, lines: readonly Line[], size: Size): EChartsCoreOption {
+function graph(spec: PanelSpec, lines: readonly Line[]): EChartsCoreOption {
   const stacked = spec.kind === 'stacked';
-  const legendWidth = lines.reduce(
-    (sum, { name }) => sum + name.length * CHARACTER_WIDTH + LEGEND_ITEM_WIDTH,
-    0,
-  );
-  const legendLines = Math.ceil(legendWidth / (size.width - 20));
   const limits = spec.thresholds === undefined ? [] : Object.entries(spec.thresholds);
   return {
-    grid: { left: 58, right: 14, top: 8, bottom: AXIS_HEIGHT + 6 + legendLines * LEGEND_LINE_HEIGHT },
-    legend: {
-      bottom: 0,
-      left: 6,
-      right: 6,
-      itemWidth: 12,
-      itemHeight: 3,
-      itemGap: 10,
-      icon: 'rect',
-      textStyle: { fontSize: FONT_SIZE, color: INKS.muted.light },
-      data: lines.map(({ name }) => name),
-    },
-    xAxis: timeAxis(),
-    yAxis: valueAxis(spec),
+    grid: { left: 58, right: 14, top: 8, bottom: AXIS_HEIGHT },
+    xAxis: timeAxis(lines),
+    yAxis: valueAxis(spec, stacked ? 0 : largest(lines)),
     series: lines.map(({ name, points }, at) => ({
       type: 'line',
       name,
@@ -77,10 +48,21 @@ function graph(spec: PanelSpec, lines: readonly Line[], size: Size): EChartsCore
       ...(stacked ? { stack: 'all', areaStyle: { color: seriesColour(at), opacity: 0.35 } } : {}),
       itemStyle: { color: seriesColour(at) },
       lineStyle: { color: seriesColour(at), width: 1.4 },
-      data: points.map(([seconds, value]) => [seconds, value ?? (stacked ? 0 : '-')]),
+      data: points
+        .filter(stacked ? isDrawn(lines) : () => true)
+        .map(([seconds, value]) => [seconds, value ?? (stacked ? 0 : '-')]),
       ...(at > 0 ? {} : { markLine: thresholdLines(limits) }),
     })),
   };
+}
+
+/** Whether any line has a value at that time: a stack does not begin before its first. */
+function isDrawn(lines: readonly Line[]): (point: Line['points'][number], at: number) => boolean {
+  return (_, at) => lines.some(({ points }) => points[at]?.[1] !== undefined);
+}
+
+function largest(lines: readonly Line[]): number {
+  return Math.max(0, ...lines.flatMap(({ points }) => points.map(([, value]) => value ?? 0)));
 }
 
 function thresholdLines(limits: readonly (readonly [string, number])[]): object {
@@ -141,16 +123,17 @@ function heatmap(spec: PanelSpec, lines: readonly Line[]): EChartsCoreOption {
       return [at, band, Math.max(0, (value ?? 0) - below)];
     }),
   );
+  const times = (rising[0]?.points ?? []).map(([seconds]) => clock(seconds));
   const full = cells.filter(([, , value]) => value > 0);
   const axis = { fontSize: FONT_SIZE, color: INKS.muted.light };
   return {
     grid: { left: 58, right: 14, top: 8, bottom: AXIS_HEIGHT + 6 },
     xAxis: {
       type: 'category',
-      data: (rising[0]?.points ?? []).map(([seconds]) => clock(seconds)),
+      data: times,
       axisLine: { show: false },
       axisTick: { show: false },
-      axisLabel: axis,
+      axisLabel: { ...axis, interval: (at: number) => at % Math.ceil(times.length / 6) === 0 },
     },
     yAxis: {
       type: 'category',
@@ -170,11 +153,12 @@ function heatmap(spec: PanelSpec, lines: readonly Line[]): EChartsCoreOption {
   };
 }
 
-function timeAxis(): object {
+function timeAxis(lines: readonly Line[]): object {
+  const times = lines[0]?.points.map(([seconds]) => seconds) ?? [];
   return {
     type: 'value',
-    min: 'dataMin',
-    max: 'dataMax',
+    min: times[0] ?? 0,
+    max: times.at(-1) ?? 1,
     axisLine: { lineStyle: { color: INKS.grid.light } },
     axisTick: { show: false },
     splitLine: { show: false },
@@ -182,12 +166,14 @@ function timeAxis(): object {
   };
 }
 
-function valueAxis(spec: PanelSpec): object {
+function valueAxis(spec: PanelSpec, most: number): object {
   return {
     type: 'value',
     min: 0,
-    ...(spec.max === undefined ? {} : { max: spec.max }),
+    ...steps(spec, most),
     splitNumber: 3,
+    axisLine: { show: false },
+    axisTick: { show: false },
     splitLine: { lineStyle: { color: INKS.grid.light } },
     axisLabel: {
       fontSize: FONT_SIZE,
@@ -195,6 +181,14 @@ function valueAxis(spec: PanelSpec): object {
       formatter: (value: number) => formatted(value, spec.unit),
     },
   };
+}
+
+/** Halves of what can be at most; powers of two for bytes; otherwise what is round in tens. */
+function steps({ max, unit }: PanelSpec, most: number): object {
+  if (max !== undefined) return { max, interval: max / 2 };
+  if (!/^(bytes|Bps)$/.test(unit) || most <= 0) return {};
+  const interval = 2 ** Math.ceil(Math.log2(most / 4));
+  return { interval, max: Math.ceil(most / interval) * interval };
 }
 
 function clock(seconds: number): string {

@@ -110,10 +110,10 @@ function stat(spec: PanelSpec, line: Line, size: Size): string {
   const path = values
     .map(([seconds, value]) => {
       const x = (seconds / end) * (size.width - 2);
-      return `${(1 + x).toFixed(1)} ${(size.height - 2 - (value / most) * (size.height * 0.35)).toFixed(1)}`;
+      return `${(1 + x).toFixed(1)} ${(size.height - 2 - (value / most) * (size.height * 0.3)).toFixed(1)}`;
     })
     .join('L');
-  return `${label(formatted(last, spec.unit), size.width / 2, 30, 26, colour, 600, 'middle')}<path d="M${path}" fill="none" stroke="${colour}" stroke-width="1.3"/>`;
+  return `${label(formatted(last, spec.unit), size.width / 2, 22, 24, colour, 600, 'middle')}<path d="M${path}" fill="none" stroke="${colour}" stroke-width="1.3"/>`;
 }
 
 function label(

@@ -26,7 +26,8 @@ export const actionResources: Row = {
     {
       kind: 'lines',
       title: 'Peak memory of a process',
-      description: 'The largest resident size that a process of an activation reached.',
+      description:
+        'The largest resident size that a process of an activation reached; never below that of the server, in whose memory it begins.',
       unit: 'bytes',
       runbook: 'memory',
       queries: percentiles('hyperskeleton_child_max_resident_bytes'),
