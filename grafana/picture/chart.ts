@@ -218,6 +218,8 @@ function tidied(svg: string): string {
     .replace(/<style ?>[\s\S]*?<\/style>/g, '')
     .replace(/<rect [^>]*fill="(?:none|transparent)"[^>]*><\/rect>/g, '')
     .replace(/ (?:pointer-events|class|ecmeta_\w+|xml:space)="[^"]*"/g, '')
-    .replace(/\d+\.\d{2,}/g, (digits) => String(Number(Number(digits).toFixed(1))))
+    .replace(/<[^>]*>/g, (tag) =>
+      tag.replace(/\d+\.\d{2,}/g, (digits) => String(Number(Number(digits).toFixed(1)))),
+    )
     .replaceAll(/\n+/g, '');
 }

@@ -58,7 +58,6 @@ export const actionResources: Row = {
       title: 'Processes left behind',
       description: 'Processes that outlive their activation: alive now, and killed in the last ten minutes.',
       unit: 'short',
-      thresholds: { warning: 50, critical: 500 },
       runbook: 'leftovers',
       queries: [
         { expr: sum('hyperskeleton_leftover_processes'), legend: 'alive' },
@@ -80,7 +79,6 @@ export const actionResources: Row = {
       description:
         'In ten minutes: processes started, processes that ended without being told to, and lines that answered no activation.',
       unit: 'short',
-      thresholds: { warning: 1, critical: 10 },
       runbook: 'crash-loops',
       queries: [
         { expr: increase('hyperskeleton_actionloop_starts_total', '10m'), legend: 'started' },

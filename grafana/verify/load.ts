@@ -38,7 +38,16 @@ const CLASSIC_FLAGS = [
   '--threads',
   '2',
 ];
-const LOOP_FLAGS = ['--protocol', 'actionloop', '--actionloop-processes', '2', '--max-in-flight', '8'];
+const LOOP_FLAGS = [
+  '--protocol',
+  'actionloop',
+  '--actionloop-processes',
+  '2',
+  '--max-in-flight',
+  '8',
+  '--max-queued',
+  '16',
+];
 
 /** What is asked for in turn; every value of every label is to be seen. */
 const CLASSIC_MIX = ['plain', 'plain', 'busy', 'plain', 'busy', 'plain', 'leave', 'plain', 'busy', 'nothing'];
