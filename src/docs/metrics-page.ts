@@ -36,7 +36,8 @@ ${rows}
 
 Besides these there are prom-client's metrics of the process and of Node (\`process_*\`, \`nodejs_*\`), but for its
 \`nodejs_eventloop_lag_*\`: they need a timer that never rests, and a server at rest costs nothing;
-\`hyperskeleton_event_loop_lag_seconds\` is there instead.
+\`hyperskeleton_event_loop_lag_seconds\` is there instead. Left out are also \`nodejs_active_*_total\`, gauges that are
+named as counters are.
 
 ## Where to scrape
 

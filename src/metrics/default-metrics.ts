@@ -12,7 +12,8 @@ type DefaultMetric = prometheus.Metric & {
  * often, and a server at rest must cost nothing: hyperskeleton_event_loop_lag_seconds is there instead.
  */
 const NEVER_MS = 2 ** 31 - 1;
-const LEFT_OUT = /^nodejs_eventloop_lag_/;
+/** And gauges that are named as counters are, which Prometheus' own check refuses. */
+const LEFT_OUT = /^nodejs_eventloop_lag_|^nodejs_active_\w+_total$/;
 
 let collected: prometheus.Registry | undefined;
 

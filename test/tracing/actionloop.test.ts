@@ -20,7 +20,7 @@ it('traces an ActionLoop action, whose line passes unaltered (D-21)', async () =
     const exited = once(server.process, 'exit');
     server.process.kill('SIGTERM');
     await exited;
-    expect(Object.keys(collector.trace(TRACE)).sort()).toEqual(['activation', 'queue', 'run', 'start']);
+    expect(Object.keys(collector.trace(TRACE))).toEqual(['queue', 'start', 'run', 'activation']);
   } finally {
     await server.stop();
     await collector.stop();
