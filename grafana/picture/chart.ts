@@ -5,7 +5,7 @@ import { SVGRenderer } from 'echarts/renderers';
 import type { PanelSpec } from '../panels.js';
 import { formatted } from './format.js';
 import { INKS, seriesColour } from './inks.js';
-import { legend } from './legend.js';
+import { CHARACTER_WIDTH, legend } from './legend.js';
 import { type Line, lastOf } from './lines.js';
 
 use([BarChart, HeatmapChart, LineChart, GridComponent, MarkLineComponent, VisualMapComponent, SVGRenderer]);
@@ -82,8 +82,9 @@ function thresholdLines(limits: readonly (readonly [string, number])[]): object 
 }
 
 function bars(spec: PanelSpec, lines: readonly Line[]): EChartsCoreOption {
+  const longest = Math.max(0, ...lines.map(({ name }) => name.length));
   return {
-    grid: { left: 150, right: 80, top: 4, bottom: 6 },
+    grid: { left: 24 + CHARACTER_WIDTH * longest, right: 80, top: 4, bottom: 6 },
     xAxis: { type: 'value', show: false, min: 0 },
     yAxis: {
       type: 'category',

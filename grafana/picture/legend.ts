@@ -3,7 +3,7 @@ import { INKS, seriesColour } from './inks.js';
 
 const FONT_SIZE = 10;
 /** Of the widest of the fonts: in others it is loose, in none do names touch. */
-const CHARACTER_WIDTH = 6.1;
+export const CHARACTER_WIDTH = 6.1;
 const MARK_WIDTH = 12;
 const GAP = 12;
 const LINE_HEIGHT = 14;

@@ -22,7 +22,7 @@ export const runtimeHealth: Row = {
       kind: 'lines',
       title: 'Memory of the container',
       description:
-        'Server and activations together, of the largest instance, and what the container may have.',
+        'Server, activations and the files that they have cached, of the largest instance; and the limit, where there is one.',
       unit: 'bytes',
       runbook: 'memory',
       queries: [

@@ -8,7 +8,8 @@ export const ONLY_WITH_FORK_SERVER: Readonly<Record<string, string>> = {
 
 /** Single queries that only a certain machine fills, as panel and query, and why. */
 export const ONLY_IN_A_CONTAINER: Readonly<Record<string, string>> = {
-  'Memory of the container B': 'the limit is absent where the container has none',
+  'Memory of the container B':
+    'there is a limit only in a container that has one, or where the test may make a control group',
 };
 
 /** Why a query may be empty under load; undefined where it may not. */

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { memoryGroup } from './memory-group.js';
 import { LoadedServer } from './server.js';
 
 /**
@@ -49,6 +50,9 @@ const LOOP_FLAGS = [
   '16',
 ];
 
+/** Both together, as in one container. */
+const MEMORY_LIMIT_BYTES = 768 * 1024 * 1024;
+
 /** What is asked for in turn; every value of every label is to be seen. */
 const CLASSIC_MIX = ['plain', 'plain', 'busy', 'plain', 'busy', 'plain', 'leave', 'plain', 'busy', 'nothing'];
 
@@ -56,13 +60,24 @@ const CLASSIC_MIX = ['plain', 'plain', 'busy', 'plain', 'busy', 'plain', 'leave'
 export interface Servers {
   readonly classic: LoadedServer;
   readonly loop: LoadedServer;
+  /** Ends both. */
+  stop(): Promise<void>;
 }
 
 /** Starts both in a folder of the caller's. */
 export async function startServers(folder: string): Promise<Servers> {
   const env = { PROXY_ALLOW_REINIT: '1' };
-  const classic = await LoadedServer.start(folder, CLASSIC_FLAGS, env);
-  return { classic, loop: await LoadedServer.start(folder, LOOP_FLAGS, env) };
+  const group = memoryGroup(MEMORY_LIMIT_BYTES);
+  const classic = await LoadedServer.start(folder, CLASSIC_FLAGS, env, group);
+  const loop = await LoadedServer.start(folder, LOOP_FLAGS, env, group);
+  return {
+    classic,
+    loop,
+    async stop() {
+      await Promise.all([classic.stop(), loop.stop()]);
+      group?.remove();
+    },
+  };
 }
 
 /** Puts both under load for a time: with waves, so that the graphs have something to show. */

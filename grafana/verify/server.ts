@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from './free-port.js';
+import type { MemoryGroup } from './memory-group.js';
 
 const BINARY = resolve('bin/hyperskeleton');
 const START_TIMEOUT_MS = 20_000;
@@ -22,18 +23,21 @@ export class LoadedServer {
     return this.#process.pid as number;
   }
 
-  /** Starts one in a folder of the caller's, and resolves once it is ready. */
+  /** Starts one in a folder of the caller's, in a control group where one is given, and resolves once it is ready. */
   static async start(
     folder: string,
     flags: readonly string[],
     env: Readonly<Record<string, string>> = {},
+    group?: MemoryGroup,
   ): Promise<LoadedServer> {
     const own = mkdtempSync(join(folder, 'server-'));
     const root = join(own, 'action');
     mkdirSync(root);
     const port = await freePort();
     const logs = ['stdout', 'stderr'].map((name) => openSync(join(own, name), 'w'));
-    const child = spawn(BINARY, ['serve', '--port', String(port), '--action-root', root, ...flags], {
+    const command = [BINARY, 'serve', '--port', String(port), '--action-root', root, ...flags];
+    const enter = group === undefined ? '' : `echo $$ >${group.members} && `;
+    const child = spawn('/bin/sh', ['-c', `${enter}exec "$@"`, 'sh', ...command], {
       env: { PATH: process.env.PATH ?? '', TMPDIR: own, ...env },
       stdio: ['ignore', ...logs],
     });
