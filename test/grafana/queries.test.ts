@@ -18,13 +18,14 @@ const RULES = ['grafana/rules.yml', 'grafana/alerts.yml'].map(file);
 describe.skipIf(withoutPrometheus())(
   'with a real Prometheus that has scraped both servers under load',
   () => {
-    const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-grafana-'));
+    let folder: string;
     let servers: Servers | undefined;
     let prometheus: Prometheus;
     let stretch: Stretch;
     let values: Values;
 
     beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-grafana-'));
       const started = await startServers(folder);
       servers = started;
       const own = join(folder, 'prometheus');
