@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   invoke: async () => (await import('./cli/invoke.js')).invokeCommand,
   pack: async () => (await import('./cli/pack.js')).packCommand,
   compile: async () => (await import('./cli/compile.js')).compileCommand,
+  top: async () => (await import('./cli/top.js')).topCommand,
   doctor: async () => (await import('./cli/doctor.js')).doctorCommand,
   bench: async () => {
     const { bench } = await import('./cli/bench.js');

@@ -15,6 +15,9 @@ Usage:
   hyperskeleton compile MAIN [--env JSON]
                                 ActionLoop: source on stdin, the zip that OW_COMPILER makes on stdout
   hyperskeleton doctor [flags]  tell which engine runs here, why others do not, and what each gives
+  hyperskeleton top [--metrics-url URL] [--interval SECONDS] [--once] [--json]
+                                watch a running server by its /metrics: rates, percentiles, phases, failures
+                                (http://127.0.0.1:8080/metrics, every 2 s)
   hyperskeleton bench [flags]   measure runtimes side by side; bench --help tells how
   hyperskeleton --version       print the version
   hyperskeleton --help          print this text

@@ -1,0 +1,4 @@
+import { writeFileSync } from 'node:fs';
+import { dashboardText } from './dashboard.js';
+
+writeFileSync('grafana/dashboard.json', dashboardText());

@@ -1,0 +1,109 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { COLOURS, PLAIN, render } from '../top/render.js';
+import { scrape } from '../top/scrape.js';
+import { Screen } from '../top/screen.js';
+import type { Snapshot } from '../top/snapshot.js';
+import { viewOf } from '../top/view.js';
+import { complain } from './flags.js';
+
+const OPTIONS = {
+  'metrics-url': { type: 'string', default: 'http://127.0.0.1:8080/metrics' },
+  interval: { type: 'string', default: '2' },
+  once: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const;
+
+const LEAST_INTERVAL_SECONDS = 0.1;
+const MOST_INTERVAL_SECONDS = 3600;
+
+interface Wish {
+  readonly url: string;
+  readonly intervalMs: number;
+  readonly once: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * `hyperskeleton top`: what a running server does, from its /metrics: rates, percentiles and phases of the last
+ * interval. On a terminal it is drawn anew each time; elsewhere it is printed, as text or as a line of JSON.
+ *
+ * @returns the exit status: 0; 1 where the server can't be asked; 2 for a command line that can't be understood
+ */
+export async function topCommand(argv: readonly string[]): Promise<number> {
+  const wish = wishOf(argv);
+  if (typeof wish === 'number') return wish;
+  try {
+    const before = await scrape(wish.url);
+    if (wish.once || wish.json || !process.stdout.isTTY) await print(wish, before);
+    else await show(wish, before);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`hyperskeleton: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+async function show(wish: Wish, before: Snapshot): Promise<void> {
+  const screen = new Screen(process.stdout, process.stdin);
+  try {
+    await Promise.race([screen.left, watch(wish, before, screen)]);
+  } finally {
+    screen.close();
+  }
+  // A request may be under way; nobody waits for it.
+  process.exit(0);
+}
+
+function wishOf(argv: readonly string[]): Wish | number {
+  try {
+    const { values } = parseArgs({ args: [...argv], options: OPTIONS });
+    const { 'metrics-url': url, interval, once, json } = values;
+    const seconds = Number(interval);
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+      return complain([`--metrics-url is no URL that begins with http: or https:: ${url}`]);
+    }
+    if (!(seconds >= LEAST_INTERVAL_SECONDS && seconds <= MOST_INTERVAL_SECONDS)) {
+      return complain([
+        `--interval is no number of seconds from ${LEAST_INTERVAL_SECONDS} to ${MOST_INTERVAL_SECONDS}: ${interval}`,
+      ]);
+    }
+    return { url, intervalMs: seconds * 1000, once, json };
+  } catch (error) {
+    return complain([error instanceof Error ? error.message : String(error)]);
+  }
+}
+
+async function print({ url, intervalMs, once, json }: Wish, first: Snapshot): Promise<void> {
+  // Who reads may have had enough, as `head` has.
+  process.stdout.on('error', () => process.exit(0));
+  let before = first;
+  for (;;) {
+    await delay(intervalMs);
+    const after = await scrape(url);
+    const view = viewOf(before, after);
+    const text = json ? JSON.stringify(view) : render(view, url, PLAIN).join('\n');
+    process.stdout.write(`${text}\n`);
+    if (once) return;
+    if (!json) process.stdout.write('\n');
+    before = after;
+  }
+}
+
+/** Until the person leaves. A server that is away for a while is waited for. */
+async function watch({ url, intervalMs }: Wish, first: Snapshot, screen: Screen): Promise<never> {
+  const paint = process.env.NO_COLOR ? PLAIN : COLOURS;
+  screen.draw([paint.bold('hyperskeleton top'), `waiting for the first ${intervalMs / 1000} s`]);
+  let before = first;
+  for (;;) {
+    await delay(intervalMs);
+    try {
+      const after = await scrape(url);
+      screen.draw([...render(viewOf(before, after), url, paint), '', paint.dim('q ends')]);
+      before = after;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      screen.draw([paint.bold('hyperskeleton top'), paint.bad(reason), '', paint.dim('q ends')]);
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import * as names from '../metrics/names.js';
+import { PHASES, type Phase } from '../metrics/recorder.js';
+import { between, type Percentiles, percentilesOf } from './distribution.js';
+import type { Snapshot } from './snapshot.js';
+
+/** Something that is counted: how fast it happens now, and how often it has happened in all. */
+export interface Counted {
+  readonly perSecond: number;
+  readonly total: number;
+}
+
+/** What `hyperskeleton top` shows, and prints with --json. Times in seconds, sizes in bytes; null is "not known". */
+export interface View {
+  readonly intervalSeconds: number;
+  readonly engine: string;
+  readonly node: string;
+  readonly uptimeSeconds: number | null;
+  readonly activations: Counted & { readonly byOutcome: Readonly<Record<string, Counted>> };
+  readonly phases: Readonly<Record<Phase, PhaseView>>;
+  readonly inFlight: number;
+  readonly inFlightLimit: number | null;
+  readonly queued: number;
+  readonly queueLimit: number | null;
+  /** Those that have happened, the most frequent first. */
+  readonly failures: readonly (Counted & { readonly code: string; readonly fault: string })[];
+  readonly inits: Counted;
+  readonly threads: readonly ThreadView[];
+  readonly cpu: { readonly serverCores: number; readonly actionCores: number };
+  readonly memory: {
+    readonly serverBytes: number | null;
+    readonly containerBytes: number | null;
+    readonly limitBytes: number | null;
+  };
+  /** Null without the fork-server engine. */
+  readonly prewarm: {
+    readonly ready: number;
+    readonly hitsPerSecond: number;
+    readonly missesPerSecond: number;
+  } | null;
+  /** Null in the classic protocol. */
+  readonly actionLoop: { readonly busy: number; readonly idle: number; readonly lost: number } | null;
+}
+
+/** One phase within the interval; the share is of the time of all activations. */
+export interface PhaseView {
+  readonly mean: number | null;
+  readonly p50: number | null;
+  readonly p90: number | null;
+  readonly p99: number | null;
+  readonly share: number | null;
+}
+
+/** One thread of the server. */
+export interface ThreadView {
+  readonly thread: string;
+  readonly utilization: number;
+  readonly lagSeconds: number | null;
+  readonly tasks: number | null;
+}
+
+/**
+ * What happened between two scrapes of a server.
+ *
+ * @throws Error where the later one is not of a Hyperskeleton server
+ */
+export function viewOf(before: Snapshot, after: Snapshot): View {
+  const [info] = after.all(names.BUILD_INFO);
+  if (info === undefined) throw new Error(`there is no ${names.BUILD_INFO}: this is no Hyperskeleton server`);
+  const seconds = Math.max((after.atMs - before.atMs) / 1000, Number.EPSILON);
+  const counted = counting(before, after, seconds);
+  const started = after.one('process_start_time_seconds');
+  const loop = after.all(names.LOOP_PROCESSES);
+  const ready = after.one(names.PREWARM_PROCESSES);
+  return {
+    intervalSeconds: seconds,
+    engine: info.labels.engine ?? '',
+    node: info.labels.node ?? '',
+    uptimeSeconds: started === undefined ? null : Math.max(0, Date.now() / 1000 - started),
+    activations: {
+      ...counted(names.ACTIVATIONS_TOTAL),
+      byOutcome: Object.fromEntries(
+        after
+          .all(names.ACTIVATIONS_TOTAL)
+          .map(({ labels: { outcome = '' } }) => [outcome, counted(names.ACTIVATIONS_TOTAL, { outcome })]),
+      ),
+    },
+    phases: phasesOf(before, after),
+    inFlight: after.one(names.IN_FLIGHT) ?? 0,
+    inFlightLimit: after.one(names.ADMISSION_LIMIT) ?? null,
+    queued: after.one(names.QUEUED) ?? 0,
+    queueLimit: after.one(names.QUEUE_LIMIT) ?? null,
+    failures: after
+      .all(names.FAILURES_TOTAL)
+      .map(({ labels: { code = '', fault = '' } }) => ({
+        code,
+        fault,
+        ...counted(names.FAILURES_TOTAL, { code, fault }),
+      }))
+      .filter(({ total }) => total > 0)
+      .sort((one, other) => other.perSecond - one.perSecond || other.total - one.total),
+    inits: counted(names.INITS_TOTAL),
+    threads: threadsOf(after),
+    cpu: {
+      serverCores: counted('process_cpu_seconds_total').perSecond,
+      actionCores: counted(names.CHILD_CPU_SECONDS_TOTAL).perSecond,
+    },
+    memory: {
+      serverBytes: after.one('process_resident_memory_bytes') ?? null,
+      containerBytes: after.one(names.CONTAINER_MEMORY_BYTES) ?? null,
+      limitBytes: after.one(names.MEMORY_LIMIT_BYTES) ?? null,
+    },
+    prewarm:
+      ready === undefined
+        ? null
+        : {
+            ready,
+            hitsPerSecond: counted(names.PREWARM_TOTAL, { result: 'hit' }).perSecond,
+            missesPerSecond: counted(names.PREWARM_TOTAL, { result: 'miss' }).perSecond,
+          },
+    actionLoop:
+      loop.length === 0
+        ? null
+        : {
+            busy: after.one(names.LOOP_PROCESSES, { state: 'busy' }) ?? 0,
+            idle: after.one(names.LOOP_PROCESSES, { state: 'idle' }) ?? 0,
+            lost: after.one(names.LOOP_LOST_TOTAL) ?? 0,
+          },
+  };
+}
+
+function counting(
+  before: Snapshot,
+  after: Snapshot,
+  seconds: number,
+): (name: string, labels?: Record<string, string>) => Counted {
+  return (name, labels) => {
+    const total = sumOf(after, name, labels);
+    const earlier = sumOf(before, name, labels);
+    // A counter falls only when the server was started anew: then all of it is new.
+    return { perSecond: (total < earlier ? total : total - earlier) / seconds, total };
+  };
+}
+
+function sumOf(snapshot: Snapshot, name: string, labels?: Record<string, string>): number {
+  return snapshot.all(name, labels).reduce((sum, { value }) => sum + value, 0);
+}
+
+function phasesOf(before: Snapshot, after: Snapshot): Record<Phase, PhaseView> {
+  const name = names.ACTIVATION_SECONDS;
+  const spent = new Map<Phase, { percentiles: Percentiles; sum: number }>();
+  for (const phase of PHASES) {
+    const now = after.buckets(name, { phase });
+    if (now === undefined) continue;
+    const buckets = between(before.buckets(name, { phase }), now);
+    spent.set(phase, { percentiles: percentilesOf(buckets), sum: buckets.sum });
+  }
+  const whole = spent.get('total')?.sum ?? 0;
+  const one = (phase: Phase): PhaseView => {
+    const found = spent.get(phase);
+    const { mean, p50, p90, p99 } = found?.percentiles ?? {};
+    return {
+      mean: mean ?? null,
+      p50: p50 ?? null,
+      p90: p90 ?? null,
+      p99: p99 ?? null,
+      share: found === undefined || whole <= 0 ? null : found.sum / whole,
+    };
+  };
+  return { queue: one('queue'), start: one('start'), run: one('run'), total: one('total') };
+}
+
+function threadsOf(after: Snapshot): ThreadView[] {
+  return after.all(names.LOOP_UTILIZATION).map(({ labels: { thread = '' }, value }) => ({
+    thread,
+    utilization: value,
+    lagSeconds: after.one(names.LOOP_LAG_SECONDS, { thread }) ?? null,
+    tasks: after.one(names.WORKER_TASKS, { thread }) ?? null,
+  }));
+}
