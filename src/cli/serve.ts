@@ -134,13 +134,21 @@ export async function serve(config: Config): Promise<void> {
 /** The clones that wait for a run; undefined where the engine has none. */
 function prewarmStats(pool: WorkerPool, engine: string): PrewarmStats | undefined {
   if (engine !== 'forkserver') return undefined;
-  const { counters, refills } = pool.engineStats;
+  const { counters, refills, refusals } = pool.engineStats;
   return {
     ready: counters.sparesWaiting,
     hits: counters.spareHits,
     misses: counters.spareMisses,
     discarded: counters.sparesDiscarded,
     refillSeconds: refills,
+    templates: {
+      built: counters.templatesBuilt,
+      failed: counters.templatesFailed,
+      died: counters.templatesDied,
+      renewed: counters.templatesRenewed,
+    },
+    buildSeconds: counters.buildMsTotal / 1000,
+    refusals,
   };
 }
 

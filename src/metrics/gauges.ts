@@ -54,6 +54,12 @@ export interface PrewarmStats {
   readonly discarded: number;
   /** How long it takes until one is ready; buckets of bounds.ts. */
   readonly refillSeconds: HistogramData;
+  /** What they are made from: how many were built, failed, died, were renewed. */
+  readonly templates?: Readonly<Record<string, number>>;
+  /** All that was spent on building those. */
+  readonly buildSeconds?: number;
+  /** Starts that were left to the next engine, by reason. */
+  readonly refusals?: Readonly<Record<string, number>>;
 }
 
 /** Memory of the container, as the kernel accounts for it. */

@@ -119,7 +119,31 @@ function prewarmMetrics({ gauges }: Recorder): Metric[] {
         return stats === undefined ? [] : [[{}, stats.refillSeconds]];
       },
     ),
+    counter(
+      {
+        name: names.TEMPLATES_TOTAL,
+        help: 'Fork server: stopped processes of the action that clones are made from, by what became of them.',
+        labels: ['event'],
+      },
+      () => labelled('event', gauges.prewarm()?.templates),
+    ),
+    counter(
+      { name: names.TEMPLATE_BUILD_SECONDS_TOTAL, help: 'Fork server: time spent on building templates.' },
+      () => measured(gauges.prewarm()?.buildSeconds),
+    ),
+    counter(
+      {
+        name: names.ENGINE_REFUSALS_TOTAL,
+        help: 'Fork server: starts that were left to the next engine, by reason (docs/engines.md).',
+        labels: ['reason'],
+      },
+      () => labelled('reason', gauges.prewarm()?.refusals),
+    ),
   ];
+}
+
+function labelled(label: string, values: Readonly<Record<string, number>> | undefined): Sample[] {
+  return Object.entries(values ?? {}).map(([name, value]) => ({ labels: { [label]: name }, value }));
 }
 
 function loopMetrics({ gauges }: Recorder): Metric[] {
