@@ -10,11 +10,20 @@ const FROZEN_MS = 2500;
 /** Stops every process of a tree, as the freezer does, and lets them go on after a while (C-PLAT-08). */
 async function freeze(server: RunServer): Promise<void> {
   const tree = treeOf(server.pid);
-  for (const pid of tree) process.kill(pid, 'SIGSTOP');
+  for (const pid of tree) send(pid, 'SIGSTOP');
   await until('all have stopped', () => tree.every((pid) => ['T', 'Z', undefined].includes(stateOf(pid))));
   // Nothing announces that enough time has passed.
   await delay(FROZEN_MS);
-  for (const pid of tree) process.kill(pid, 'SIGCONT');
+  for (const pid of tree) send(pid, 'SIGCONT');
+}
+
+/** To one that may have ended by now, as what an action waits by does. */
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function treeOf(pid: number): number[] {
