@@ -2,9 +2,12 @@
 // reading some hundred small ones is a good part of a cold start. Native libraries, and what is loaded on demand,
 // stay packages of their own.
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 const external = [/^node:/, '@napi-rs/nice', 'koffi', 'uWebSockets.js', 'pino', 'adm-zip'];
+
+const unused = (name) => fileURLToPath(new URL(`unused/${name}.cjs`, import.meta.url));
 
 const bundle = await rolldown({
   input: {
@@ -14,12 +17,17 @@ const bundle = await rolldown({
     'chunks/worker': 'node_modules/piscina/dist/worker.js',
   },
   external,
+  resolve: {
+    alias: { 'mime-types': unused('mime-types'), busboy: unused('busboy') },
+  },
   platform: 'node',
   logLevel: 'warn',
 });
 await bundle.write({
   dir: 'dist/server',
   format: 'cjs',
+  // Only what nobody executes goes: a stack trace still names what it passed.
+  minify: { mangle: false, compress: false, codegen: { removeWhitespace: true } },
   entryFileNames: '[name].js',
   chunkFileNames: 'chunks/[name].js',
 });

@@ -11,7 +11,7 @@ import { WorkerPool } from '../pool/worker-pool.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { createRunner } from '../server/create-runner.js';
 import type { Runner } from '../server/runner.js';
-import { TimeLimit } from '../server/time-limit.js';
+import { loadDeadlineReader, TimeLimit } from '../server/time-limit.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
 import { type LogTargets, workerSettings } from './worker-settings.js';
@@ -97,7 +97,7 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
 async function run(runner: Runner, config: Config, clock: AwakeClock, body: Buffer): Promise<RunAnswer> {
   // Its own memory: it may be moved to the worker.
   const own = Uint8Array.from(body);
-  const time = TimeLimit.of(own, config, clock);
+  const time = TimeLimit.of(own, config, clock, await loadDeadlineReader(config));
   const request = { body: own, receivedMs: performance.now(), traceparent: undefined, requestId: undefined };
   const answer = await runner.run(request, time);
   if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;

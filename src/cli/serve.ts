@@ -24,6 +24,7 @@ import { refuseBusyPort } from '../server/port-probe.js';
 import { serverGauges } from '../server/server-gauges.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
+import { loadDeadlineReader } from '../server/time-limit.js';
 import { openTracing } from '../tracing/tracing.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
@@ -102,7 +103,20 @@ export async function serve(config: Config): Promise<void> {
     ),
   ]);
   startup.ends('load');
-  const parts = { config, action, admission, pool, runner, metrics: recorder, lag, tracing, log, clock };
+  const deadlineIn = await loadDeadlineReader(config);
+  const parts = {
+    config,
+    deadlineIn,
+    action,
+    admission,
+    pool,
+    runner,
+    metrics: recorder,
+    lag,
+    tracing,
+    log,
+    clock,
+  };
   const service = new Service(parts);
   const http = new HttpServer(service);
   const port = await http.listen(config.port, config.metricsPort);
@@ -121,7 +135,7 @@ export async function serve(config: Config): Promise<void> {
     log.warn('a slower engine is in use', { engine, fallbackReason: `forkserver: ${reason}` });
   });
   service.ready = true;
-  pool.growTo(config.threads);
+  pool.allow(config.threads);
   await reapOrphans();
   if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
   log.info('serving', { port, engine, actionRoot, threads: config.threads, protocol: config.protocol });

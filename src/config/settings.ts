@@ -79,7 +79,8 @@ export const SETTINGS = {
     kind: { type: 'integer', min: 1, max: MAX_THREADS },
     default: undefined,
     derived: 'the number of CPUs, 4 at most',
-    sentence: 'Worker threads. Each supervises any number of activations; a sleeping action takes none.',
+    sentence:
+      'The most worker threads. One is there from the start, the others come when it has too much to do. Each supervises any number of activations; a sleeping action takes none.',
   },
   maxInFlight: {
     flag: 'max-in-flight',

@@ -78,6 +78,7 @@ interface Thread {
   readonly piscina: Piscina;
   /** Resolves once it serves or can't. */
   readonly started: Promise<unknown>;
+  serves: boolean;
   tasks: number;
 }
 
@@ -85,13 +86,15 @@ interface Thread {
  * The worker threads (piscina), and the care for what one leaves behind when it dies: its processes are
  * killed, its descriptors closed, its locks released, its tasks rejected, and piscina replaces it (D-24).
  *
- * One thread is started at once, the others when it serves: the first answer waits for one only.
+ * One thread is started at once, further ones while there is more to do than those have taken: the first answer
+ * waits for one only, and a container at rest has the memory of one only.
  */
 export class WorkerPool {
   readonly #settings: WorkerSettings;
   readonly #observer: PoolObserver;
   readonly #threads: Thread[] = [];
   readonly #known = new Set<number>();
+  #most = 1;
   #initialising = 0;
   #closing = false;
 
@@ -111,9 +114,9 @@ export class WorkerPool {
     return this.#threads.map(({ piscina, tasks }) => ({ tasks, worker: piscina.threads[0] }));
   }
 
-  /** Starts further threads, up to that many in all. */
-  growTo(threads: number): void {
-    while (this.#threads.length < threads) this.#addThread();
+  /** Lets there be further threads from now on, up to that many in all; they are started when they are needed. */
+  allow(threads: number): void {
+    this.#most = threads;
   }
 
   run(task: WorkerTask & { kind: 'run' }): Promise<RunAnswer> {
@@ -205,8 +208,12 @@ export class WorkerPool {
     return this.#sendTo(this.#leastBusy(), task, moved);
   }
 
+  /** Of those that serve; where that one has work already, another thread is started for what comes next. */
   #leastBusy(): Thread {
-    return this.#threads.reduce((least, other) => (other.tasks < least.tasks ? other : least));
+    let least = this.#threads[0] as Thread;
+    for (const thread of this.#threads) if (thread.serves && thread.tasks < least.tasks) least = thread;
+    if (least.tasks > 0 && this.#threads.length < this.#most && !this.#closing) this.#addThread();
+    return least;
   }
 
   async #sendTo<Answer>(
@@ -241,7 +248,11 @@ export class WorkerPool {
     piscina.on('workerCreate', () => this.#watch(piscina));
     this.#watch(piscina);
     const started = piscina.run({ kind: 'hello' } satisfies WorkerTask).catch(() => {});
-    this.#threads.push({ piscina, started, tasks: 0 });
+    const thread: Thread = { piscina, started, serves: false, tasks: 0 };
+    void started.then(() => {
+      thread.serves = true;
+    });
+    this.#threads.push(thread);
   }
 
   #watch(piscina: Piscina): void {

@@ -40,7 +40,7 @@ export async function activate(received: Received, service: Service, execute: Ex
   const request = span === undefined ? received : { ...received, traceparent: span.traceparent };
   service.lag?.touch();
   const bodyBytes = body.byteLength;
-  const time = TimeLimit.of(body, service.config, service.clock);
+  const time = TimeLimit.of(body, service.config, service.clock, service.deadlineIn);
   const refusal = await admit(service, time);
   if (refusal !== undefined) {
     const failure = time === undefined ? refusal : { ...refusal, detail: time.describe() };

@@ -10,6 +10,7 @@ import type { AwakeClock } from '../process/awake-clock.js';
 import type { Tracing } from '../tracing/tracing.js';
 import { LeftoverSweep } from './leftover-sweep.js';
 import type { Runner } from './runner.js';
+import type { DeadlineReader } from './time-limit.js';
 
 /** The parts of a server. */
 export interface ServiceParts {
@@ -26,6 +27,8 @@ export interface ServiceParts {
   readonly tracing: Tracing | undefined;
   readonly log: ServerLog;
   readonly clock: AwakeClock;
+  /** Undefined where the platform's deadline does not count. */
+  readonly deadlineIn: DeadlineReader | undefined;
 }
 
 /** What the routes share: the parts of the server, and whether it still takes work. */
@@ -39,6 +42,7 @@ export class Service implements ServiceParts {
   readonly lag: LoopLag | undefined;
   readonly tracing: Tracing | undefined;
   readonly log: ServerLog;
+  readonly deadlineIn: DeadlineReader | undefined;
   readonly clock: AwakeClock;
   /** Set by the first SIGTERM: requests from now on are refused (D-16). */
   draining = false;
@@ -62,6 +66,7 @@ export class Service implements ServiceParts {
     this.tracing = parts.tracing;
     this.log = parts.log;
     this.clock = parts.clock;
+    this.deadlineIn = parts.deadlineIn;
     if (config.leftovers === 'all') {
       this.leftovers = new LeftoverSweep((count) => {
         if (metrics !== undefined) metrics.leftoversKilled += count;

@@ -1,6 +1,13 @@
 import type { Config } from '../config/load.js';
-import { deadlineIn } from '../contract/deadline.js';
 import type { AlarmTime, AwakeClock } from '../process/awake-clock.js';
+
+/** Reads the platform's deadline out of a body, as milliseconds of the epoch. */
+export type DeadlineReader = (body: Uint8Array) => number | undefined;
+
+/** The reader, where the deadline counts; where it does not, not even its code is loaded. */
+export async function loadDeadlineReader(config: Config): Promise<DeadlineReader | undefined> {
+  return config.honorDeadline ? (await import('../contract/deadline.js')).deadlineIn : undefined;
+}
 
 /** Until when an activation must be answered, from its arrival on. */
 export class TimeLimit {
@@ -20,10 +27,17 @@ export class TimeLimit {
    * The limit of an activation that has just arrived; undefined where there is none.
    *
    * Only where the platform's deadline counts is the body looked into on this thread.
+   *
+   * @param deadlineIn reads it; undefined where it does not count
    */
-  static of(body: Uint8Array, config: Config, clock: AwakeClock): TimeLimit | undefined {
+  static of(
+    body: Uint8Array,
+    config: Config,
+    clock: AwakeClock,
+    deadlineIn: DeadlineReader | undefined,
+  ): TimeLimit | undefined {
     const limitMs = config.activationTimeoutMs === 0 ? undefined : config.activationTimeoutMs;
-    const deadline = config.honorDeadline ? deadlineIn(body) : undefined;
+    const deadline = deadlineIn?.(body);
     return limitMs === undefined && deadline === undefined
       ? undefined
       : new TimeLimit(clock, limitMs, deadline);

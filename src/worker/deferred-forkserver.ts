@@ -9,7 +9,7 @@ import type { ForkserverOptions } from '../process/engines/forkserver/engine.js'
 import type { StatsWriter } from '../process/engines/forkserver/stats.js';
 
 /** When the first run has begun, and most likely ended. */
-const LOAD_AFTER_MS = 5;
+const LOAD_AFTER_MS = 100;
 
 /**
  * The fork server, loaded once there was a run: it could not take the first one anyway, and a cold start goes without

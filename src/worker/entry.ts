@@ -1,7 +1,5 @@
-import { lineOf } from '../actionloop/run-line.js';
 import type { WorkerTask } from '../pool/messages.js';
 import { buffersPassed } from '../process/memory-relief.js';
-import { init, refuseInit, writeSentinels } from './init.js';
 import { run } from './run.js';
 import { createRuntime } from './runtime.js';
 
@@ -20,27 +18,33 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       return answer;
     }
     case 'init': {
+      const { init } = await inits();
       const answer = await init(task, thread);
       buffersPassed(task.body.byteLength + answer.codeBytes);
       return answer;
     }
     case 'refuse-init':
-      return refuseInit(thread);
+      return (await inits()).refuseInit(thread);
     case 'sentinels':
-      await writeSentinels(thread.logs);
+      await (await inits()).writeSentinels(thread.logs);
       return undefined;
     case 'loop-install':
       return (await loopTasks()).installTask(task, thread);
     case 'loop-process':
       return (await loopTasks()).processTask(task, thread);
     case 'loop-line':
-      return lineOf(task.body);
+      return (await import('../actionloop/run-line.js')).lineOf(task.body);
     case 'close':
       thread.close();
       return undefined;
     case 'hello':
       return { engine: thread.engines[0]?.name ?? 'none', fallbackReason: thread.fallbackReason };
   }
+}
+
+/** Imported when the first one comes: a cold start of an image with its own action goes without. */
+function inits(): Promise<typeof import('./init.js')> {
+  return import('./init.js');
 }
 
 /** Imported only where that protocol is in use. */

@@ -8,7 +8,6 @@ import { LoopLag, lagCells } from '../metrics/loop-lag.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { StartGate } from '../pool/start-gate.js';
 import { AwakeClock } from '../process/awake-clock.js';
-import { ChildProcessEngine } from '../process/engines/child-process.js';
 import type { ActionImage, ExecEngine } from '../process/engines/engine.js';
 import { Ledger } from '../process/ledger.js';
 import type { LoopChild, LoopProgram } from '../process/loop-child.js';
@@ -110,6 +109,7 @@ async function chooseEngines(settings: WorkerSettings, ledger: Ledger): Promise<
       fallbackReason = error instanceof Error ? error.message : String(error);
     }
   }
+  const { ChildProcessEngine } = await import('../process/engines/child-process.js');
   return {
     engines: [new ChildProcessEngine(ledger)],
     sinkFor: (fd) => new PlainSink(fd),

@@ -16,8 +16,9 @@ describe('labels of /metrics', () => {
 
   it('are the same whatever callers and actions send', async () => {
     await server.run();
-    // The second thread starts once the first serves.
+    // The second thread starts when there is more to do than the first has taken.
     await vi.waitUntil(async () => {
+      await Promise.all(Array.from({ length: 8 }, () => server.run()));
       const page = await scrape(server.port);
       return page.value('hyperskeleton_event_loop_lag_seconds{thread="worker-2"}') !== undefined;
     }, 10_000);
