@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { LoopImage } from '../pool/messages.js';
 import { hasKnownFormat } from '../process/engines/child-process.js';
 import type { ProcessExit } from '../process/engines/engine.js';
+import { withoutPrecedence } from '../process/precedence.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
 
 /**
@@ -20,11 +21,13 @@ export function plainLauncher(logs: readonly [stdout: number, stderr: number]): 
     if (!hasKnownFormat(exec)) return { errno: 'ENOEXEC' };
     let child: ChildProcess;
     try {
-      child = spawn(exec, [], {
-        env: variablesOf(environment),
-        detached: true,
-        stdio: ['pipe', ...logs, 'pipe'],
-      });
+      child = withoutPrecedence(() =>
+        spawn(exec, [], {
+          env: variablesOf(environment),
+          detached: true,
+          stdio: ['pipe', ...logs, 'pipe'],
+        }),
+      );
     } catch (error) {
       return { errno: (error as NodeJS.ErrnoException).code ?? 'EINVAL' };
     }

@@ -18,6 +18,7 @@ import { Startup } from '../metrics/startup.js';
 import { WorkerPool } from '../pool/worker-pool.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { reapOrphans } from '../process/orphans.js';
+import { takePrecedence } from '../process/precedence.js';
 import { createRunner } from '../server/create-runner.js';
 import type { HttpServer } from '../server/http-server.js';
 import { refuseBusyPort } from '../server/port-probe.js';
@@ -62,7 +63,7 @@ export async function serve(config: Config): Promise<void> {
   await refuseBusyPort(config.port);
   if (config.metricsPort !== undefined) await refuseBusyPort(config.metricsPort);
   let engine = 'starting';
-  const settings = workerSettings(config, actionRoot, CONTAINER_LOGS);
+  const settings = { ...workerSettings(config, actionRoot, CONTAINER_LOGS), priority: takePrecedence() };
   const pool = new WorkerPool(settings, {
     workerLost: (threadId, killed) => {
       if (recorder !== undefined) recorder.workersLost++;

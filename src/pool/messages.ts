@@ -29,6 +29,8 @@ export interface WorkerSettings {
   readonly logs: readonly [stdout: number, stderr: number];
   /** Whether the lines that end an activation's log are written. */
   readonly sentinels: boolean;
+  /** The nice value of actions; undefined: this process's own. */
+  readonly priority?: number;
   /** Of this server. */
   readonly version: string;
 }

@@ -11,6 +11,7 @@ import { AwakeClock } from '../process/awake-clock.js';
 import type { ActionImage, ExecEngine } from '../process/engines/engine.js';
 import { Ledger } from '../process/ledger.js';
 import type { LoopChild, LoopProgram } from '../process/loop-child.js';
+import { giveBack } from '../process/precedence.js';
 import type { ActivationLimits, LogStreams } from './activation.js';
 import { StartQueue } from './start-queue.js';
 
@@ -44,6 +45,7 @@ export interface WorkerRuntime {
 /** Sets the thread up, by the settings that the pool gave it. */
 export async function createRuntime(): Promise<WorkerRuntime> {
   const settings = settingsOf(workerData);
+  if (settings.priority !== undefined) giveBack(settings.priority);
   const ledger = new Ledger(settings.shared.ledgers, threadId);
   const { engines, sinkFor, startLoop, fallbackReason, closeReactor } = await chooseEngines(settings, ledger);
   const shared = new Int32Array(settings.shared.logs);
