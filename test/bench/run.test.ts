@@ -90,7 +90,7 @@ describe('hyperskeleton bench', { timeout: 120_000 }, () => {
       '2',
     ];
     const run = new BenchRun(['--quick', ...long, '--rounds', '9', '--seconds', '1']);
-    await run.said('round 2/9:');
+    await run.said('round 2/9');
     run.process.kill('SIGINT');
     const { status, report, leftovers } = await run.end();
     expect(status).toBe(130);
