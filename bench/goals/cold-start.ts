@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../conformance/target/free-port.js';
 import { median } from '../measure/statistics.js';
 import { onEnd } from '../support/cleanup.js';
-import { freePort } from '../support/ports.js';
 import { BenchServer } from '../support/server.js';
 import type { Finding, Goal, Setting } from './goal.js';
 

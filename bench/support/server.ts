@@ -4,10 +4,10 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { copyFile, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../conformance/target/free-port.js';
 import { onEnd } from './cleanup.js';
 import { send, sendOk } from './http.js';
 import { SERVER } from './paths.js';
-import { freePort } from './ports.js';
 import { privateNode } from './private-node.js';
 
 const START_TIMEOUT_MS = 20_000;

@@ -5,9 +5,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../conformance/target/free-port.js';
 import type { Endpoint } from '../load/exchange.js';
 import { onEnd } from '../support/cleanup.js';
-import { freePort, isPortBusy } from '../support/ports.js';
+import { isPortBusy } from '../support/ports.js';
 import { privateNode } from '../support/private-node.js';
 import type { Presence, TargetDefinition } from './definition.js';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from './free-port.js';
+import { freePort } from '../../conformance/target/free-port.js';
 import type { MemoryGroup } from './memory-group.js';
 
 const BINARY = resolve('bin/hyperskeleton');

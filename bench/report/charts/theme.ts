@@ -23,7 +23,7 @@ export const INKS = {
 } as const satisfies Record<string, Ink>;
 
 /** After Okabe and Ito, told apart with any kind of colour vision; at 3:1 or more to either background. */
-const TARGET_INKS: readonly Ink[] = [
+export const TARGET_INKS: readonly Ink[] = [
   { light: '#0068b5', dark: '#58b4ff' },
   { light: '#d04a02', dark: '#ff8f57' },
   { light: '#008a68', dark: '#2fcba0' },
