@@ -1,13 +1,42 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer, type ListenOptions } from 'node:net';
 
-/** A port that nobody listens on, from the range that the system itself deals out. */
+/** Below the range that Linux takes local ports of connections from (ip(7), ip_local_port_range). */
+const LOWEST = 10_000;
+const HIGHEST = 29_999;
+const ATTEMPTS = 100;
+
+/**
+ * A TCP port that nobody listens on, and that no other caller on this machine gets before this process
+ * ends. A server takes its port long after this returns, and two servers that listen with SO_REUSEPORT
+ * on one port would share its connections, which no error tells.
+ *
+ * @throws if nothing is free after a hundred tries
+ */
 export async function freePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const port = randomInt(LOWEST, HIGHEST + 1);
+    // An abstract socket (unix(7)) goes with its process, and is as wide as the ports: a network namespace.
+    const reserved = await listens({ path: `\0hyperskeleton-port-${port}` }, 'keep');
+    if (reserved && (await listens({ port, host: '0.0.0.0', exclusive: true }, 'close'))) return port;
+  }
+  throw new Error(`no free port from ${LOWEST} to ${HIGHEST} after ${ATTEMPTS} tries`);
+}
+
+async function listens(where: ListenOptions, then: 'keep' | 'close'): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(where);
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
+  if (then === 'keep') {
+    server.unref();
+    return true;
+  }
+  server.close();
+  await once(server, 'close');
+  return true;
 }
