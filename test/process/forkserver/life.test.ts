@@ -63,6 +63,22 @@ describe('a template that waits for nobody', () => {
     );
   });
 
+  it('is kept beside one for other variables: callers with and without them may take turns', async () => {
+    begin();
+    await warm();
+    const traced = { TRACEPARENT: 'p', TRACESTATE: 's' };
+    await until('it has the other one', async () => (await run('{}', traced)).outcome === 'started');
+    for (let count = 0; count < 10; count++) {
+      await expectRun();
+      expect((await run('{}', traced)).outcome).toBe('started');
+    }
+    expect(rig.stats.counters.templatesBuilt).toBe(2);
+    // A third one takes the place of that which was not used for longer.
+    await until('it has a third', async () => (await run('{}', { A: 'x' })).outcome === 'started');
+    expect((await run('{}', traced)).outcome).toBe('started');
+    expect((await run()).outcome).toBe('other_names');
+  });
+
   it('never takes what no template can hold', async () => {
     begin();
     await warm();
@@ -214,6 +230,21 @@ describe('a clone that was made ahead', () => {
       await spares();
     }
     expect(rig.stats.counters.spareHits - before).toBe(5);
+  });
+
+  it('takes the runs of its own template only, and each gets some', async () => {
+    await begin();
+    const traced = (): Promise<EngineRun> => run('{}', { TRACEPARENT: 'p' });
+    await traced();
+    const before = rig.stats.counters.spareHits;
+    for (let count = 0; count < 6; count++) {
+      expect(await run()).toMatchObject({ outcome: 'started', stdout: 'a1\n' });
+      expect(await traced()).toMatchObject({ outcome: 'started', stdout: 'a1\n' });
+      await until('two templates and two clones wait', () => templates().length === 4);
+      await delay(30);
+    }
+    expect(rig.stats.counters.spareHits).toBeGreaterThan(before + 2);
+    expect(rig.stats.counters.templatesBuilt).toBe(2);
   });
 
   it('that was killed while it waited is reaped, and another takes the run', async () => {

@@ -153,9 +153,13 @@ export class ForkserverEngine implements ExecEngine {
 
   /** The template for a run, or why there is none. */
   #templateFor(request: StartRequest): Template | Refusal {
-    const { action } = request;
-    const current = this.#workshop.current;
-    const reason = this.#unfit(current, request);
+    const { action, variables } = request;
+    let current = this.#workshop.current;
+    let reason = this.#unfit(current, request);
+    if (reason === 'other_names' && this.#workshop.turnTo(variables)) {
+      current = this.#workshop.current;
+      reason = this.#unfit(current, request);
+    }
     if (reason === undefined && current !== undefined) {
       if (current.worn) this.#workshop.wish(action, current.shape);
       return current;

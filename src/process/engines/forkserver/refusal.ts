@@ -2,7 +2,7 @@
 export const REFUSALS = [
   /** No template is ready yet; one is made as soon as the thread has a moment. */
   'no_template',
-  /** The run has other variables than the template reserves; it is made anew. */
+  /** The run has other variables than the templates reserve; another is made. */
   'other_names',
   /** The strings are longer than what the template reserves; it is made anew, up to a bound. */
   'too_large',

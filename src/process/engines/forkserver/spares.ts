@@ -47,8 +47,8 @@ export class Spares {
    * @returns false when there is none
    */
   send(template: Template, id: number, message: bigint, settle: (outcome: CloneOutcome) => void): boolean {
-    for (let spare = this.#waiting.shift(); spare !== undefined; spare = this.#waiting.shift()) {
-      if (spare.template === template && spare.channel.send(message)) {
+    for (let spare = this.#take(template); spare !== undefined; spare = this.#take(template)) {
+      if (spare.channel.send(message)) {
         const { pid } = spare;
         // It may begin and end before it is heard of: from now on its end is the run's.
         spare.pidfd = spare.expected?.take() ?? -1;
@@ -62,6 +62,9 @@ export class Spares {
       this.#discard(spare);
     }
     this.#context.stats.add('spareMisses');
+    // All that wait are of the other template: the next one is to be of this.
+    const oldest = this.missing ? undefined : this.#waiting.shift();
+    if (oldest !== undefined) this.#discard(oldest);
     this.#tellWaiting();
     return false;
   }
@@ -85,6 +88,18 @@ export class Spares {
     // One that is not there yet is let go once it has told its number: then it can be reaped.
     for (const spare of this.#coming) spare.unwanted = true;
     this.#coming.clear();
+  }
+
+  /** The clone of this template that has waited longest; those whose template is gone go, too. */
+  #take(template: Template): Spare | undefined {
+    for (let at = 0; at < this.#waiting.length; ) {
+      const spare = this.#waiting[at] as Spare;
+      if (spare.template === template || !spare.template.alive) this.#waiting.splice(at, 1);
+      else at++;
+      if (spare.template === template) return spare;
+      if (!spare.template.alive) this.#discard(spare);
+    }
+    return undefined;
   }
 
   #order(template: Template): boolean {

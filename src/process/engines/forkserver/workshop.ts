@@ -1,3 +1,4 @@
+import type { Variable } from '../../../contract/environment.js';
 import { close } from '../../libc.js';
 import type { ActionImage } from '../engine.js';
 import { openSocketPair } from './channel.js';
@@ -13,16 +14,19 @@ const QUIET_MS = 2;
 const MOST_LOOKS = 25;
 const FIRST_BACK_OFF_MS = 1000;
 const LONGEST_BACK_OFF_MS = 60_000;
+/** Callers that send a trace context and callers that send none may take turns: neither waits for a template then. */
+const MOST_TEMPLATES = 2;
 
 interface Wish {
   readonly action: ActionImage;
   readonly shape: Shape;
 }
 
-/** Makes templates, one at a time and when there is time for it, and keeps the current one. */
+/** Makes templates, one at a time and when there is time for it, and keeps those for the last shapes of runs. */
 export class Workshop {
   readonly #context: EngineContext;
-  #current: Template | undefined;
+  /** The one that was used last goes first; no two have the same names. */
+  #templates: Template[] = [];
   #wish: Wish | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looks = 0;
@@ -40,7 +44,15 @@ export class Workshop {
 
   /** The template that takes runs; undefined when there is none. */
   get current(): Template | undefined {
-    return this.#current;
+    return this.#templates[0];
+  }
+
+  /** Makes another template the current one, where there is one for runs with these variables. */
+  turnTo(variables: readonly Variable[]): boolean {
+    const other = this.#templates.find(({ shape }) => hasNames(shape, variables));
+    if (other === undefined) return false;
+    this.#templates = [other, ...this.#templates.filter((template) => template !== other)];
+    return true;
   }
 
   /** Why there is no template of this action, precisely; undefined when nothing speaks against one. */
@@ -70,8 +82,10 @@ export class Workshop {
 
   /** Makes one now: takes some milliseconds of this thread. */
   make(action: ActionImage, shape: Shape): Template | undefined {
-    if (this.#current?.worn) this.#context.stats.add('templatesRenewed');
-    this.#drop();
+    if (this.#templates.some((template) => template.worn && namesAgree(template.shape, shape))) {
+      this.#context.stats.add('templatesRenewed');
+    }
+    this.#keep((template) => template.action === action && !namesAgree(template.shape, shape));
     this.#wish = undefined;
     const failedTest = this.#context.examine();
     if (failedTest !== '') {
@@ -92,7 +106,8 @@ export class Workshop {
       this.#context.stats.built(performance.now() - begunMs);
       this.#failure = undefined;
       const template = new Template(this.#context, action, shape, built, ours, () => this.#died(template));
-      this.#current = template;
+      this.#templates.unshift(template);
+      this.#keep((_, index) => index < MOST_TEMPLATES);
       return template;
     } catch (error) {
       close(ours);
@@ -102,14 +117,14 @@ export class Workshop {
     }
   }
 
-  /** Lets the current template go. */
+  /** Lets all templates go. */
   drop(): void {
-    this.#drop();
+    this.#keep(() => false);
   }
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#drop();
+    this.drop();
   }
 
   #look(): void {
@@ -126,14 +141,15 @@ export class Workshop {
     this.#wish = undefined;
   }
 
-  #drop(): void {
-    this.#current?.retire();
-    this.#current = undefined;
+  #keep(wanted: (template: Template, index: number) => boolean): void {
+    const all = this.#templates;
+    this.#templates = all.filter(wanted);
+    for (const template of all) if (!this.#templates.includes(template)) template.retire();
   }
 
   #died(template: Template): void {
     this.#context.stats.add('templatesDied');
-    if (this.#current === template) this.#current = undefined;
+    this.#templates = this.#templates.filter((one) => one !== template);
     // One that never served may be one of many.
     if (template.hasServed) this.#failures = 0;
     this.#backOff();
