@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { ActionLoopConfig } from '../config/load.js';
 import { MESSAGE_TWICE, SENTINEL } from '../contract/messages.js';
-import { resultIn, withoutFinalBreak } from '../contract/result.js';
+import { isActionError, resultIn, withoutFinalBreak } from '../contract/result.js';
 import { type Failure, textOfFailure } from '../errors/table.js';
 import { type LogStream, NOBODY } from '../logs/log-stream.js';
 import type { LoopGauges } from '../metrics/gauges.js';
@@ -39,6 +39,13 @@ const LARGE_BODY_BYTES = 256 * 1024;
 const SHOWN_BYTES = 200;
 const SENTINEL_LINE = Buffer.from(`${SENTINEL}\n`);
 
+/** What came of a turn. */
+interface Judged {
+  readonly result?: Uint8Array;
+  readonly actionError?: boolean;
+  readonly failure?: AnswerFailure;
+}
+
 /** The ActionLoop protocol: the action stays, and gets a line for each activation (section 5). */
 export class LoopRunner implements Runner {
   readonly initialised = { type: 'application/json', body: '{"ok":true}\n' };
@@ -63,7 +70,7 @@ export class LoopRunner implements Runner {
     if ('code' in line) return this.#answer(line);
     const turn: Turn = { line: Buffer.from(line.buffer, line.byteOffset, line.byteLength), settle: () => {} };
     const { end, timeIsUp } = await this.#turn(turn, time);
-    const answer = this.#judge(end, timeIsUp);
+    const { actionError, ...answer } = this.#judge(end, timeIsUp);
     const facts = {
       logBytes: 0,
       argumentBytes: turn.line.length,
@@ -73,6 +80,7 @@ export class LoopRunner implements Runner {
         runMs: performance.now() - turn.givenMs,
       }),
       ...(end.kind === 'exited' && { exit: end.exit }),
+      ...(actionError && { actionError: true as const }),
     };
     return this.#answer(answer.failure, { ...answer, facts });
   }
@@ -86,14 +94,16 @@ export class LoopRunner implements Runner {
       return { ...told, failure: await this.#tellInitFailure(told.failure ?? { code: 'internal' }) };
     }
     const before = this.#members.image;
+    const installedMs = performance.now();
     const problem = await this.#members.replace(image);
+    const startMs = performance.now() - installedMs;
     if (problem === undefined) {
       if (before !== undefined) this.#removeLater(before);
-      return { ...told, durationMs: performance.now() - begunMs };
+      return { ...told, startMs, durationMs: performance.now() - begunMs };
     }
     this.#removeLater(image);
     const failure = await this.#tellInitFailure({ code: 'loop_start_failed', detail: problem });
-    return { ...told, failure, durationMs: performance.now() - begunMs };
+    return { ...told, startMs, failure, durationMs: performance.now() - begunMs };
   }
 
   async refuseInit(): Promise<InitAnswer> {
@@ -137,13 +147,11 @@ export class LoopRunner implements Runner {
     return { end: ended, timeIsUp };
   }
 
-  #judge(end: TurnEnd, timeIsUp: boolean): { result?: Uint8Array; failure?: AnswerFailure } {
+  #judge(end: TurnEnd, timeIsUp: boolean): Judged {
     if (timeIsUp) return { failure: { code: 'run_timeout' } };
     switch (end.kind) {
       case 'answered':
-        return resultIn(withoutFinalBreak(end.line)) === undefined
-          ? { failure: { code: 'run_invalid_result' } }
-          : { result: end.line };
+        return judgeLine(end.line);
       case 'too-long':
         return { failure: { code: 'run_result_too_large' } };
       case 'exited':
@@ -199,4 +207,10 @@ export class LoopRunner implements Runner {
     const { stdout, stderr } = this.#parts.logs;
     return new Promise((resolve) => stdout.whenWritten(() => stderr.whenWritten(resolve)));
   }
+}
+
+function judgeLine(line: Buffer): Judged {
+  const result = resultIn(withoutFinalBreak(line));
+  if (result === undefined) return { failure: { code: 'run_invalid_result' } };
+  return { result: line, actionError: isActionError(result) };
 }

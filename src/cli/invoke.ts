@@ -98,7 +98,8 @@ async function run(runner: Runner, config: Config, clock: AwakeClock, body: Buff
   // Its own memory: it may be moved to the worker.
   const own = Uint8Array.from(body);
   const time = TimeLimit.of(own, config, clock, await loadDeadlineReader(config));
-  const request = { body: own, receivedMs: performance.now(), traceparent: undefined, requestId: undefined };
+  const now = performance.now();
+  const request = { body: own, receivedMs: now, completeMs: now, trace: undefined, requestId: undefined };
   const answer = await runner.run(request, time);
   if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;
   return failed({ ...answer.failure, detail: time.describe() });

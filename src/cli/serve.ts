@@ -89,6 +89,8 @@ export async function serve(config: Config): Promise<void> {
       serverGauges({
         ...{ admission, pool, startup, lag, lagMemory },
         engine: () => engine,
+        version: settings.version,
+        spans: () => tracing?.counts,
         loop: () => runner.gauges,
         prewarm: () => prewarmStats(pool, engine),
       }),
@@ -99,9 +101,7 @@ export async function serve(config: Config): Promise<void> {
   const [{ HttpServer }, runner, tracing] = await Promise.all([
     loadFrontEnd(),
     createRunner(config, settings, pool, action, clock),
-    openTracing(config.otlpEndpoint, version(), (trouble) =>
-      log.warn('traces could not be sent', { trouble }),
-    ),
+    openTracing({ base: config.otlpEndpoint, traces: config.otlpTracesEndpoint }, version(), log),
   ]);
   startup.ends('load');
   const deadlineIn = await loadDeadlineReader(config);
@@ -137,6 +137,8 @@ export async function serve(config: Config): Promise<void> {
   });
   service.ready = true;
   pool.allow(config.threads);
+  // Who gives the metrics a port has them scraped.
+  if (config.metricsPort !== undefined) warmUpLater(recorder, log);
   await reapOrphans();
   if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
   log.info('serving', { port, engine, actionRoot, threads: config.threads, protocol: config.protocol });
@@ -144,6 +146,15 @@ export async function serve(config: Config): Promise<void> {
     process.stderr.write(
       `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
     );
+}
+
+/** A cold start is over by then. */
+const WARM_UP_AFTER_MS = 1000;
+
+function warmUpLater(recorder: Recorder | undefined, log: ServerLog): void {
+  setTimeout(() => {
+    recorder?.warmUp().catch((error: unknown) => log.fault('the metrics could not be prepared', error));
+  }, WARM_UP_AFTER_MS).unref();
 }
 
 /** The clones that wait for a run; undefined where the engine has none. */

@@ -46,8 +46,10 @@ export interface Config {
   readonly actionloop: ActionLoopConfig;
   /** Whether answers to activations tell how long their phases took. */
   readonly serverTiming: boolean;
-  /** Where traces go; undefined: nowhere. */
+  /** The collector's base address; undefined for none. */
   readonly otlpEndpoint: string | undefined;
+  /** The whole address for traces, which goes first; undefined for none. */
+  readonly otlpTracesEndpoint: string | undefined;
   readonly logLevel: string;
   /** Absolute; undefined: no file. */
   readonly logFile: string | undefined;
@@ -124,6 +126,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     },
     serverTiming: text('serverTiming') === 'on',
     otlpEndpoint: optionalText(text('otlpEndpoint')),
+    otlpTracesEndpoint: optionalText(text('otlpTracesEndpoint')),
     logLevel: text('logLevel'),
     logFile: optionalPath(text('logFile')),
     logFormat: text('logFormat') as LogFormat,

@@ -227,7 +227,14 @@ export const SETTINGS = {
     kind: { type: 'url' },
     default: '',
     sentence:
-      'An OpenTelemetry collector that gets a trace of each activation, at `/v1/traces` below this address, as OTLP/JSON over HTTP; docs/tracing.md names the other `OTEL_*` variables that count. Without it nothing is traced.',
+      'An OpenTelemetry collector that gets a trace of each activation and init, at `/v1/traces` below this address, as OTLP/JSON over HTTP; docs/tracing.md names the other `OTEL_*` variables that count. Without an address nothing is traced.',
+  },
+  otlpTracesEndpoint: {
+    flag: 'otlp-traces-endpoint',
+    env: ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
+    kind: { type: 'url' },
+    default: '',
+    sentence: 'The same for traces alone, and it goes first: the whole address, to which nothing is added.',
   },
   actionloopProcesses: {
     flag: 'actionloop-processes',

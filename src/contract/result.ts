@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { JsonTextError, skipValue } from './json-text.js';
+import { JsonTextError, readMembers, skipValue } from './json-text.js';
 
 const LINE_BREAK = 0x0a;
 
@@ -27,6 +27,21 @@ export function resultIn(line: Buffer): Buffer | undefined {
     if (error instanceof JsonTextError) return undefined;
     throw error;
   }
+}
+
+const OPEN_BRACE = 0x7b;
+const ERROR_NAME = '"error"';
+/** What the platform takes of a result by default (C-PLAT-07); a longer one is not read a second time. */
+const LONGEST_ERROR_BYTES = 1024 * 1024;
+
+/**
+ * Whether a result that {@link resultIn} has found is an error as the platform understands it: an object with a member
+ * `error` (C-RUN-20). False for results of more than one MiB.
+ */
+export function isActionError(result: Buffer): boolean {
+  if (result[0] !== OPEN_BRACE || result.length > LONGEST_ERROR_BYTES) return false;
+  if (!result.includes(ERROR_NAME)) return false;
+  return readMembers(result, 0, result.length).members.some(({ name }) => name === 'error');
 }
 
 /** The line without the one line break that may end it (C-RUN-16). */

@@ -267,6 +267,15 @@ export const ERRORS = {
     sentinels: true,
     meaning: 'The last line of stdout is no JSON object or array (C-RUN-18).',
   },
+  run_killed: {
+    status: 502,
+    text: MESSAGE_RESULT,
+    fault: 'action',
+    outcome: 'killed',
+    sentinels: true,
+    meaning:
+      'SIGKILL ended the process, and there was no result (C-RUN-18, C-RUN-19). The kernel does that where the memory of the container is used up.',
+  },
   run_result_too_large: {
     status: 502,
     text: MESSAGE_RESULT,

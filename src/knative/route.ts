@@ -98,7 +98,7 @@ export class KnativeRoute {
   }
 
   #execute(
-    { body, traceparent }: Received,
+    { body, trace }: Received,
     http: HttpContext,
     initIsDone: boolean,
     time: TimeLimit | undefined,
@@ -117,7 +117,7 @@ export class KnativeRoute {
       ...this.#service.action.current,
       knative,
       ...(time !== undefined && { time: time.left() }),
-      ...(traceparent !== undefined && { traceparent }),
+      ...(trace !== undefined && { trace }),
     });
   }
 

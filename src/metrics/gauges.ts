@@ -9,12 +9,16 @@ export interface Gauges {
   readonly workerThreads: () => number;
   readonly threads: () => readonly ThreadGauges[];
   readonly engine: () => string;
+  /** Of this server. */
+  readonly version: string;
   /** Processes that activations have left behind; undefined where the kernel does not tell. */
   readonly survivors: () => number | undefined;
   /** The processes of an ActionLoop action; undefined in the classic protocol. */
   readonly loop: () => LoopGauges | undefined;
   /** The processes that wait for activations; undefined where the engine prepares none. */
   readonly prewarm: () => PrewarmStats | undefined;
+  /** What became of the spans of traces; undefined where nothing is traced. */
+  readonly spans: () => SpanCounts | undefined;
   /** Memory of the control group; undefined outside of one. */
   readonly memory: () => MemoryGauges | undefined;
   /** The phases of the server's start, in seconds, in their order; empty until it serves. */
@@ -27,6 +31,8 @@ export interface ThreadGauges {
   readonly thread: string;
   /** Tasks under way; undefined for the main thread. */
   readonly tasks?: number;
+  /** Tasks that wait for the thread itself, which is being started or replaced; undefined for the main thread. */
+  readonly queued?: number;
   /** The share of the time in which its event loop had something to do. */
   readonly utilization?: number;
   /** The longest that a timer came late of late. */
@@ -60,6 +66,15 @@ export interface PrewarmStats {
   readonly buildSeconds?: number;
   /** Starts that were left to the next engine, by reason. */
   readonly refusals?: Readonly<Record<string, number>>;
+}
+
+/** What became of the spans of traces. */
+export interface SpanCounts {
+  readonly sent: number;
+  /** That the collector did not take. */
+  readonly failed: number;
+  /** That were thrown away because too many waited for the collector. */
+  readonly dropped: number;
 }
 
 /** Memory of the container, as the kernel accounts for it. */

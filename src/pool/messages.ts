@@ -3,6 +3,7 @@
  */
 
 import type { MessagePort } from 'node:worker_threads';
+import type { TraceContext } from '../contract/trace-context.js';
 import type { ErrorCode } from '../errors/table.js';
 import type { AlarmTime } from '../process/awake-clock.js';
 import type { ProcessExit } from '../process/engines/engine.js';
@@ -64,8 +65,8 @@ export interface RunTask {
   readonly variables: string;
   /** When it must be over; absent for no limit. */
   readonly time?: AlarmTime;
-  /** The W3C trace context of the request, checked. */
-  readonly traceparent?: string;
+  /** The W3C trace context that the action is to see, checked. */
+  readonly trace?: TraceContext;
   /** In Knative mode: what the body does not say. */
   readonly knative?: KnativeContext;
 }
@@ -210,6 +211,8 @@ export interface ActivationFacts {
   readonly activationId?: string;
   readonly logBytes: number;
   readonly argumentBytes: number;
+  /** Whether the result is an error of the action's own making: an object with a member `error` (C-RUN-20). */
+  readonly actionError?: true;
 }
 
 /** The answer to /run. */
@@ -240,8 +243,12 @@ export interface InitAnswer {
   readonly durationMs: number;
   /** The part of it in which the upload was read, unpacked and moved into place; absent where that was not reached. */
   readonly installMs?: number;
+  /** ActionLoop: the part of it behind that, in which the process was started and acknowledged its start. */
+  readonly startMs?: number;
   /** Size of the archive or text that was installed. */
   readonly codeBytes: number;
+  /** Size of what was written for it, all files together; absent where nothing was kept. */
+  readonly unpackedBytes?: number;
 }
 
 export interface HelloAnswer {

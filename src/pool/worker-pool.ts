@@ -69,6 +69,8 @@ export function createSharedMemory(threads: number, watched: boolean): SharedMem
 /** How one thread stands. */
 export interface ThreadView {
   readonly tasks: number;
+  /** Of these, those that wait until the thread has been started. */
+  readonly queued: number;
   /** The thread itself; undefined while one is replaced. */
   readonly worker: Worker | undefined;
 }
@@ -111,7 +113,11 @@ export class WorkerPool {
 
   /** How each thread stands. */
   get views(): readonly ThreadView[] {
-    return this.#threads.map(({ piscina, tasks }) => ({ tasks, worker: piscina.threads[0] }));
+    return this.#threads.map(({ piscina, tasks }) => ({
+      tasks,
+      queued: piscina.queueSize,
+      worker: piscina.threads[0],
+    }));
   }
 
   /** Lets there be further threads from now on, up to that many in all; they are started when they are needed. */

@@ -23,17 +23,25 @@ export async function handleInit(request: Request, response: Response, service: 
  * @param refuse answers it when another has
  */
 export async function initialise(
-  { body, receivedMs, traceparent, requestId }: Received,
+  request: Received,
   service: Service,
   install: () => Promise<InitAnswer>,
   refuse: () => Promise<InitAnswer> = () => service.runner.refuseInit(),
 ): Promise<InitAnswer> {
-  const bodyBytes = body.byteLength;
+  const { receivedMs, trace, requestId } = request;
+  const bodyBytes = request.body.byteLength;
+  let turnMs = request.completeMs;
+  const inTurn = (work: () => Promise<InitAnswer>) => () => {
+    turnMs = performance.now();
+    return work();
+  };
   service.begin();
   try {
-    const answer = await attempt(bodyBytes, service, install, refuse);
-    service.metrics?.observeInit(answer, performance.now() - receivedMs);
-    service.log.init(answer, traceparent && traceIdOf(traceparent), requestId);
+    const answer = await attempt(bodyBytes, service, inTurn(install), inTurn(refuse));
+    const answeredMs = performance.now();
+    service.metrics?.observeInit(answer, answeredMs - receivedMs);
+    service.log.init(answer, trace && traceIdOf(trace), requestId);
+    service.tracing?.initialised(request, answer, { turnMs, answeredMs });
     return answer;
   } finally {
     service.end();

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'hyper-express';
-import { traceparentIn } from '../contract/trace-context.js';
+import { type TraceContext, traceContextIn } from '../contract/trace-context.js';
 import { sendFailure } from './answer.js';
 import { receiveBody } from './request-body.js';
 import type { Service } from './service.js';
@@ -7,9 +7,12 @@ import type { Service } from './service.js';
 /** A request that has been received whole. */
 export interface Received {
   readonly body: Uint8Array;
+  /** When its head had come, by performance.now(). */
   readonly receivedMs: number;
+  /** When its body had come, too. */
+  readonly completeMs: number;
   /** The W3C trace context, where the request has a valid one. */
-  readonly traceparent: string | undefined;
+  readonly trace: TraceContext | undefined;
   /** The caller's X-Request-Id, for the log. */
   readonly requestId: string | undefined;
 }
@@ -40,7 +43,7 @@ export async function receive(
   }
   const receivedMs = performance.now();
   const { headers } = request;
-  const traceparent = traceparentIn(headers.traceparent);
+  const trace = traceContextIn(headers.traceparent, headers.tracestate && tracestateOf(request));
   const requestId = requestIdOf(request);
   const { maxBodyBytes } = service.config;
   const body = await receiveBody(request, response, maxBodyBytes);
@@ -56,5 +59,14 @@ export async function receive(
     sendFailure(request, response, { code: 'draining' });
     return undefined;
   }
-  return { body, receivedMs, traceparent, requestId };
+  return { body, receivedMs, completeMs: performance.now(), trace, requestId };
+}
+
+/** All headers of that name as one (RFC 9110, 5.3): the framework keeps only the last. */
+function tracestateOf(request: Request): string {
+  const lines: string[] = [];
+  request.raw.forEach((name, value) => {
+    if (name === 'tracestate') lines.push(value);
+  });
+  return lines.join(',');
 }

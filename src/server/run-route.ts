@@ -37,7 +37,7 @@ type Execute = (request: Received, time: TimeLimit | undefined) => Promise<RunAn
 export async function activate(received: Received, service: Service, execute: Execute): Promise<Activated> {
   const { body, receivedMs } = received;
   const span = service.tracing?.begin(received);
-  const request = span === undefined ? received : { ...received, traceparent: span.traceparent };
+  const request = span === undefined ? received : { ...received, trace: span.trace };
   service.lag?.touch();
   const bodyBytes = body.byteLength;
   const time = TimeLimit.of(body, service.config, service.clock, service.deadlineIn);
@@ -65,7 +65,7 @@ const NOTHING_RAN = { logBytes: 0, argumentBytes: 0 };
 function told(
   answer: RunAnswer,
   queueMs: number,
-  { receivedMs, traceparent, requestId }: Received,
+  { receivedMs, trace, requestId }: Received,
   service: Service,
   span: ActivationSpan | undefined,
 ): Activated {
@@ -76,7 +76,7 @@ function told(
     ...(runMs !== undefined && { runMs }),
     totalMs: performance.now() - receivedMs,
   };
-  const traceId = traceparent === undefined ? undefined : traceIdOf(traceparent);
+  const traceId = trace && traceIdOf(trace);
   service.metrics?.observeRun(answer, timing, traceId);
   service.log.run(answer, traceId, requestId);
   span?.end(answer, timing);

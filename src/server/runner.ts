@@ -37,13 +37,13 @@ export class ClassicRunner implements Runner {
     this.#action = action;
   }
 
-  run({ body, traceparent }: Received, time: TimeLimit | undefined): Promise<RunAnswer> {
+  run({ body, trace }: Received, time: TimeLimit | undefined): Promise<RunAnswer> {
     return this.#pool.run({
       kind: 'run',
       body,
       ...this.#action.current,
       ...(time !== undefined && { time: time.left() }),
-      ...(traceparent !== undefined && { traceparent }),
+      ...(trace !== undefined && { trace }),
     });
   }
 

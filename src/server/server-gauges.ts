@@ -1,6 +1,6 @@
 import type { Admission } from '../admission/admission.js';
 import { containerMemory } from '../metrics/container-memory.js';
-import type { Gauges, LoopGauges, PrewarmStats, ThreadGauges } from '../metrics/gauges.js';
+import type { Gauges, LoopGauges, PrewarmStats, SpanCounts, ThreadGauges } from '../metrics/gauges.js';
 import { type LoopLag, lagCellsOf, worstLagSeconds } from '../metrics/loop-lag.js';
 import { LoopUtilization } from '../metrics/loop-utilization.js';
 import type { Startup } from '../metrics/startup.js';
@@ -13,8 +13,10 @@ export interface GaugeSources {
   readonly pool: WorkerPool;
   readonly startup: Startup;
   readonly engine: () => string;
+  readonly version: string;
   readonly loop: () => LoopGauges | undefined;
   readonly prewarm: () => PrewarmStats | undefined;
+  readonly spans: () => SpanCounts | undefined;
   /** Of the main thread. */
   readonly lag: LoopLag;
   /** Of the worker threads. */
@@ -23,7 +25,7 @@ export interface GaugeSources {
 
 /** How a server stands, for its metrics. */
 export function serverGauges(sources: GaugeSources): Gauges {
-  const { admission, pool, startup, engine, loop, prewarm } = sources;
+  const { admission, pool, startup, engine, version, loop, prewarm, spans } = sources;
   const utilization = new LoopUtilization();
   let memory: ReturnType<typeof containerMemory> | null = null;
   return {
@@ -33,9 +35,11 @@ export function serverGauges(sources: GaugeSources): Gauges {
     workerThreads: () => pool.threads,
     threads: () => threadGauges(sources, utilization),
     engine,
+    version,
     survivors: survivorCount,
     loop,
     prewarm,
+    spans,
     memory: () => {
       memory = memory === null ? containerMemory() : memory;
       return memory?.();
@@ -50,13 +54,14 @@ function threadGauges({ pool, lag, lagMemory }: GaugeSources, loops: LoopUtiliza
     utilization: loops.ratioOf(performance),
     lagSeconds: worstLagSeconds(lag.cells),
   };
-  const workers = pool.views.map(({ tasks, worker }, index): ThreadGauges => {
+  const workers = pool.views.map(({ tasks, queued, worker }, index): ThreadGauges => {
     const thread = `worker-${index + 1}`;
-    if (worker === undefined) return { thread, tasks };
+    if (worker === undefined) return { thread, tasks, queued };
     const cells = lagCellsOf(lagMemory, worker.threadId);
     return {
       thread,
       tasks,
+      queued,
       utilization: loops.ratioOf(worker.performance),
       ...(cells !== undefined && { lagSeconds: worstLagSeconds(cells) }),
     };

@@ -1,6 +1,8 @@
 import {
   type Attributes,
   type Context,
+  createTraceState,
+  type DiagLogger,
   DiagLogLevel,
   diag,
   ROOT_CONTEXT,
@@ -9,7 +11,7 @@ import {
   SpanStatusCode,
   TraceFlags,
   type Tracer,
-  trace,
+  trace as traces,
 } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import {
@@ -18,19 +20,20 @@ import {
   envDetector,
   resourceFromAttributes,
 } from '@opentelemetry/resources';
-import { BasicTracerProvider, BatchSpanProcessor, RandomIdGenerator } from '@opentelemetry/sdk-trace-base';
-import { parentIdOf, traceFlagsOf, traceIdOf } from '../contract/trace-context.js';
-import { rowOf, textOfFailure } from '../errors/table.js';
-import { type ActivationTiming, outcomeOf } from '../metrics/recorder.js';
-import type { RunAnswer } from '../pool/messages.js';
+import { BasicTracerProvider, RandomIdGenerator } from '@opentelemetry/sdk-trace-base';
+import { parentIdOf, type TraceContext, traceFlagsOf, traceIdOf } from '../contract/trace-context.js';
+import { textOfFailure } from '../errors/table.js';
+import type { SpanCounts } from '../metrics/gauges.js';
+import type { ActivationTiming } from '../metrics/recorder.js';
+import type { AnswerFailure, InitAnswer, RunAnswer } from '../pool/messages.js';
 import type { Received } from '../server/receive.js';
-import type { ActivationSpan, TellTrouble, Tracing } from './tracing.js';
+import { activationAttributes, exitAttributes, initAttributes } from './attributes.js';
+import { CountedExport } from './counted-export.js';
+import type { ActivationSpan, InitTimes, Tracing, TracingLog } from './tracing.js';
 
 /** A shutdown waits no longer for the collector. */
 const FLUSH_MS = 2000;
 const SERVICE = 'hyperskeleton';
-/** Further troubles are told again after that time. */
-const TROUBLE_EVERY_MS = 60_000;
 
 /** Ids of spans; the next one can be set, for the action knows its span before that is made. */
 class SpanIds extends RandomIdGenerator {
@@ -45,50 +48,75 @@ class SpanIds extends RandomIdGenerator {
 }
 
 /**
- * Sends a span for each activation, with children for its phases, to an OpenTelemetry collector. Spans of phases
- * are made when the activation is over, by the times that were measured anyway.
+ * Sends a span for each activation and init, with children for their phases, to an OpenTelemetry collector. Spans of
+ * phases are made when all is over, by the times that were measured anyway.
  */
 export class OtlpTracing implements Tracing {
   readonly #provider: BasicTracerProvider;
+  readonly #export: CountedExport;
   readonly #tracer: Tracer;
   readonly #ids = new SpanIds();
 
-  /** @param endpoint the collector's base address */
-  constructor(endpoint: string, version: string, tell: TellTrouble) {
-    diag.setLogger(new Troubles(tell), { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true });
+  /** @param url where the collector takes traces */
+  constructor(url: string, version: string, log: TracingLog) {
+    diag.setLogger(setUpTroubles(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
     const exporter = new OTLPTraceExporter({
-      url: `${endpoint.replace(/\/+$/, '')}/v1/traces`,
+      url,
       // A container may have been frozen in between: no kept connection can be relied on (C-PLAT-08).
       keepAlive: false,
     });
+    this.#export = new CountedExport(exporter, log);
     this.#provider = new BasicTracerProvider({
       resource: defaultResource()
         .merge(resourceFromAttributes({ 'service.name': SERVICE, 'service.version': version }))
         .merge(detectResources({ detectors: [envDetector] })),
       idGenerator: this.#ids,
-      spanProcessors: [new BatchSpanProcessor(exporter)],
+      spanProcessors: [this.#export],
     });
     this.#tracer = this.#provider.getTracer(SERVICE, version);
+    // From now on whatever goes wrong belongs to a batch, and is told by whoever sends it.
+    diag.disable();
   }
 
-  begin({ receivedMs, traceparent }: Received): ActivationSpan {
+  get counts(): SpanCounts {
+    return this.#export.counts;
+  }
+
+  begin({ receivedMs, trace }: Received): ActivationSpan {
     const epochOffsetMs = Date.now() - performance.now();
-    const span = this.#tracer.startSpan(
-      'activation',
-      { kind: SpanKind.SERVER, startTime: epochOffsetMs + receivedMs },
-      parentOf(traceparent),
-    );
+    const span = this.#serverSpan('activation', trace, epochOffsetMs + receivedMs);
     const { traceId, spanId, traceFlags } = span.spanContext();
     if (!span.isRecording()) {
       // Whoever asked not to be recorded is passed on as it came; a decision of our own is told.
-      return { traceparent: traceparent ?? `00-${traceId}-${spanId}-00`, end: () => span.end() };
+      return { trace: trace ?? { traceparent: `00-${traceId}-${spanId}-00` }, end: () => span.end() };
     }
     const runSpanId = this.#ids.generateSpanId();
     const flags = traceFlags.toString(16).padStart(2, '0');
     return {
-      traceparent: `00-${traceId}-${runSpanId}-${flags}`,
+      trace: { ...trace, traceparent: `00-${traceId}-${runSpanId}-${flags}` },
       end: (answer, timing) => this.#end(span, answer, timing, epochOffsetMs + receivedMs, runSpanId),
     };
+  }
+
+  initialised({ receivedMs, completeMs, trace }: Received, answer: InitAnswer, times: InitTimes): void {
+    const epochOffsetMs = Date.now() - performance.now();
+    const turnMs = epochOffsetMs + times.turnMs;
+    const span = this.#serverSpan('init', trace, epochOffsetMs + receivedMs);
+    if (span.isRecording()) {
+      const parent = traces.setSpan(ROOT_CONTEXT, span);
+      this.#phase('receive', parent, epochOffsetMs + receivedMs, epochOffsetMs + completeMs);
+      this.#phase('queue', parent, epochOffsetMs + completeMs, turnMs);
+      const { installMs, startMs } = answer;
+      if (installMs !== undefined) {
+        this.#phase('install', parent, turnMs, turnMs + installMs);
+        if (startMs !== undefined) {
+          this.#phase('start', parent, turnMs + installMs, turnMs + installMs + startMs);
+        }
+      }
+      span.setAttributes(initAttributes(answer));
+      tellFailure(span, answer.failure);
+    }
+    span.end(epochOffsetMs + times.answeredMs);
   }
 
   async stop(): Promise<void> {
@@ -107,20 +135,22 @@ export class OtlpTracing implements Tracing {
     beganMs: number,
     runSpanId: string,
   ): void {
-    const parent = trace.setSpan(ROOT_CONTEXT, span);
+    const parent = traces.setSpan(ROOT_CONTEXT, span);
     const handedMs = beganMs + queueMs;
     this.#phase('queue', parent, beganMs, handedMs);
     if (startMs !== undefined) {
       this.#phase('start', parent, handedMs, handedMs + startMs);
       this.#ids.next = runSpanId;
       const ranMs = runMs ?? Math.max(0, totalMs - queueMs - startMs);
-      this.#phase('run', parent, handedMs + startMs, handedMs + startMs + ranMs, exitOf(answer));
+      this.#phase('run', parent, handedMs + startMs, handedMs + startMs + ranMs, exitAttributes(answer));
     }
-    span.setAttributes(attributesOf(answer));
-    if (answer.failure !== undefined) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: textOfFailure({ code: answer.failure.code }) });
-    }
+    span.setAttributes(activationAttributes(answer));
+    tellFailure(span, answer.failure);
     span.end(beganMs + totalMs);
+  }
+
+  #serverSpan(name: string, trace: TraceContext | undefined, fromMs: number): Span {
+    return this.#tracer.startSpan(name, { kind: SpanKind.SERVER, startTime: fromMs }, parentOf(trace));
   }
 
   #phase(name: string, parent: Context, fromMs: number, toMs: number, attributes: Attributes = {}): void {
@@ -128,64 +158,27 @@ export class OtlpTracing implements Tracing {
   }
 }
 
-function parentOf(traceparent: string | undefined): Context {
-  if (traceparent === undefined) return ROOT_CONTEXT;
-  return trace.setSpanContext(ROOT_CONTEXT, {
-    traceId: traceIdOf(traceparent),
-    spanId: parentIdOf(traceparent),
+function parentOf(trace: TraceContext | undefined): Context {
+  if (trace === undefined) return ROOT_CONTEXT;
+  return traces.setSpanContext(ROOT_CONTEXT, {
+    traceId: traceIdOf(trace),
+    spanId: parentIdOf(trace),
     // Flags of later versions mean nothing here (W3C Trace Context, 3.2.2.5).
-    traceFlags: traceFlagsOf(traceparent) & TraceFlags.SAMPLED,
+    traceFlags: traceFlagsOf(trace) & TraceFlags.SAMPLED,
     isRemote: true,
+    ...(trace.tracestate !== undefined && { traceState: createTraceState(trace.tracestate) }),
   });
 }
 
-/** What is told of an activation: sizes and outcomes, never what was in it. */
-function attributesOf({ failure, facts, result, shaped }: RunAnswer): Attributes {
-  const body = result ?? shaped?.body;
-  return {
-    'hyperskeleton.outcome': outcomeOf(failure?.code),
-    'hyperskeleton.argument_bytes': facts.argumentBytes,
-    'hyperskeleton.log_bytes': facts.logBytes,
-    ...(facts.activationId !== undefined && { 'faas.invocation_id': facts.activationId }),
-    ...(facts.engine !== undefined && { 'hyperskeleton.engine': facts.engine }),
-    ...(body !== undefined && { 'hyperskeleton.result_bytes': body.byteLength }),
-    ...(failure !== undefined && {
-      'error.type': failure.code,
-      'hyperskeleton.fault': rowOf(failure.code).fault,
-    }),
-  };
+function tellFailure(span: Span, failure: AnswerFailure | undefined): void {
+  if (failure === undefined) return;
+  // Without its detail, which may quote anything.
+  span.setStatus({ code: SpanStatusCode.ERROR, message: textOfFailure({ code: failure.code }) });
 }
 
-function exitOf({ facts: { exit } }: RunAnswer): Attributes {
-  if (exit === undefined) return {};
-  return {
-    ...(exit.status !== undefined && { 'process.exit.code': exit.status }),
-    ...(exit.signal !== undefined && { 'hyperskeleton.signal': exit.signal }),
-    ...(exit.usage !== undefined && {
-      'hyperskeleton.cpu_seconds': exit.usage.userCpuSeconds + exit.usage.systemCpuSeconds,
-      'hyperskeleton.max_resident_bytes': exit.usage.maxResidentBytes,
-    }),
-  };
-}
-
-/** Tells of a collector that can't be reached, once in a while: each batch would bring a line otherwise. */
-class Troubles {
-  readonly #tell: TellTrouble;
-  #toldMs = Number.NEGATIVE_INFINITY;
-
-  constructor(tell: TellTrouble) {
-    this.#tell = tell;
-  }
-
-  error(message: string): void {
-    const now = performance.now();
-    if (now - this.#toldMs < TROUBLE_EVERY_MS) return;
-    this.#toldMs = now;
-    this.#tell(message);
-  }
-
-  warn(): void {}
-  info(): void {}
-  debug(): void {}
-  verbose(): void {}
+/** Tells what the SDK finds wrong with its variables, while it is set up. */
+function setUpTroubles(log: TracingLog): DiagLogger {
+  const tell = (remark: string): void => log.warn('tracing can not be as it is asked for', { remark });
+  const nothing = (): void => {};
+  return { error: tell, warn: tell, info: nothing, debug: nothing, verbose: nothing };
 }

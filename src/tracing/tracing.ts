@@ -1,43 +1,61 @@
+import type { TraceContext } from '../contract/trace-context.js';
+import type { ServerLog } from '../logs/server-log.js';
+import type { SpanCounts } from '../metrics/gauges.js';
 import type { ActivationTiming } from '../metrics/recorder.js';
-import type { RunAnswer } from '../pool/messages.js';
+import type { InitAnswer, RunAnswer } from '../pool/messages.js';
 import type { Received } from '../server/receive.js';
+import { destinationOf, type Endpoints } from './destination.js';
 
 /** The trace of one activation. */
 export interface ActivationSpan {
   /** What the action gets as its trace context: it names the span of the run. */
-  readonly traceparent: string;
+  readonly trace: TraceContext;
   /** It has been answered. */
   end(answer: RunAnswer, timing: ActivationTiming): void;
 }
 
-/** Traces activations. Nothing here throws, whatever becomes of the collector. */
+/** When an init came to what, by performance.now(). */
+export interface InitTimes {
+  /** The inits before it were over. */
+  readonly turnMs: number;
+  readonly answeredMs: number;
+}
+
+/** Traces activations and inits. Nothing here throws, whatever becomes of the collector. */
 export interface Tracing {
   /** An activation has arrived. */
   begin(request: Received): ActivationSpan;
+  /** An init has been answered. */
+  initialised(request: Received, answer: InitAnswer, times: InitTimes): void;
+  /** What became of the spans so far. */
+  readonly counts: SpanCounts;
   /** Sends what is left, as far as that takes no time worth waiting for. */
   stop(): Promise<void>;
 }
 
 /** What is told of the collector's troubles. */
-export type TellTrouble = (message: string) => void;
+export type TracingLog = Pick<ServerLog, 'info' | 'warn'>;
 
 /**
- * Sets tracing up, where there is a collector.
+ * Sets tracing up, where there is a collector; where there is none, not even the code is loaded.
  *
- * @param endpoint the collector's base address; undefined for none, and then not even the code is loaded
+ * @param endpoints the collector's addresses; OpenTelemetry's own variables are taken from the environment
  */
 export async function openTracing(
-  endpoint: string | undefined,
+  endpoints: Endpoints,
   version: string,
-  tell: TellTrouble,
+  log: TracingLog,
 ): Promise<Tracing | undefined> {
-  if (endpoint === undefined || process.env.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return undefined;
+  const { url, remarks } = destinationOf(endpoints, process.env);
+  for (const remark of remarks) log.warn('tracing can not be as it is asked for', { remark });
+  if (url === undefined) return undefined;
   try {
     const { OtlpTracing } = await import('./otlp-tracing.js');
-    return new OtlpTracing(endpoint, version, tell);
+    return new OtlpTracing(url, version, log);
   } catch (error) {
     // Activations are served, traced or not.
-    tell(`tracing could not be set up: ${error instanceof Error ? error.message : String(error)}`);
+    const remark = error instanceof Error ? error.message : String(error);
+    log.warn('tracing could not be set up', { remark });
     return undefined;
   }
 }

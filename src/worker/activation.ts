@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { LastLine } from '../contract/last-line.js';
 import { SENTINEL } from '../contract/messages.js';
-import { resultIn, withoutFinalBreak } from '../contract/result.js';
+import { isActionError, resultIn, withoutFinalBreak } from '../contract/result.js';
 import { WholeLines } from '../contract/whole-lines.js';
 import { type LogStream, NOBODY } from '../logs/log-stream.js';
 import type { AnswerFailure, RunAnswer } from '../pool/messages.js';
@@ -72,6 +72,7 @@ export class Activation implements ProcessObserver {
   #leftoversKilled = 0;
   #pausedFor = 0;
   #logBytes = 0;
+  #actionError = false;
 
   /**
    * @param owner a number that no other activation in flight has, for its log lines
@@ -172,6 +173,7 @@ export class Activation implements ProcessObserver {
     // The message to the main thread copies the whole buffer under a view: give it one of the exact size.
     const copy = result === undefined ? undefined : Uint8Array.from(result);
     let failure: AnswerFailure | undefined;
+    if (result !== undefined) this.#actionError = isActionError(result);
     if (copy === undefined) {
       failure = this.#failure();
       const tells = !this.#timeIsUp || this.#lastLine.held().length > 0;
@@ -193,8 +195,8 @@ export class Activation implements ProcessObserver {
   #failure(): AnswerFailure {
     if (this.#timeIsUp) return { code: 'run_timeout' };
     if (this.#lastLine.overflowing) return { code: 'run_result_too_large' };
-    const killed = this.#exit?.signal === constants.signals.SIGKILL && this.#limits.killedAtShutdown();
-    return { code: killed ? 'run_shutdown_killed' : 'run_invalid_result' };
+    if (this.#exit?.signal !== constants.signals.SIGKILL) return { code: 'run_invalid_result' };
+    return { code: this.#limits.killedAtShutdown() ? 'run_shutdown_killed' : 'run_killed' };
   }
 
   #answer(result: Uint8Array | undefined, failure: AnswerFailure | undefined): void {
@@ -223,6 +225,7 @@ export class Activation implements ProcessObserver {
         ...(this.#refusal !== undefined && { refusal: this.#refusal }),
         ...(this.#exit !== undefined && { exit: this.#exit }),
         ...(this.#leftoversKilled > 0 && { leftoversKilled: this.#leftoversKilled }),
+        ...(this.#actionError && { actionError: true }),
       },
     };
   }

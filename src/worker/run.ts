@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { explainStart } from '../action/explain-start.js';
 import type { Variable } from '../contract/environment.js';
 import { type RunRequest, readRunBody } from '../contract/run-body.js';
+import type { TraceContext } from '../contract/trace-context.js';
 import { type Failure, rowOf } from '../errors/table.js';
 import type { KnativeContext, RunAnswer, RunTask } from '../pool/messages.js';
 import type { StartOutcome, StartRequest } from '../process/engines/engine.js';
@@ -16,7 +17,6 @@ const PASSING_MS: Readonly<Record<string, number>> = { ETXTBSY: 200, EMFILE: 300
 const RETRY_MS = 5;
 
 const ACTIVATION_ID = '__OW_ACTIVATION_ID';
-const OW_TRACEPARENT = '__OW_TRACEPARENT';
 /** Longer ids are cut, for log and metrics. */
 const LONGEST_ID = 128;
 
@@ -72,7 +72,7 @@ function runRequest(
       return;
     }
     const action = runtime.actionOf(task.generation, task.variables);
-    const variables = withTrace(request.variables, task.traceparent);
+    const variables = withTrace(request.variables, task.trace);
     const start = { action, argument: request.argument, variables };
     runtime.starts.push(() => {
       begin(start, activation, runtime).catch((error: unknown) => {
@@ -95,12 +95,20 @@ function factsOf(request: RunRequest | Failure): RequestFacts {
 }
 
 /** The trace context as the action sees it (D-21), where the request does not name it itself. */
-function withTrace(variables: readonly Variable[], traceparent: string | undefined): readonly Variable[] {
-  if (traceparent === undefined) return variables;
-  const traced = variables.filter(([name]) => name !== 'TRACEPARENT');
-  if (!traced.some(([name]) => name === OW_TRACEPARENT)) traced.push([OW_TRACEPARENT, traceparent]);
-  traced.push(['TRACEPARENT', traceparent]);
+function withTrace(variables: readonly Variable[], trace: TraceContext | undefined): readonly Variable[] {
+  if (trace === undefined) return variables;
+  const { traceparent, tracestate } = trace;
+  const traced = [...variables];
+  addTrace(traced, 'TRACEPARENT', traceparent);
+  if (tracestate !== undefined) addTrace(traced, 'TRACESTATE', tracestate);
   return traced;
+}
+
+/** Under the platform's name and under that which OpenTelemetry's tools read. */
+function addTrace(variables: Variable[], name: string, value: string): void {
+  const owName = `__OW_${name}`;
+  if (!variables.some(([given]) => given === owName)) variables.push([owName, value]);
+  variables.push([name, value]);
 }
 
 async function begin(request: StartRequest, activation: Activation, runtime: WorkerRuntime): Promise<void> {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** A span as OTLP/JSON has it, as far as the tests look. */
@@ -7,6 +7,7 @@ export interface ReceivedSpan {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId?: string;
+  readonly traceState?: string;
   readonly name: string;
   readonly kind: number;
   readonly startTimeUnixNano: string;
@@ -27,6 +28,8 @@ export class OtlpReceiver {
   readonly endpoint: string;
   readonly spans: ReceivedSpan[] = [];
   readonly resources: ReceivedSpan['attributes'][] = [];
+  /** The headers of what it was sent. */
+  readonly headers: IncomingHttpHeaders[] = [];
   /** Everything it was sent. */
   text = '';
   readonly #server: Server;
@@ -36,8 +39,11 @@ export class OtlpReceiver {
     this.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  /** @param status what it answers */
-  static async start(status = 200): Promise<OtlpReceiver> {
+  /**
+   * @param status what it answers; 0 for nothing, ever
+   * @param path where it takes traces
+   */
+  static async start(status = 200, path = '/v1/traces'): Promise<OtlpReceiver> {
     const server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -46,7 +52,9 @@ export class OtlpReceiver {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
-        if (request.url === '/v1/traces') receiver.#take(Buffer.concat(chunks).toString('utf8'));
+        receiver.headers.push(request.headers);
+        if (request.url === path) receiver.#take(Buffer.concat(chunks).toString('utf8'));
+        if (status === 0) return;
         response.writeHead(status, { 'Content-Type': 'application/json' }).end('{}');
       });
     });
@@ -72,4 +80,10 @@ export class OtlpReceiver {
       for (const { spans } of scopeSpans) this.spans.push(...spans);
     }
   }
+}
+
+/** The value of a span's attribute; undefined where it has none. */
+export function attribute(span: ReceivedSpan | undefined, key: string): unknown {
+  const value = span?.attributes.find((one) => one.key === key)?.value;
+  return value === undefined ? undefined : Object.values(value)[0];
 }

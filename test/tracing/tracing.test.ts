@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.js';
+import { attribute, OtlpReceiver } from '../support/otlp-receiver.js';
 import { RunServer } from '../support/run-server.js';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
@@ -30,11 +30,6 @@ async function end(server: RunServer): Promise<void> {
   const exited = once(server.process, 'exit');
   server.process.kill('SIGTERM');
   expect(await exited).toEqual([0, null]);
-}
-
-function attribute(span: ReceivedSpan | undefined, key: string): unknown {
-  const value = span?.attributes.find((one) => one.key === key)?.value;
-  return value === undefined ? undefined : Object.values(value)[0];
 }
 
 describe('with a collector', () => {
@@ -87,8 +82,9 @@ describe('with a collector', () => {
       last = to;
     }
     expect(last).toBeLessThanOrEqual(whole[1]);
-    const ranNs = Number((phases[2]?.[1] ?? 0n) - (phases[2]?.[0] ?? 0n));
-    expect(ranNs).toBeGreaterThan(40e6);
+    // From before its start: a busy machine may let the action run on before anybody has noticed that it has begun.
+    const tookNs = Number((phases[2]?.[1] ?? 0n) - (phases[1]?.[0] ?? 0n));
+    expect(tookNs).toBeGreaterThan(50e6);
     expect(Math.abs(Number(whole[1] / 1_000_000n) - Date.now())).toBeLessThan(60_000);
   });
 
