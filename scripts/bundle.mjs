@@ -9,6 +9,15 @@ const external = [/^node:/, '@napi-rs/nice', 'koffi', 'uWebSockets.js', 'pino', 
 
 const unused = (name) => fileURLToPath(new URL(`unused/${name}.cjs`, import.meta.url));
 
+/** What prom-client's main module loads besides. */
+const promClient = {
+  name: 'prom-client',
+  resolveId(source, importer) {
+    const [, name] = /^\.\/(?:lib\/)?(pushgateway|cluster|summary)$/.exec(source) ?? [];
+    return name !== undefined && importer?.includes('/prom-client/') ? unused(name) : null;
+  },
+};
+
 const bundle = await rolldown({
   input: {
     main: 'dist/src/main.js',
@@ -20,6 +29,7 @@ const bundle = await rolldown({
   resolve: {
     alias: { 'mime-types': unused('mime-types'), busboy: unused('busboy') },
   },
+  plugins: [promClient],
   platform: 'node',
   logLevel: 'warn',
 });

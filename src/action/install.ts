@@ -16,6 +16,14 @@ import { failureOf, UnsafeEntry } from './refusals.js';
 import { Replacement } from './replace.js';
 import { Staging } from './staging.js';
 
+/** What came of it. */
+export interface Installed {
+  /** Undefined when the folder now has an executable `exec`. */
+  readonly failure?: Failure;
+  /** What was written, all files together. */
+  readonly unpackedBytes: number;
+}
+
 /** Runs its work while no process is being started from the action folder. */
 export type Exclusively = (work: () => void) => void;
 
@@ -23,27 +31,32 @@ export type Exclusively = (work: () => void) => void;
  * Brings the code of an init into the action folder, wholly or not at all (section 2, D-04).
  *
  * @param exclusively wraps the moment in which the new files take their places
- * @returns undefined when the folder now has an executable `exec`, else the failure; after a failure the
- *   folder is as it was
+ * @returns after a failure the folder is as it was
  */
 export async function install(
   code: InitCode,
   actionRoot: string,
   limits: ArchiveLimits,
   exclusively: Exclusively,
-): Promise<Failure | undefined> {
+): Promise<Installed> {
   const exec = join(actionRoot, 'exec');
-  if (code.kind === 'none') return isExecutable(exec) ? undefined : { code: 'init_no_exec' };
+  let unpackedBytes = 0;
+  if (code.kind === 'none') {
+    return isExecutable(exec) ? { unpackedBytes } : { failure: { code: 'init_no_exec' }, unpackedBytes };
+  }
   let staging: Staging | undefined;
   try {
     const entries = code.kind === 'archive' ? await planArchive(code.zip, limits) : [];
     staging = new Staging(actionRoot);
-    if (code.kind === 'text') staging.writeText('exec', code.text, executableMode(modeOf(exec)));
-    else await staging.writeArchive(entries, limits);
+    unpackedBytes =
+      code.kind === 'text'
+        ? staging.writeText('exec', code.text, executableMode(modeOf(exec)))
+        : await staging.writeArchive(entries, limits);
     const links = entries.filter(({ kind }) => kind === 'link').map(({ components }) => join(...components));
-    return replace(staging, actionRoot, links, exclusively);
+    const failure = replace(staging, actionRoot, links, exclusively);
+    return failure === undefined ? { unpackedBytes } : { failure, unpackedBytes };
   } catch (error) {
-    return failureOf(error);
+    return { failure: failureOf(error), unpackedBytes };
   } finally {
     staging?.remove();
   }

@@ -38,19 +38,21 @@ export class Staging {
     mkdirSync(this.replaced);
   }
 
-  /** Writes the one file of a non-binary init (C-INIT-04). */
-  writeText(name: string, text: string, mode: number): void {
+  /** Writes the one file of a non-binary init (C-INIT-04). @returns its bytes */
+  writeText(name: string, text: string, mode: number): number {
     const path = join(this.files, name);
     writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
     chmodSync(path, mode);
+    return Buffer.byteLength(text);
   }
 
   /**
    * Writes every entry of a checked archive, modes and links as they are.
    *
+   * @returns how many bytes came out of it
    * @throws what {@link inflateEntry} throws, and file system errors
    */
-  async writeArchive(entries: readonly PlannedEntry[], limits: ArchiveLimits): Promise<void> {
+  async writeArchive(entries: readonly PlannedEntry[], limits: ArchiveLimits): Promise<number> {
     const budget: InflateBudget = { remainingBytes: limits.maxUnzippedBytes };
     for (const { components, kind, mode, entry, target } of entries) {
       const path = join(this.files, ...components);
@@ -69,6 +71,7 @@ export class Staging {
     const folders = entries.filter(({ kind }) => kind === 'folder');
     folders.sort((a, b) => b.components.length - a.components.length);
     for (const { components, mode } of folders) chmodSync(join(this.files, ...components), mode | 0o700);
+    return limits.maxUnzippedBytes - budget.remainingBytes;
   }
 
   /** Removes the folder with all that is left in it. */

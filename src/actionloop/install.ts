@@ -36,6 +36,8 @@ export interface Installed {
   /** The folder of this init alone, `N` below the action root. */
   readonly folder: string;
   readonly exec: string;
+  /** What was unpacked, all files together. */
+  readonly unpackedBytes: number;
 }
 
 /** A failure, and what of it goes to the action's log. */
@@ -58,11 +60,11 @@ export async function installLoop(installation: LoopInstallation): Promise<Insta
   let folder: string | undefined;
   try {
     staging = new Staging(actionRoot);
-    await unpack(code, staging, limits);
+    const unpackedBytes = await unpack(code, staging, limits);
     folder = newFolder(actionRoot);
     const bin = join(folder, 'bin');
     const failure = await place(installation, staging.files, folder, bin);
-    if (failure === undefined) return { folder, exec: join(bin, 'exec') };
+    if (failure === undefined) return { folder, exec: join(bin, 'exec'), unpackedBytes };
     removeFolder(folder);
     return failure;
   } catch (error) {
@@ -78,11 +80,12 @@ export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function unpack(code: Buffer, staging: Staging, limits: ArchiveLimits): Promise<void> {
+async function unpack(code: Buffer, staging: Staging, limits: ArchiveLimits): Promise<number> {
   const head = code.toString('latin1', 0, 4);
-  if (ZIP_STARTS.includes(head)) await staging.writeArchive(await planArchive(code, limits), limits);
-  else if (head.startsWith(GZIP_START)) await unpackTarball(code, staging.files, limits);
-  else writeFileSync(join(staging.files, 'exec'), code, { mode: 0o755 });
+  if (ZIP_STARTS.includes(head)) return staging.writeArchive(await planArchive(code, limits), limits);
+  if (head.startsWith(GZIP_START)) return unpackTarball(code, staging.files, limits);
+  writeFileSync(join(staging.files, 'exec'), code, { mode: 0o755 });
+  return code.length;
 }
 
 async function place(

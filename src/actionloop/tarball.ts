@@ -20,10 +20,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
  * Unpacks a tar.gz into an empty folder, with the checks that a zip gets (C-INIT-09 to C-INIT-13): modes and
  * links are kept, nothing is written outside, through a link, or beyond the limits.
  *
+ * @returns how many bytes came out of it
  * @throws BadArchive, UnsafeEntry, ArchiveTooLarge, and file system errors; what has been written then is the
  *   caller's to remove
  */
-export async function unpackTarball(packed: Buffer, folder: string, limits: ArchiveLimits): Promise<void> {
+export async function unpackTarball(packed: Buffer, folder: string, limits: ArchiveLimits): Promise<number> {
   const { extract } = await import('tar-stream');
   const tarball = new Tarball(folder, limits);
   const entries = extract();
@@ -39,6 +40,7 @@ export async function unpackTarball(packed: Buffer, folder: string, limits: Arch
     throw refusalOf(error);
   }
   tarball.finish();
+  return tarball.bytes;
 }
 
 class Tarball {
@@ -81,6 +83,11 @@ class Tarball {
       }
     }
     entry.resume();
+  }
+
+  /** Of all files so far. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Links come last, so that nothing is ever written through one; then the modes of folders, inner ones first. */

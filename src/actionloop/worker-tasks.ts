@@ -40,8 +40,9 @@ export async function installTask(task: LoopInstallTask, runtime: WorkerRuntime)
     timeoutMs: task.timeoutMs,
   });
   if ('failure' in outcome) return answered(codeBytes, outcome);
-  const image = { ...outcome, environment: blockOf(environment) };
-  return { ...answered(codeBytes, {}), image };
+  const { folder, exec, unpackedBytes } = outcome;
+  const image = { folder, exec, environment: blockOf(environment) };
+  return { ...answered(codeBytes, {}), unpackedBytes, image };
 }
 
 /** Starts a process and watches over it until it has been reaped. */

@@ -13,6 +13,8 @@ const NO_GAUGES: Gauges = {
   workerThreads: none,
   threads: () => [],
   engine: () => '',
+  version: '',
+  spans: () => undefined,
   survivors: none,
   loop: () => undefined,
   prewarm: () => undefined,

@@ -1,13 +1,8 @@
 import { ERRORS, type ErrorCode, rowOf } from '../errors/table.js';
 import * as names from './names.js';
-import { PHASES, type Recorder } from './recorder.js';
-import { counter, gauge, histogram, type Metric, measured, type Sample } from './samples.js';
-
-/** Every outcome an activation can have, so that each series is there before it first happens. */
-const OUTCOMES = [
-  'ok',
-  ...new Set(Object.values(ERRORS).flatMap((row) => ('outcome' in row ? [row.outcome as string] : []))),
-];
+import { OUTCOMES } from './outcome.js';
+import { ENGINES, PHASES, type Recorder } from './recorder.js';
+import { counter, gauge, histogram, type Metric, measured, NO_LABELS, type Sample } from './samples.js';
 
 /** What a request can be refused for, so that each series is there before it first happens. */
 const REFUSAL_CODES: readonly ErrorCode[] = ['overloaded', 'body_too_large', 'malformed_request', 'draining'];
@@ -19,10 +14,18 @@ export function activationMetrics(recorder: Recorder): Metric[] {
     counter(
       {
         name: names.ACTIVATIONS_TOTAL,
-        help: 'Activations answered, by outcome.',
+        help: 'Activations answered, by outcome: ok; action_error (a result with a member error); or what the error table says of the failure (docs/errors.md).',
         labels: ['outcome'],
       },
       () => byOutcome(recorder.activations),
+    ),
+    counter(
+      {
+        name: names.STARTS_TOTAL,
+        help: 'Activations that came to run, by what started their process: an engine (docs/engines.md), or actionloop where it was there already.',
+        labels: ['engine'],
+      },
+      () => ENGINES.map((engine, at) => ({ labels: { engine }, value: recorder.starts[at] ?? 0 })),
     ),
     histogram(
       {
@@ -67,10 +70,10 @@ export function activationMetrics(recorder: Recorder): Metric[] {
       () => measured(gauges.limits().queued),
     ),
     histogram({ name: names.ARGUMENT_BYTES, help: 'Size of the arguments of an activation.' }, () => [
-      [{}, recorder.argumentBytes],
+      [NO_LABELS, recorder.argumentBytes],
     ]),
     histogram({ name: names.RESULT_BYTES, help: 'Size of the result of an activation that had one.' }, () => [
-      [{}, recorder.resultBytes],
+      [NO_LABELS, recorder.resultBytes],
     ]),
     counter({ name: names.LOG_BYTES_TOTAL, help: 'Bytes of log that activations wrote.' }, () =>
       measured(recorder.logBytes),
@@ -84,24 +87,31 @@ export function activationMetrics(recorder: Recorder): Metric[] {
         name: names.CHILD_RESIDENT_BYTES,
         help: 'The most memory that the process of an activation had resident (wait4).',
       },
-      () => [[{}, recorder.childResidentBytes]],
+      () => [[NO_LABELS, recorder.childResidentBytes]],
     ),
     counter({ name: names.INITS_TOTAL, help: 'Inits answered, by outcome.', labels: ['outcome'] }, () =>
       byOutcome(recorder.inits),
     ),
     histogram({ name: names.INIT_SECONDS, help: 'Time of an init from request to answer.' }, () => [
-      [{}, recorder.initSeconds],
+      [NO_LABELS, recorder.initSeconds],
     ]),
     histogram(
       {
         name: names.INIT_INSTALL_SECONDS,
         help: 'The part of an init in which the upload is read, unpacked and moved into place.',
       },
-      () => [[{}, recorder.installSeconds]],
+      () => [[NO_LABELS, recorder.installSeconds]],
     ),
     histogram(
       { name: names.INIT_CODE_BYTES, help: 'Size of the archive or text that an init installs.' },
-      () => [[{}, recorder.codeBytes]],
+      () => [[NO_LABELS, recorder.codeBytes]],
+    ),
+    histogram(
+      {
+        name: names.INIT_UNPACKED_BYTES,
+        help: 'Size of the files that an init writes, all together: what came out of the archive.',
+      },
+      () => [[NO_LABELS, recorder.unpackedBytes]],
     ),
   ];
 }

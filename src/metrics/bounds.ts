@@ -5,12 +5,13 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 
 /**
- * A static hello takes one to two milliseconds in all, most of it in its process, and a tenth of one in the
- * queue; a script a few to some tens; a timeout a minute or five.
+ * A clone of a static program takes half a millisecond in all: some tens of microseconds in the queue, one to two tenths
+ * of a millisecond until it runs, and as much again until it has ended. Started by posix_spawn it takes one to two
+ * milliseconds, a script a few to some tens, a timeout a minute or five.
  */
 export const ACTIVATION_SECONDS = [
-  0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60,
-  300,
+  0.00005, 0.0001, 0.0002, 0.0003, 0.0005, 0.0007, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,
+  0.5, 1, 2, 5, 10, 30, 60, 300,
 ];
 
 /** A script is installed in a few milliseconds, an archive of 40 MB in a second. */
@@ -50,3 +51,6 @@ export const RESIDENT_BYTES = [
 
 /** A prepared process is a clone: some hundred microseconds. */
 export const REFILL_SECONDS = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1];
+
+/** Making the page takes about a millisecond, more where thousands of descriptors are open; 50 is the most allowed. */
+export const SCRAPE_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];

@@ -1,12 +1,16 @@
-import { type ErrorCode, rowOf } from '../errors/table.js';
+import type { ErrorCode } from '../errors/table.js';
 import type { InitAnswer, RunAnswer } from '../pool/messages.js';
 import * as bounds from './bounds.js';
 import { Distribution, TracedDistribution } from './distribution.js';
 import type { Gauges } from './gauges.js';
+import { outcomeOf } from './outcome.js';
 
 /** The parts of an activation's time. */
 export const PHASES = ['queue', 'start', 'run', 'total'] as const;
 export type Phase = (typeof PHASES)[number];
+
+/** What starts the process of an activation, or has it already. */
+export const ENGINES = ['forkserver', 'posix_spawn', 'child_process', 'actionloop'] as const;
 
 /** How long an activation took, by phase; what it did not come to is absent. */
 export interface ActivationTiming {
@@ -38,10 +42,15 @@ export class Recorder {
   readonly initSeconds = new Distribution(bounds.INIT_SECONDS);
   readonly installSeconds = new Distribution(bounds.INIT_SECONDS);
   readonly codeBytes = new Distribution(bounds.CODE_BYTES);
+  readonly unpackedBytes = new Distribution(bounds.CODE_BYTES);
+  readonly scrapeSeconds = new Distribution(bounds.SCRAPE_SECONDS);
+  /** Activations that came to run, by what started them: the numbers of {@link ENGINES}. */
+  readonly starts = new Float64Array(ENGINES.length);
   logBytes = 0;
   childCpuSeconds = 0;
   workersLost = 0;
   leftoversKilled = 0;
+  scrapeErrors = 0;
   readonly gauges: Gauges;
   #exposition: Promise<import('./exposition.js').Exposition> | undefined;
 
@@ -56,7 +65,7 @@ export class Recorder {
    */
   observeRun(answer: RunAnswer, timing: ActivationTiming, traceId: string | undefined): void {
     const { failure, facts } = answer;
-    count(this.activations, outcomeOf(failure?.code));
+    count(this.activations, outcomeOf(answer));
     if (failure?.code === 'overloaded') {
       this.countRefusal(failure.code);
       return;
@@ -69,6 +78,7 @@ export class Recorder {
     phases.total.observeTraced(totalMs / 1000, traceId, activationId);
     if (startMs !== undefined) phases.start.observeTraced(startMs / 1000, traceId, activationId);
     if (runMs !== undefined) phases.run.observeTraced(runMs / 1000, traceId, activationId);
+    if (facts.engine !== undefined) this.#countStart(facts.engine);
     if (facts.argumentBytes > 0) this.argumentBytes.observe(facts.argumentBytes);
     const result = answer.result ?? answer.shaped?.body;
     if (result !== undefined) this.resultBytes.observe(result.byteLength);
@@ -90,12 +100,14 @@ export class Recorder {
     count(this.failures, code);
   }
 
-  observeInit({ failure, installMs, codeBytes }: InitAnswer, totalMs: number): void {
-    count(this.inits, outcomeOf(failure?.code));
+  observeInit(answer: InitAnswer, totalMs: number): void {
+    const { failure, installMs, codeBytes, unpackedBytes } = answer;
+    count(this.inits, outcomeOf(answer));
     if (failure !== undefined) count(this.failures, failure.code);
     this.initSeconds.observe(totalMs / 1000);
     if (installMs !== undefined) this.installSeconds.observe(installMs / 1000);
     if (codeBytes > 0) this.codeBytes.observe(codeBytes);
+    if (unpackedBytes !== undefined && codeBytes > 0) this.unpackedBytes.observe(unpackedBytes);
   }
 
   /**
@@ -104,15 +116,28 @@ export class Recorder {
    * @param accept the scraper's Accept header: OpenMetrics where it asks for it
    */
   async scrape(accept: string | undefined): Promise<{ type: string; text: string }> {
+    const exposition = await this.#exposed();
+    const begunMs = performance.now();
+    const page = await exposition.text(accept);
+    this.scrapeSeconds.observe((performance.now() - begunMs) / 1000);
+    return page;
+  }
+
+  /** Makes the page for nobody, so that the first scrape, which may come under load, need not load anything. */
+  async warmUp(): Promise<void> {
+    await (await this.#exposed()).text(undefined);
+  }
+
+  #exposed(): Promise<import('./exposition.js').Exposition> {
     // prom-client costs start-up time and memory: who never scrapes never pays.
     this.#exposition ??= import('./exposition.js').then(({ Exposition }) => new Exposition(this));
-    return (await this.#exposition).text(accept);
+    return this.#exposition;
   }
-}
 
-/** The label of an outcome: `ok`, or what the error table says. */
-export function outcomeOf(code: ErrorCode | undefined): string {
-  return code === undefined ? 'ok' : (rowOf(code).outcome ?? 'internal');
+  #countStart(engine: string): void {
+    const at = (ENGINES as readonly string[]).indexOf(engine);
+    if (at >= 0) this.starts[at] = (this.starts[at] as number) + 1;
+  }
 }
 
 function count<Label>(counts: Map<Label, number>, label: Label): void {

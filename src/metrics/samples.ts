@@ -1,6 +1,9 @@
 import { type Exemplar, type HistogramData, TracedDistribution } from './distribution.js';
 
-export type Labels = Record<string, string | number>;
+export type Labels = Readonly<Record<string, string | number>>;
+
+/** No labels; one object for all lines. */
+export const NO_LABELS: Labels = {};
 
 /** One line of the exposition; a histogram's lines have names of their own. */
 export interface Sample {
@@ -43,7 +46,7 @@ export function histogram(description: Description, series: () => [Labels, Histo
 
 /** The line of a metric without labels; none where there is nothing to tell. */
 export function measured(value: number | undefined): Sample[] {
-  return value === undefined ? [] : [{ labels: {}, value }];
+  return value === undefined ? [] : [{ labels: NO_LABELS, value }];
 }
 
 /** What an exemplar may be named by: anything else a caller may have sent as an id stays out of the text. */
@@ -79,9 +82,8 @@ function metric(
     help,
     type,
     labelNames: labels,
-    // By the name it has now: the registry may have renamed it.
-    get() {
-      return Promise.resolve({ name: this.name, help, type, aggregator: 'sum', values: values() });
+    async get() {
+      return { name, help, type, aggregator: 'sum', values: values() };
     },
   };
 }

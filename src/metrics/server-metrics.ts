@@ -1,13 +1,12 @@
-import type { ThreadGauges } from './gauges.js';
+import type { Gauges, ThreadGauges } from './gauges.js';
 import * as names from './names.js';
 import type { Recorder } from './recorder.js';
-import { counter, gauge, histogram, type Metric, measured, type Sample } from './samples.js';
+import { counter, gauge, histogram, type Metric, measured, NO_LABELS, type Sample } from './samples.js';
 
 /** The metrics of the server itself: its threads, the processes that it keeps, its memory, its start. */
-export function serverMetrics(recorder: Recorder): Metric[] {
-  const { gauges } = recorder;
+export function serverMetrics(recorder: Recorder, gauges: Gauges): Metric[] {
   return [
-    ...prewarmMetrics(recorder),
+    ...prewarmMetrics(gauges),
     gauge({ name: names.WORKER_THREADS, help: 'Worker threads that live.' }, () =>
       measured(gauges.workerThreads()),
     ),
@@ -21,6 +20,14 @@ export function serverMetrics(recorder: Recorder): Metric[] {
         labels: ['thread'],
       },
       () => byThread(gauges.threads(), ({ tasks }) => tasks),
+    ),
+    gauge(
+      {
+        name: names.WORKER_QUEUE,
+        help: 'Tasks that wait for a worker thread which is being started or replaced (the queue of its piscina pool).',
+        labels: ['thread'],
+      },
+      () => byThread(gauges.threads(), ({ queued }) => queued),
     ),
     gauge(
       {
@@ -48,7 +55,7 @@ export function serverMetrics(recorder: Recorder): Metric[] {
       },
       () => measured(recorder.leftoversKilled),
     ),
-    ...loopMetrics(recorder),
+    ...loopMetrics(gauges),
     gauge(
       {
         name: names.MEMORY_LIMIT_BYTES,
@@ -63,6 +70,31 @@ export function serverMetrics(recorder: Recorder): Metric[] {
       },
       () => measured(gauges.memory()?.usedBytes),
     ),
+    counter(
+      {
+        name: names.SPANS_TOTAL,
+        help: 'Spans of traces, by what became of them: sent, failed (the collector did not take them), dropped (too many waited for it); absent where nothing is traced.',
+        labels: ['result'],
+      },
+      () => {
+        const spans = gauges.spans();
+        return labelled('result', spans && { ...spans });
+      },
+    ),
+    histogram(
+      {
+        name: names.SCRAPE_SECONDS,
+        help: 'How long it took to make this page, without the one under way.',
+      },
+      () => [[NO_LABELS, recorder.scrapeSeconds]],
+    ),
+    counter(
+      {
+        name: names.SCRAPE_ERRORS_TOTAL,
+        help: 'Metrics that could not be read, and were left out of the page.',
+      },
+      () => measured(recorder.scrapeErrors),
+    ),
     gauge(
       {
         name: names.STARTUP_SECONDS,
@@ -75,14 +107,19 @@ export function serverMetrics(recorder: Recorder): Metric[] {
       {
         name: names.BUILD_INFO,
         help: 'Always 1; its labels say what runs.',
-        labels: ['engine', 'node'],
+        labels: ['version', 'engine', 'node'],
       },
-      () => [{ labels: { engine: gauges.engine(), node: process.version }, value: 1 }],
+      () => [
+        {
+          labels: { version: gauges.version, engine: gauges.engine(), node: process.version },
+          value: 1,
+        },
+      ],
     ),
   ];
 }
 
-function prewarmMetrics({ gauges }: Recorder): Metric[] {
+function prewarmMetrics(gauges: Gauges): Metric[] {
   return [
     gauge(
       {
@@ -116,7 +153,7 @@ function prewarmMetrics({ gauges }: Recorder): Metric[] {
       { name: names.PREWARM_REFILL_SECONDS, help: 'How long it takes until a prepared process is ready.' },
       () => {
         const stats = gauges.prewarm();
-        return stats === undefined ? [] : [[{}, stats.refillSeconds]];
+        return stats === undefined ? [] : [[NO_LABELS, stats.refillSeconds]];
       },
     ),
     counter(
@@ -146,7 +183,7 @@ function labelled(label: string, values: Readonly<Record<string, number>> | unde
   return Object.entries(values ?? {}).map(([name, value]) => ({ labels: { [label]: name }, value }));
 }
 
-function loopMetrics({ gauges }: Recorder): Metric[] {
+function loopMetrics(gauges: Gauges): Metric[] {
   return [
     gauge(
       {

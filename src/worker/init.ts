@@ -13,14 +13,14 @@ export async function init(task: InitTask, runtime: WorkerRuntime): Promise<Init
   const request = task.knative ? await readOfKnative(task.body) : readInitBody(task.body);
   if (!('variables' in request)) return refused(request, runtime.logs, begunMs, 0);
   const codeBytes = sizeOf(request.code);
-  const failure = await install(request.code, runtime.settings.actionRoot, runtime.settings, (work) =>
-    runtime.gate.replacing(work),
+  const { settings, gate, logs } = runtime;
+  const { failure, unpackedBytes } = await install(request.code, settings.actionRoot, settings, (work) =>
+    gate.replacing(work),
   );
   const installMs = performance.now() - begunMs;
-  if (failure !== undefined)
-    return { ...(await refused(failure, runtime.logs, begunMs, codeBytes)), installMs };
+  if (failure !== undefined) return { ...(await refused(failure, logs, begunMs, codeBytes)), installMs };
   const variables = request.variables.length === 0 ? '' : JSON.stringify(request.variables);
-  return { variables, durationMs: performance.now() - begunMs, installMs, codeBytes };
+  return { variables, durationMs: performance.now() - begunMs, installMs, codeBytes, unpackedBytes };
 }
 
 /** Imported only in that mode. */

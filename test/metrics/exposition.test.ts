@@ -33,11 +33,17 @@ describe('GET /metrics', () => {
       'hyperskeleton_activation_duration_seconds_bucket{phase="total",le="+Inf"} 5',
       'hyperskeleton_inits_total{outcome="ok"} 1',
       'hyperskeleton_activations_in_flight 0',
+      'hyperskeleton_activation_starts_total{engine="posix_spawn"} 4',
+      'hyperskeleton_activation_starts_total{engine="forkserver"} 0',
+      'hyperskeleton_worker_queued_tasks{thread="worker-1"} 0',
+      'hyperskeleton_scrape_errors_total 0',
       `hyperskeleton_log_bytes_total ${3 * 'logged\n'.length + 'nothing\n'.length}`,
     ]) {
       expect(text.split('\n')).toContain(line);
     }
-    expect(text).toMatch(/^hyperskeleton_build_info\{engine="posix_spawn",node="v[\d.]+"\} 1$/m);
+    expect(text).toMatch(
+      /^hyperskeleton_build_info\{version="\d+\.\d+\.\d+[^"]*",engine="posix_spawn",node="v[\d.]+"\} 1$/m,
+    );
     expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
     expect(Number(/^hyperskeleton_child_cpu_seconds_total (\S+)$/m.exec(text)?.[1])).toBeGreaterThan(0);
   });

@@ -1,3 +1,4 @@
+import { closeSync, openSync, readdirSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { ERRORS, type ErrorCode, type ErrorRow } from '../../src/errors/table.js';
 import { REFILL_SECONDS } from '../../src/metrics/bounds.js';
@@ -12,6 +13,8 @@ import {
   worstLagSeconds,
 } from '../../src/metrics/loop-lag.js';
 import { LoopUtilization } from '../../src/metrics/loop-utilization.js';
+import { openDescriptors } from '../../src/metrics/open-descriptors.js';
+import { outcomeOf } from '../../src/metrics/outcome.js';
 import { Recorder } from '../../src/metrics/recorder.js';
 
 const GAUGES: Gauges = {
@@ -21,6 +24,8 @@ const GAUGES: Gauges = {
   workerThreads: () => 1,
   threads: () => [],
   engine: () => 'none',
+  version: '0.0.0',
+  spans: () => undefined,
   survivors: () => undefined,
   loop: () => undefined,
   prewarm: () => undefined,
@@ -80,6 +85,67 @@ describe('prepared processes', () => {
     ]) {
       expect(text.split('\n')).toContain(line);
     }
+  });
+});
+
+describe('a metric that can’t be read', () => {
+  const broken = {
+    ...GAUGES,
+    memory: () => {
+      throw new Error('the kernel says no');
+    },
+  };
+
+  it('is left out and counted, and the page is there', async () => {
+    const recorder = new Recorder(broken);
+    recorder.countFailure('internal');
+    for (const accept of [undefined, 'application/openmetrics-text']) {
+      const { text } = await recorder.scrape(accept);
+      const lines = text.split('\n');
+      expect(lines).toContain('hyperskeleton_failures_total{code="internal",fault="runtime"} 1');
+      expect(lines).toContain('# TYPE hyperskeleton_container_memory_bytes gauge');
+      expect(lines.filter((line) => /^hyperskeleton_(container_memory|memory_limit)/.test(line))).toEqual([]);
+    }
+    const { text } = await recorder.scrape(undefined);
+    // Two metrics of each page before this one.
+    expect(text.split('\n')).toContain('hyperskeleton_scrape_errors_total 4');
+    expect(text).toMatch(/^hyperskeleton_scrape_duration_seconds_count 2$/m);
+  });
+});
+
+describe('what a page shows parts of', () => {
+  it('is asked for once a page', async () => {
+    const threads = vi.fn(() => [{ thread: 'main', utilization: 0.5, lagSeconds: 0.1 }]);
+    const recorder = new Recorder({ ...GAUGES, threads });
+    const { text } = await recorder.scrape(undefined);
+    expect(text).toContain('hyperskeleton_event_loop_utilization_ratio{thread="main"} 0.5');
+    expect(text).toContain('hyperskeleton_event_loop_lag_seconds{thread="main"} 0.1');
+    expect(threads).toHaveBeenCalledTimes(1);
+    await recorder.scrape('application/openmetrics-text');
+    expect(threads).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe('the open descriptors', () => {
+  it('are counted as the folder in /proc has them', () => {
+    const before = openDescriptors() as number;
+    const open = Array.from({ length: 100 }, () => openSync('/dev/null', 'r'));
+    expect(openDescriptors()).toBe(before + 100);
+    for (const fd of open) closeSync(fd);
+    expect(before).toBe(readdirSync('/proc/self/fd').length - 1);
+  });
+});
+
+describe('the outcome of an activation', () => {
+  it.each([
+    ['ok', {}],
+    ['ok', { facts: {} }],
+    ['action_error', { facts: { actionError: true } }],
+    ['killed', { failure: { code: 'run_killed' } }],
+    ['invalid_result', { failure: { code: 'run_invalid_result' }, facts: {} }],
+    ['internal', { failure: { code: 'not_found' } }],
+  ] as const)('is %s', (outcome, answered) => {
+    expect(outcomeOf(answered)).toBe(outcome);
   });
 });
 

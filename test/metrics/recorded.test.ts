@@ -1,3 +1,5 @@
+import { copyFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archiveBody, script, zipOf } from '../support/archives.js';
 import { RunServer } from '../support/run-server.js';
@@ -12,9 +14,15 @@ describe('what is recorded of activations and inits', () => {
   beforeAll(async () => {
     server = await RunServer.start({ engine: 'posix_spawn' });
     await server.post('/init', archiveBody(zipOf([script('exec', 'echo "{\\"a\\":12345}"')])));
+    copyFileSync(server.exec, join(server.actionRoot, 'unpacked'));
     await server.run({ some: 'argument' }, { activation_id: 'abc-1' });
     await server.install('#!/bin/sh\necho nothing\n');
     await server.run();
+    await server.install('#!/bin/sh\necho "{}" >&2\nkill -KILL $$\n');
+    await server.run();
+    await server.install('#!/bin/sh\necho "{\\"error\\":\\"of my own\\"}"\n');
+    await server.run();
+    await server.install('#!/bin/sh\necho nothing\n');
     await server.runBody('no JSON');
     await server.get('/nowhere');
     await server.get('/run');
@@ -25,6 +33,7 @@ describe('what is recorded of activations and inits', () => {
 
   it.each([
     ['run_invalid_result', 'action', 1],
+    ['run_killed', 'action', 1],
     ['run_bad_json', 'caller', 1],
     ['not_found', 'caller', 1],
     ['method_not_allowed', 'caller', 1],
@@ -32,6 +41,17 @@ describe('what is recorded of activations and inits', () => {
     ['worker_lost', 'runtime', 0],
   ])('%s, the fault of %s, was counted %i times', (code, fault, times) => {
     expect(page.value(`hyperskeleton_failures_total{code="${code}",fault="${fault}"}`)).toBe(times);
+  });
+
+  it.each([
+    ['ok', 1],
+    ['action_error', 1],
+    ['invalid_result', 1],
+    ['killed', 1],
+    ['refused', 1],
+    ['timeout', 0],
+  ])('the outcome %s was counted %i times', (outcome, times) => {
+    expect(page.value(`hyperskeleton_activations_total{outcome="${outcome}"}`)).toBe(times);
   });
 
   it('tells cause and fault in the answer too', async () => {
@@ -50,12 +70,16 @@ describe('what is recorded of activations and inits', () => {
   });
 
   it('has the sizes of arguments, results and code', () => {
-    const result = '{"a":12345}'.length;
-    expect(page.value('hyperskeleton_result_bytes_sum')).toBe(result);
-    expect(page.value('hyperskeleton_result_bytes_bucket{le="64"}')).toBe(1);
-    expect(page.value('hyperskeleton_argument_bytes_sum')).toBe('{"some":"argument"}'.length + '{}'.length);
+    const results = '{"a":12345}{"error":"of my own"}'.length;
+    expect(page.value('hyperskeleton_result_bytes_sum')).toBe(results);
+    expect(page.value('hyperskeleton_result_bytes_bucket{le="64"}')).toBe(2);
+    expect(page.value('hyperskeleton_argument_bytes_sum')).toBe('{"some":"argument"}{}{}{}'.length);
     expect(page.value('hyperskeleton_init_code_bytes_count')).toBe(1);
     expect(page.value('hyperskeleton_init_code_bytes_sum')).toBeGreaterThan(100);
+    expect(page.value('hyperskeleton_init_unpacked_bytes_count')).toBe(1);
+    expect(page.value('hyperskeleton_init_unpacked_bytes_sum')).toBe(
+      statSync(join(server.actionRoot, 'unpacked')).size,
+    );
   });
 
   it('has the time of an install apart from the time of the init', () => {
@@ -66,8 +90,8 @@ describe('what is recorded of activations and inits', () => {
   });
 
   it('has the memory of the processes', () => {
-    expect(page.value('hyperskeleton_child_max_resident_bytes_count')).toBe(2);
-    expect(page.value('hyperskeleton_child_max_resident_bytes_sum')).toBeGreaterThan(2 * 2 ** 20);
+    expect(page.value('hyperskeleton_child_max_resident_bytes_count')).toBe(4);
+    expect(page.value('hyperskeleton_child_max_resident_bytes_sum')).toBeGreaterThan(4 * 2 ** 20);
   });
 
   it('has limits, threads, and the start by phase', () => {
