@@ -19,6 +19,7 @@ const NO_GAUGES: Gauges = {
   loop: () => undefined,
   prewarm: () => undefined,
   memory: () => undefined,
+  cpu: () => ({ throttledSeconds: undefined, waitedSeconds: undefined }),
   startup: () => new Map(),
 };
 

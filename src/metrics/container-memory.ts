@@ -1,36 +1,29 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { groupFolder, ownGroups, readIfThere, VERSION_2, version1 } from './control-group.js';
 import type { MemoryGauges } from './gauges.js';
 
-/** The two versions of control groups: where memory is accounted, and under which names (cgroups(7)). */
+/** Where memory is accounted, and under which names (cgroups(7)). */
 const VERSIONS = [
-  { root: '/sys/fs/cgroup', line: /^0::(\/.*)$/m, limit: 'memory.max', used: 'memory.current' },
-  {
-    root: '/sys/fs/cgroup/memory',
-    line: /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(\/.*)$/m,
-    limit: 'memory.limit_in_bytes',
-    used: 'memory.usage_in_bytes',
-  },
+  { accounting: VERSION_2, limit: 'memory.max', used: 'memory.current' },
+  { accounting: version1('memory'), limit: 'memory.limit_in_bytes', used: 'memory.usage_in_bytes' },
 ] as const;
 
 /** Version 1 has no word for no limit: it is the largest number of whole pages. */
 const NO_LIMIT_BYTES = 2 ** 60;
 
 /**
- * Where the kernel accounts for this container's memory: its group as /proc names it, or, where the container
- * sees only itself, the root of the mount.
+ * Where the kernel accounts for this container's memory.
  *
  * @returns reads limit and usage; undefined where there is no such group
  */
-export function containerMemory(groups = read('/proc/self/cgroup') ?? ''): (() => MemoryGauges) | undefined {
-  for (const { root, line, limit, used } of VERSIONS) {
-    const named = line.exec(groups)?.[1];
-    if (named === undefined) continue;
-    const folder = [join(root, named), root].find((one) => existsSync(join(one, used)));
+export function containerMemory(groups = ownGroups()): (() => MemoryGauges) | undefined {
+  for (const { accounting, limit, used } of VERSIONS) {
+    const folder = groupFolder(accounting, used, groups);
     if (folder === undefined) continue;
+    const [limitPath, usedPath] = [join(folder, limit), join(folder, used)];
     return () => ({
-      limitBytes: bytesIn(read(join(folder, limit))),
-      usedBytes: bytesIn(read(join(folder, used))),
+      limitBytes: bytesIn(readIfThere(limitPath)),
+      usedBytes: bytesIn(readIfThere(usedPath)),
     });
   }
   return undefined;
@@ -39,12 +32,4 @@ export function containerMemory(groups = read('/proc/self/cgroup') ?? ''): (() =
 function bytesIn(text: string | undefined): number | undefined {
   const bytes = Number.parseInt(text ?? '', 10);
   return Number.isNaN(bytes) || bytes >= NO_LIMIT_BYTES ? undefined : bytes;
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
-  }
 }

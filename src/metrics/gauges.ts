@@ -21,6 +21,8 @@ export interface Gauges {
   readonly spans: () => SpanCounts | undefined;
   /** Memory of the control group; undefined outside of one. */
   readonly memory: () => MemoryGauges | undefined;
+  /** How short of CPU the container is. */
+  readonly cpu: () => CpuGauges;
   /** The phases of the server's start, in seconds, in their order; empty until it serves. */
   readonly startup: () => ReadonlyMap<string, number>;
 }
@@ -66,6 +68,14 @@ export interface PrewarmStats {
   readonly buildSeconds?: number;
   /** Starts that were left to the next engine, by reason. */
   readonly refusals?: Readonly<Record<string, number>>;
+}
+
+/** Time without a CPU, added up since the start of the container or of the machine; undefined where nobody tells. */
+export interface CpuGauges {
+  /** In which the container had used up what its limit allows. */
+  readonly throttledSeconds: number | undefined;
+  /** In which anything on this machine waited for a CPU. */
+  readonly waitedSeconds: number | undefined;
 }
 
 /** What became of the spans of traces. */

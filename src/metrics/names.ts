@@ -41,5 +41,7 @@ export const CONTAINER_MEMORY_BYTES = 'hyperskeleton_container_memory_bytes';
 export const SPANS_TOTAL = 'hyperskeleton_trace_spans_total';
 export const SCRAPE_SECONDS = 'hyperskeleton_scrape_duration_seconds';
 export const SCRAPE_ERRORS_TOTAL = 'hyperskeleton_scrape_errors_total';
+export const CPU_THROTTLED_SECONDS_TOTAL = 'hyperskeleton_container_cpu_throttled_seconds_total';
+export const CPU_WAITING_SECONDS_TOTAL = 'hyperskeleton_machine_cpu_waiting_seconds_total';
 export const STARTUP_SECONDS = 'hyperskeleton_startup_seconds';
 export const BUILD_INFO = 'hyperskeleton_build_info';

@@ -23,6 +23,7 @@ export function onceAPage(gauges: Gauges): PageGauges {
       prewarm: once(gauges.prewarm),
       loop: once(gauges.loop),
       memory: once(gauges.memory),
+      cpu: once(gauges.cpu),
     },
     begin: () => answers.clear(),
   };

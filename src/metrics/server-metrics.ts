@@ -72,6 +72,20 @@ export function serverMetrics(recorder: Recorder, gauges: Gauges): Metric[] {
     ),
     counter(
       {
+        name: names.CPU_THROTTLED_SECONDS_TOTAL,
+        help: 'Time in which the container had to wait because its limit of CPU was used up (cgroup); absent where nobody tells.',
+      },
+      () => measured(gauges.cpu().throttledSeconds),
+    ),
+    counter(
+      {
+        name: names.CPU_WAITING_SECONDS_TOTAL,
+        help: 'Time in which anything on this machine, in whatever container, waited for a CPU (PSI); absent where the kernel does not tell.',
+      },
+      () => measured(gauges.cpu().waitedSeconds),
+    ),
+    counter(
+      {
         name: names.SPANS_TOTAL,
         help: 'Spans of traces, by what became of them: sent, failed (the collector did not take them), dropped (too many waited for it); absent where nothing is traced.',
         labels: ['result'],

@@ -1,5 +1,6 @@
 import type { Admission } from '../admission/admission.js';
 import { containerMemory } from '../metrics/container-memory.js';
+import { cpuShortage } from '../metrics/cpu-shortage.js';
 import type { Gauges, LoopGauges, PrewarmStats, SpanCounts, ThreadGauges } from '../metrics/gauges.js';
 import { type LoopLag, lagCellsOf, worstLagSeconds } from '../metrics/loop-lag.js';
 import { LoopUtilization } from '../metrics/loop-utilization.js';
@@ -28,6 +29,7 @@ export function serverGauges(sources: GaugeSources): Gauges {
   const { admission, pool, startup, engine, version, loop, prewarm, spans } = sources;
   const utilization = new LoopUtilization();
   let memory: ReturnType<typeof containerMemory> | null = null;
+  let cpu: ReturnType<typeof cpuShortage> | undefined;
   return {
     inFlight: () => admission.inFlight,
     queued: () => admission.queued,
@@ -43,6 +45,10 @@ export function serverGauges(sources: GaugeSources): Gauges {
     memory: () => {
       memory = memory === null ? containerMemory() : memory;
       return memory?.();
+    },
+    cpu: () => {
+      cpu ??= cpuShortage();
+      return cpu();
     },
     startup: () => startup.seconds,
   };

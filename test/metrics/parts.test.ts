@@ -1,8 +1,9 @@
-import { closeSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { ERRORS, type ErrorCode, type ErrorRow } from '../../src/errors/table.js';
 import { REFILL_SECONDS } from '../../src/metrics/bounds.js';
 import { containerMemory } from '../../src/metrics/container-memory.js';
+import { cpuShortage } from '../../src/metrics/cpu-shortage.js';
 import { cellsOf, Distribution, TracedDistribution } from '../../src/metrics/distribution.js';
 import type { Gauges } from '../../src/metrics/gauges.js';
 import {
@@ -30,6 +31,7 @@ const GAUGES: Gauges = {
   loop: () => undefined,
   prewarm: () => undefined,
   memory: () => undefined,
+  cpu: () => ({ throttledSeconds: undefined, waitedSeconds: undefined }),
   startup: () => new Map(),
 };
 
@@ -204,6 +206,16 @@ describe('the utilisation of an event loop', () => {
     active = 500;
     expect(loops.ratioOf(clock, 500)).toBe(0.1);
     expect(loops.ratioOf(clock, 1500)).toBe(0.5);
+  });
+});
+
+describe('the shortage of CPU', () => {
+  it('is told only where the kernel tells it', () => {
+    expect(cpuShortage('')().throttledSeconds).toBeUndefined();
+    const { throttledSeconds, waitedSeconds } = cpuShortage()();
+    if (throttledSeconds !== undefined) expect(throttledSeconds).toBeGreaterThanOrEqual(0);
+    const told = existsSync('/proc/pressure/cpu');
+    expect(waitedSeconds !== undefined).toBe(told);
   });
 });
 
