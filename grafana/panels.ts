@@ -48,8 +48,10 @@ export interface PanelSpec {
   readonly thresholds?: { readonly warning: number; readonly critical: number };
   /** The section of docs/runbooks.md that says what to do. */
   readonly runbook?: string;
-  /** Of 24 columns; 8 by default, 4 for a single number. */
+  /** Of 24 columns; 8 by default, 3 for a single number. */
   readonly width?: number;
+  /** Whether single activations are shown among the lines, by their trace; for histograms. */
+  readonly exemplars?: boolean;
   readonly max?: number;
 }
 
@@ -133,8 +135,8 @@ function common<Kind extends CommonBuilder>(builder: Kind, spec: PanelSpec): Kin
     .title(spec.title)
     .description(spec.description)
     .datasource(DATA_SOURCE)
-    .targets(spec.queries.map((query, at) => target(query, at, spec.kind)))
-    .span(spec.width ?? (spec.kind === 'stat' ? 4 : 8))
+    .targets(spec.queries.map((query, at) => target(query, at, spec)))
+    .span(spec.width ?? (spec.kind === 'stat' ? 3 : 8))
     .height(spec.kind === 'stat' ? 4 : 8)
     .unit(spec.unit)
     .min(0)
@@ -144,12 +146,14 @@ function common<Kind extends CommonBuilder>(builder: Kind, spec: PanelSpec): Kin
   return builder;
 }
 
-function target(query: Query, at: number, kind: PanelSpec['kind']): DataqueryBuilder {
+function target(query: Query, at: number, { kind, exemplars = false }: PanelSpec): DataqueryBuilder {
   const builder = new DataqueryBuilder()
     .refId(String.fromCharCode('A'.charCodeAt(0) + at))
     .datasource(DATA_SOURCE)
     .expr(query.expr)
     .legendFormat(query.legend)
+    // Of one query: they are the same for all percentiles of a histogram.
+    .exemplar(exemplars && at === 0)
     .range();
   return kind === 'heatmap' ? builder.format(PromQueryFormat.Heatmap) : builder;
 }

@@ -89,12 +89,13 @@ async function underLoad(folder: string): Promise<Outcome> {
     const from = Math.floor(Date.now() / 1000) + 4 * scrapeSeconds;
     await load(servers, seconds);
     await delay(scrapeSeconds * 1000);
-    const stretch = { from, to: Math.floor(Date.now() / 1000), stepSeconds: scrapeSeconds };
+    const engine = await servers.classic.engine();
+    const stretch = { from, to: Math.floor(Date.now() / 1000), stepSeconds: scrapeSeconds, engine };
     const values = await valuesOf(dashboard(), prometheus, scrapeSeconds);
     const results = await evaluate(queriesOf(dashboard()), prometheus, values, stretch);
     const svg = picture(results, stretch, {
       title: 'Hyperskeleton: what the dashboard shows',
-      subtitle: `The queries of grafana/dashboard.json, answered by Prometheus and drawn by npm run observability, not by Grafana. A classic and an ActionLoop server, ${seconds} s of mixed load; Node ${process.version}, ${cpus().length} CPUs.`,
+      subtitle: `The queries of grafana/dashboard.json, answered by Prometheus and drawn by npm run observability, not by Grafana. A classic and an ActionLoop server, ${seconds} s of mixed load; engine ${engine}, Node ${process.version}, ${cpus().length} CPUs.`,
     });
     writeFileSync(options.svg, svg);
     return { results, rules: await prometheus.rules(), metrics: await servers.classic.metrics() };

@@ -1,7 +1,9 @@
 import type { Row } from '../panels.js';
-import { max, mean, percentiles, rate, sum } from '../queries.js';
+import { increase, max, mean, percentiles, quantile, rate, sum } from '../queries.js';
 
 const PREWARM = 'hyperskeleton_prewarm_total';
+const STARTS = 'hyperskeleton_activation_starts_total';
+const CODE_BYTES = 'hyperskeleton_init_code_bytes';
 
 /** What an action waits for before its first activation, and whether processes were ready for the next. */
 export const coldStarts: Row = {
@@ -35,11 +37,12 @@ export const coldStarts: Row = {
     {
       kind: 'lines',
       title: "Size of an init's code",
-      description: 'As it was sent: the zip or the text.',
+      description: 'As it was sent, the zip or the text; and unpacked, all files together.',
       unit: 'bytes',
       queries: [
-        { expr: mean('hyperskeleton_init_code_bytes'), legend: 'mean' },
-        ...percentiles('hyperskeleton_init_code_bytes').slice(2),
+        { expr: mean(CODE_BYTES), legend: 'mean' },
+        { expr: quantile(0.99, CODE_BYTES), legend: 'p99' },
+        { expr: mean('hyperskeleton_init_unpacked_bytes'), legend: 'unpacked, mean' },
       ],
     },
     {
@@ -51,9 +54,34 @@ export const coldStarts: Row = {
       queries: [{ expr: max('hyperskeleton_startup_seconds', ['phase']), legend: '{{phase}}' }],
     },
     {
+      kind: 'stacked',
+      title: 'Starts by engine',
+      description:
+        'What started the processes of activations: forkserver clones a stopped one, posix_spawn executes anew, child_process is the slow fallback; actionloop had it already.',
+      unit: 'reqps',
+      runbook: 'fork-server',
+      queries: [{ expr: rate(STARTS, ['engine']), legend: '{{engine}}' }],
+    },
+    {
+      kind: 'lines',
+      title: 'Share of starts by a clone',
+      description:
+        'Of the activations that got a process of their own, those that the fork server cloned. Near 1 once an action is warm; 0 where another engine is in use.',
+      unit: 'percentunit',
+      max: 1,
+      runbook: 'fork-server',
+      queries: [
+        {
+          expr: `${rate(STARTS, [], 'engine="forkserver"')} / ${rate(STARTS, [], 'engine!="actionloop"')}`,
+          legend: 'clones',
+        },
+      ],
+    },
+    {
       kind: 'lines',
       title: 'Prewarmed processes ready',
-      description: 'With the fork-server engine: processes that wait for an activation.',
+      description:
+        'With the fork-server engine: clones that wait for an activation, two per thread. Under load there are none, on purpose.',
       unit: 'short',
       runbook: 'prewarming',
       queries: [{ expr: sum('hyperskeleton_prewarm_processes', ['state']), legend: '{{state}}' }],
@@ -62,7 +90,7 @@ export const coldStarts: Row = {
       kind: 'stacked',
       title: 'Prewarmed processes: hits and misses',
       description:
-        'hit: the activation took a ready process; miss: it had to wait for a new one; discarded: prewarmed in vain.',
+        'hit: the activation took a clone that waited; miss: one was made for it, as always under load; discarded: prewarmed in vain.',
       unit: 'reqps',
       runbook: 'prewarming',
       queries: [{ expr: rate(PREWARM, ['result']), legend: '{{result}}' }],
@@ -70,10 +98,9 @@ export const coldStarts: Row = {
     {
       kind: 'lines',
       title: 'Share of activations that found a ready process',
-      description: 'Below one half prewarming costs more than it brings.',
+      description: 'Near 1 at low load, and near 0 under load, when clones are not made ahead.',
       unit: 'percentunit',
       max: 1,
-      thresholds: { warning: 0.9, critical: 0.5 },
       runbook: 'prewarming',
       queries: [
         {
@@ -89,6 +116,38 @@ export const coldStarts: Row = {
       unit: 's',
       runbook: 'prewarming',
       queries: percentiles('hyperskeleton_prewarm_refill_seconds'),
+    },
+    {
+      kind: 'lines',
+      title: 'Templates by event',
+      description:
+        'Stopped processes that clones are made of, in ten minutes: built, failed (the action can not have one), died, renewed (after 10,000 runs or ten minutes).',
+      unit: 'short',
+      runbook: 'fork-server',
+      queries: [
+        {
+          expr: increase('hyperskeleton_forkserver_templates_total', '10m', ['event']),
+          legend: '{{event}}',
+        },
+      ],
+    },
+    {
+      kind: 'lines',
+      title: 'Starts that the fork server refused, by reason',
+      description: 'The next engine took them; docs/engines.md says what the words mean.',
+      unit: 'reqps',
+      width: 12,
+      runbook: 'fork-server',
+      queries: [{ expr: rate('hyperskeleton_forkserver_refusals_total', ['reason']), legend: '{{reason}}' }],
+    },
+    {
+      kind: 'lines',
+      title: 'Time spent on templates',
+      description: 'Share of the time of one thread in which templates are built: some milliseconds each.',
+      unit: 'percentunit',
+      width: 12,
+      runbook: 'fork-server',
+      queries: [{ expr: rate('hyperskeleton_forkserver_build_seconds_total'), legend: 'building' }],
     },
   ],
 };

@@ -19,7 +19,7 @@ export const goldenSignals: Row = {
     {
       kind: 'stat',
       title: 'Successful',
-      description: 'Share of activations that returned a result.',
+      description: 'Share of activations that returned a result which is no error.',
       unit: 'percentunit',
       thresholds: { warning: 0.99, critical: 0.95 },
       queries: [
@@ -41,11 +41,17 @@ export const goldenSignals: Row = {
     {
       kind: 'stat',
       title: "The action's fault",
-      description: 'Activations and inits that failed through the action, per activation.',
+      description:
+        'Activations and inits that failed through the action or returned an error, per activation.',
       unit: 'percentunit',
       thresholds: { warning: 0.05, critical: 0.25 },
       runbook: 'action-errors',
-      queries: [{ expr: `${rate(FAILURES, [], 'fault="action"')} / ${rate(ACTIVATIONS)}`, legend: 'action' }],
+      queries: [
+        {
+          expr: `(${rate(FAILURES, [], 'fault="action"')} + ${rate(ACTIVATIONS, [], 'outcome="action_error"')}) / ${rate(ACTIVATIONS)}`,
+          legend: 'action',
+        },
+      ],
     },
     {
       kind: 'stat',
@@ -53,6 +59,33 @@ export const goldenSignals: Row = {
       description: 'Time from the arrival of a request to its answer that 99 of 100 activations stay below.',
       unit: 's',
       queries: [{ expr: quantile(0.99, DURATION, [], 'phase="total"'), legend: 'p99' }],
+    },
+    {
+      kind: 'stat',
+      title: 'Fullest instance',
+      description: 'Taken places of the instance that has the fewest left; beyond 1 activations wait.',
+      unit: 'percentunit',
+      thresholds: { warning: 0.7, critical: 0.9 },
+      runbook: 'saturation',
+      queries: [
+        {
+          expr: `max(${series('hyperskeleton_activations_in_flight')} / ${series('hyperskeleton_admission_limit')})`,
+          legend: 'in flight',
+        },
+      ],
+    },
+    {
+      kind: 'stat',
+      title: 'Alerts',
+      description: 'Alerts of grafana/alerts.yml that are firing for these jobs; Prometheus lists them.',
+      unit: 'short',
+      thresholds: { warning: 1, critical: 3 },
+      queries: [
+        {
+          expr: 'count(ALERTS{job=~"$job",alertname=~"Hyperskeleton.*",alertstate="firing"}) or vector(0)',
+          legend: 'firing',
+        },
+      ],
     },
     {
       kind: 'stat',
@@ -64,7 +97,8 @@ export const goldenSignals: Row = {
     {
       kind: 'stacked',
       title: 'Activations by outcome',
-      description: 'ok returned a result; docs/errors.md says what the others mean.',
+      description:
+        'ok returned a result, action_error one that is an error; docs/errors.md says what the others mean.',
       unit: 'reqps',
       queries: [{ expr: rate(ACTIVATIONS, ['outcome']), legend: '{{outcome}}' }],
     },
@@ -72,7 +106,7 @@ export const goldenSignals: Row = {
       kind: 'stacked',
       title: 'Failures by whose fault',
       description:
-        'action: its author has to change something; caller: the request was wrong; runtime: the operator has to look.',
+        'action: its author has to change something; caller: the request was wrong; runtime: the operator has to look. A result that is an error is none of these: it is an outcome.',
       unit: 'reqps',
       runbook: 'runtime-errors',
       queries: [{ expr: rate(FAILURES, ['fault']), legend: '{{fault}}' }],
@@ -93,6 +127,7 @@ export const goldenSignals: Row = {
       description: 'From the arrival of a request to its answer; most of it is usually the action itself.',
       unit: 's',
       width: 12,
+      exemplars: true,
       queries: percentiles(DURATION, 'phase="total"'),
     },
     {

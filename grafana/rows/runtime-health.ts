@@ -1,5 +1,5 @@
 import type { Row } from '../panels.js';
-import { increase, max, rate, series, sum } from '../queries.js';
+import { increase, max, percentiles, rate, series, sum } from '../queries.js';
 
 /** The server itself: memory, CPU, threads, what runs. */
 export const runtimeHealth: Row = {
@@ -44,12 +44,13 @@ export const runtimeHealth: Row = {
       kind: 'lines',
       title: 'Worker threads',
       description:
-        'Threads that live, and those that died and were replaced in the last hour: each is a fault.',
+        'Threads that live; those that died and were replaced in the last hour, and metrics that could not be read: each is a fault.',
       unit: 'short',
       runbook: 'worker-replaced',
       queries: [
         { expr: sum('hyperskeleton_worker_threads'), legend: 'alive' },
         { expr: increase('hyperskeleton_workers_lost_total', '1h'), legend: 'replaced in 1 h' },
+        { expr: increase('hyperskeleton_scrape_errors_total', '1h'), legend: 'metrics not read in 1 h' },
       ],
     },
     {
@@ -80,23 +81,30 @@ export const runtimeHealth: Row = {
       title: 'Age of the instances',
       description: 'Since the server of the youngest and of the oldest instance was started.',
       unit: 's',
-      width: 12,
       queries: [
         { expr: `time() - max(${series('process_start_time_seconds')})`, legend: 'youngest' },
         { expr: `time() - min(${series('process_start_time_seconds')})`, legend: 'oldest' },
       ],
     },
     {
+      kind: 'lines',
+      title: 'Making a page of metrics',
+      description: 'How long the main thread takes for it at each scrape.',
+      unit: 's',
+      thresholds: { warning: 0.02, critical: 0.05 },
+      runbook: 'event-loop',
+      queries: percentiles('hyperskeleton_scrape_duration_seconds'),
+    },
+    {
       kind: 'bars',
       title: 'What runs',
       description:
-        'Instances by engine and version of Node. A slower engine than elsewhere is a fallback: see the log.',
+        'Instances by version, engine and version of Node. A slower engine than elsewhere is a fallback: see the log.',
       unit: 'short',
-      width: 12,
       queries: [
         {
-          expr: `count by (engine, node) (${series('hyperskeleton_build_info')})`,
-          legend: '{{engine}}, Node {{node}}',
+          expr: `count by (version, engine, node) (${series('hyperskeleton_build_info')})`,
+          legend: '{{version}}, {{engine}}, Node {{node}}',
         },
       ],
     },

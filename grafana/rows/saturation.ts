@@ -80,17 +80,38 @@ export const saturation: Row = {
     {
       kind: 'stacked',
       title: 'Activations by worker thread',
-      description: 'What each worker supervises now; uneven columns mean that one is stuck.',
+      description:
+        'What each worker supervises now, and of that what waits until the thread has been started; uneven columns mean that one is stuck.',
       unit: 'short',
-      width: 12,
-      queries: [{ expr: sum('hyperskeleton_worker_tasks', ['thread']), legend: '{{thread}}' }],
+      queries: [
+        { expr: sum('hyperskeleton_worker_tasks', ['thread']), legend: '{{thread}}' },
+        { expr: sum('hyperskeleton_worker_queued_tasks'), legend: 'waiting for a thread' },
+      ],
+    },
+    {
+      kind: 'lines',
+      title: 'Short of CPU',
+      description:
+        'Share of the time in which the container was throttled by its own limit, and in which anything on its machine waited for a CPU; of the worst instance. Then the machine is to blame.',
+      unit: 'percentunit',
+      thresholds: { warning: 0.25, critical: 0.75 },
+      runbook: 'cpu',
+      queries: [
+        {
+          expr: `max(rate(${series('hyperskeleton_container_cpu_throttled_seconds_total')}[$__rate_interval]))`,
+          legend: 'throttled',
+        },
+        {
+          expr: `max(rate(${series('hyperskeleton_machine_cpu_waiting_seconds_total')}[$__rate_interval]))`,
+          legend: 'machine waits',
+        },
+      ],
     },
     {
       kind: 'lines',
       title: 'Open files',
       description: 'Descriptors of the server, and how many it may have: activations hold a few each.',
       unit: 'short',
-      width: 12,
       runbook: 'saturation',
       queries: [
         { expr: sum('process_open_fds'), legend: 'open' },

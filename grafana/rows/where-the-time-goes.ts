@@ -33,6 +33,7 @@ export const whereTheTimeGoes: Row = {
       description: 'The slow ones: whether they waited, started slowly, or ran long.',
       unit: 's',
       runbook: 'slow-starts',
+      exemplars: true,
       queries: [{ expr: quantile(0.99, DURATION, ['phase'], PARTS), legend: '{{phase}}' }],
     },
     {

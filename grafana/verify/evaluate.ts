@@ -20,10 +20,14 @@ export interface PanelResult extends PanelQuery {
   readonly series: readonly Series[];
   /** What is wrong with it; undefined where nothing is. */
   readonly problem: string | undefined;
+  /** Why it is no problem that there is none. */
+  readonly excuse: string | undefined;
 }
 
-/** The stretch of time that is looked at. */
+/** The stretch of time that is looked at, and under what circumstances. */
 export interface Stretch {
+  /** The engine that the server said it had. */
+  readonly engine: string;
   readonly from: number;
   readonly to: number;
   readonly stepSeconds: number;
@@ -78,7 +82,8 @@ export async function evaluate(
         stretch.stepSeconds,
       );
     } catch (error) {
-      return { ...query, series: [], problem: error instanceof Error ? error.message : String(error) };
+      const problem = error instanceof Error ? error.message : String(error);
+      return { ...query, series: [], problem, excuse: undefined };
     }
     // `or` and sums can hide that a part of a query finds nothing.
     const unknown: string[] = [];
@@ -86,11 +91,8 @@ export async function evaluate(
       if (!(await isKnown(metric))) unknown.push(metric);
     const missing = unknown.length > 0 ? `nobody exposes ${unknown.join(', ')}` : undefined;
     const problem = missing ?? (finitePoints(series) > 0 ? undefined : 'no point');
-    return {
-      ...query,
-      series,
-      problem: excuse(query.panel, query.refId) === undefined ? problem : undefined,
-    };
+    const excused = problem && excuse(query.panel, query.refId, stretch.engine);
+    return { ...query, series, problem: excused === undefined ? problem : undefined, excuse: excused };
   }
 }
 

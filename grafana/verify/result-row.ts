@@ -1,10 +1,9 @@
 import { formatted } from '../picture/format.js';
 import { finitePoints, type PanelResult } from './evaluate.js';
-import { excuse } from './excused.js';
 
 /** What a query gave, as a row of a table: where it stands, series, points, the last value of the largest series. */
 export function resultRow(result: PanelResult): string[] {
-  const { row, panel, refId, series, problem } = result;
+  const { row, panel, refId, series, problem, excuse } = result;
   // A heatmap's unit is that of its bands; what it counts is how many come in a second.
   const unit = result.kind === 'heatmap' ? 'reqps' : result.unit;
   const points = finitePoints(series);
@@ -18,6 +17,6 @@ export function resultRow(result: PanelResult): string[] {
     String(series.length),
     String(points),
     lasts.length === 0 ? '-' : formatted(Math.max(...lasts), unit),
-    problem ?? (points > 0 ? 'ok' : `empty: ${excuse(panel, refId)}`),
+    problem ?? (excuse === undefined ? 'ok' : `empty: ${excuse}`),
   ];
 }

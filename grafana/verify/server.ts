@@ -67,6 +67,11 @@ export class LoadedServer {
     return (await fetch(`http://127.0.0.1:${this.port}/metrics`)).text();
   }
 
+  /** The engine that it says it has. */
+  async engine(): Promise<string> {
+    return /^hyperskeleton_build_info\{.*\bengine="(\w+)"/m.exec(await this.metrics())?.[1] ?? 'unknown';
+  }
+
   /** Ends it as the platform does; what does not end by itself is killed. */
   async stop(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;

@@ -47,18 +47,20 @@ named as counters are.
 By default \`/metrics\` is on the main port, beside \`/run\`. Whoever can call the action can read it then: how often the
 action runs, how long it takes, how much memory it uses, how it fails, the ids of activations and traces in exemplars.
 It has no arguments, no results, no variables and no names, but what it has is a side channel where callers do not trust
-each other, and each scrape takes a few milliseconds of the main thread.
+each other, and each scrape takes a millisecond or two of the main thread, the first one some tens.
 
 **Recommended: set \`HYPERSKELETON_METRICS_PORT\`**, and let only the scraper reach that port (a network policy, a
 firewall, a port that is not published). The main port answers 404 for \`/metrics\` then. In Knative mode, whose main port
-is public, there is no other way to have it.
+is public, there is no other way to have it. What makes the page is loaded at the first scrape, with a port of its own
+a second after the start.
 
 ## Labels
 
 Every label takes few values, all of them known before the first request, so that neither a caller nor an action can make
 this page grow or break: \`outcome\`, \`code\` and \`fault\` are words of the error table ([errors.md](errors.md)), \`phase\`,
 \`state\` and \`result\` those of the table above, \`thread\` is \`main\` or \`worker-1\` to the number of threads, \`le\` a bound
-of a histogram, \`engine\` and \`node\` what runs.
+of a histogram, \`reason\` and \`event\` words of the fork server ([engines.md](engines.md)), \`engine\`, \`version\` and
+\`node\` what runs.
 
 - **An activation id is no label**: each would be a series of its own. It may be an exemplar: where the scraper asks for
   OpenMetrics, the buckets of \`hyperskeleton_activation_duration_seconds\` carry the trace id of their last activation, or
@@ -71,6 +73,12 @@ of a histogram, \`engine\` and \`node\` what runs.
 
 ## Details
 
+- A page takes a millisecond or two of the main thread, and waits for its turn under load. What can't be read is left
+  out of it and counted in \`hyperskeleton_scrape_errors_total\`; \`hyperskeleton_scrape_duration_seconds\` has the time.
+- \`action_error\` is a result of up to one MiB that is an object with a member \`error\`: the platform calls that an
+  application error (C-RUN-20). It is answered as any other result, and is no failure.
+- \`hyperskeleton_prewarm_total\` counts \`miss\` under load at each activation: clones are made ahead at low load only.
+  \`hyperskeleton_forkserver_refusals_total\` counts attempts, \`hyperskeleton_activation_starts_total\` what came of them.
 - A phase is counted where an activation came to it: \`run\` has as many observations as processes were started.
 - \`hyperskeleton_failures_total\` counts requests that are neither activations nor inits too (an unknown path, a wrong
   method); \`hyperskeleton_refusals_total\` those that were refused before anything was done for them.

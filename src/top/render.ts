@@ -35,9 +35,12 @@ export function render(view: View, url: string, paint: Paint): string[] {
   const up = view.uptimeSeconds === null ? '' : `, up ${duration(view.uptimeSeconds)}`;
   return [
     heading,
-    paint.dim(`engine ${view.engine}, Node ${view.node}${up}; the last ${duration(view.intervalSeconds)}`),
+    paint.dim(
+      `version ${view.version}, engine ${view.engine}, Node ${view.node}${up}; the last ${duration(view.intervalSeconds)}`,
+    ),
     '',
     line('activations', `${rate(view.activations.perSecond)}  ${outcomes(view, paint)}`, paint),
+    line('started by', starts(view, paint), paint),
     line('in flight', filled(view.inFlight, view.inFlightLimit, paint), paint),
     line('queued', filled(view.queued, view.queueLimit, paint), paint),
     line('inits', `${rate(view.inits.perSecond)}  ${number(view.inits.total)} in all`, paint),
@@ -64,6 +67,16 @@ function outcomes({ activations: { byOutcome } }: View, paint: Paint): string {
       const text = `${outcome} ${rate(perSecond)}`;
       return outcome === 'ok' ? paint.good(text) : paint.warn(text);
     })
+    .join('  ');
+}
+
+/** Which engine did it; the one that is preferred leaves some to others. */
+function starts({ starts }: View, paint: Paint): string {
+  const seen = Object.entries<Counted>(starts).filter(([, { perSecond }]) => perSecond > 0);
+  const whole = seen.reduce((sum, [, { perSecond }]) => sum + perSecond, 0);
+  if (seen.length === 0) return paint.dim('nothing');
+  return seen
+    .map(([engine, { perSecond }]) => `${engine} ${rate(perSecond)} (${percent(perSecond / whole)})`)
     .join('  ');
 }
 

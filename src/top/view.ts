@@ -12,10 +12,14 @@ export interface Counted {
 /** What `hyperskeleton top` shows, and prints with --json. Times in seconds, sizes in bytes; null is "not known". */
 export interface View {
   readonly intervalSeconds: number;
+  readonly version: string;
+  /** The engine that is preferred. */
   readonly engine: string;
   readonly node: string;
   readonly uptimeSeconds: number | null;
   readonly activations: Counted & { readonly byOutcome: Readonly<Record<string, Counted>> };
+  /** Activations that came to run, by what started their process; those that have happened. */
+  readonly starts: Readonly<Record<string, Counted>>;
   readonly phases: Readonly<Record<Phase, PhaseView>>;
   readonly inFlight: number;
   readonly inFlightLimit: number | null;
@@ -73,6 +77,7 @@ export function viewOf(before: Snapshot, after: Snapshot): View {
   const ready = after.one(names.PREWARM_PROCESSES);
   return {
     intervalSeconds: seconds,
+    version: info.labels.version ?? '',
     engine: info.labels.engine ?? '',
     node: info.labels.node ?? '',
     uptimeSeconds: started === undefined ? null : Math.max(0, Date.now() / 1000 - started),
@@ -84,6 +89,12 @@ export function viewOf(before: Snapshot, after: Snapshot): View {
           .map(({ labels: { outcome = '' } }) => [outcome, counted(names.ACTIVATIONS_TOTAL, { outcome })]),
       ),
     },
+    starts: Object.fromEntries(
+      after
+        .all(names.STARTS_TOTAL)
+        .filter(({ value }) => value > 0)
+        .map(({ labels: { engine = '' } }) => [engine, counted(names.STARTS_TOTAL, { engine })]),
+    ),
     phases: phasesOf(before, after),
     inFlight: after.one(names.IN_FLIGHT) ?? 0,
     inFlightLimit: after.one(names.ADMISSION_LIMIT) ?? null,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { dashboard, dashboardText, ROWS } from '../../grafana/dashboard.js';
 import { queriesOf } from '../../grafana/verify/evaluate.js';
-import { ONLY_IN_A_CONTAINER, ONLY_WITH_FORK_SERVER } from '../../grafana/verify/excused.js';
+import { excuse, ONLY_ON_SOME_MACHINES, ONLY_WITH_FORK_SERVER } from '../../grafana/verify/excused.js';
 import { anchorsOf } from '../support/anchors.js';
 import { file } from '../support/repository.js';
 
@@ -57,6 +57,10 @@ describe('grafana/dashboard.json', () => {
     expect(spec.queries.length).toBeGreaterThan(0);
     for (const { expr, legend } of spec.queries) {
       expect(legend).not.toBe('');
+      if (expr.includes('ALERTS')) {
+        expect(expr).toContain('ALERTS{job=~"$job",');
+        continue;
+      }
       const selectors = expr.match(/\b(?:hyperskeleton|process|nodejs)_\w+(\{[^}]*\})?/g) ?? [];
       expect(selectors.length).toBeGreaterThan(0);
       for (const selector of selectors) {
@@ -75,8 +79,24 @@ describe('grafana/dashboard.json', () => {
   it('excuses no panel that is not there', () => {
     const queries = queriesOf(dashboard());
     const names = queries.flatMap(({ panel, refId }) => [panel, `${panel} ${refId}`]);
-    for (const excused of Object.keys({ ...ONLY_WITH_FORK_SERVER, ...ONLY_IN_A_CONTAINER })) {
+    for (const excused of Object.keys({ ...ONLY_WITH_FORK_SERVER, ...ONLY_ON_SOME_MACHINES })) {
       expect(names).toContain(excused);
     }
+  });
+
+  it('excuses the panels of the fork server only where the server has another engine', () => {
+    for (const panel of Object.keys(ONLY_WITH_FORK_SERVER)) {
+      expect(excuse(panel, 'A', 'posix_spawn')).toBeDefined();
+      expect(excuse(panel, 'A', 'forkserver')).toBeUndefined();
+    }
+  });
+
+  it('shows single activations among the percentiles of durations', () => {
+    const withExemplars = (dashboard().panels ?? []).flatMap((panel) =>
+      'targets' in panel && panel.targets?.some((target) => (target as { exemplar?: boolean }).exemplar)
+        ? [panel.title]
+        : [],
+    );
+    expect(withExemplars).toEqual(['Duration', 'p99 by phase']);
   });
 });

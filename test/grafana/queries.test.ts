@@ -44,7 +44,8 @@ describe.skipIf(withoutPrometheus())(
       await load(started, LOAD_SECONDS);
       // The last scrape is to have the end of the load.
       await delay(1500);
-      stretch = { from, to: Math.floor(Date.now() / 1000), stepSeconds: 1 };
+      const engine = await started.classic.engine();
+      stretch = { from, to: Math.floor(Date.now() / 1000), stepSeconds: 1, engine };
       values = await valuesOf(dashboard(), prometheus, 1);
     }, 120_000);
 

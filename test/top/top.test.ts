@@ -62,6 +62,9 @@ describe('hyperskeleton top', () => {
     expect([status, stderr]).toEqual([0, '']);
     const view = JSON.parse(stdout) as View;
     expect(view.engine).toBe('posix_spawn');
+    expect(view.version).toMatch(/^\d+\.\d+\.\d+/);
+    expect(view.starts).toEqual({ posix_spawn: { perSecond: expect.any(Number), total: 3 } });
+    expect(view.starts.posix_spawn?.perSecond).toBeGreaterThan(0);
     expect(view.inFlightLimit).toBe(7);
     expect(view.activations.byOutcome.ok?.perSecond).toBeGreaterThan(0);
     expect(view.failures.map(({ code, fault }) => [code, fault])).toEqual([['run_invalid_result', 'action']]);
@@ -79,6 +82,7 @@ describe('hyperskeleton top', () => {
     expect(status).toBe(0);
     expect(stdout).not.toContain('\x1b');
     expect(stdout).toMatch(/^hyperskeleton top {2}http/);
+    expect(stdout).toMatch(/^started by {4}posix_spawn [\d.]+\/s \(100 %\)$/m);
     expect(stdout).toMatch(/^in flight {5}\.{24} {2}0 of 7$/m);
     expect(stdout).toMatch(/^total +[\d.]+ (µs|ms) .* 100 %$/m);
   });
