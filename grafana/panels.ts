@@ -55,6 +55,12 @@ export interface PanelSpec {
   readonly max?: number;
 }
 
+/** What a panel takes of the dashboard's grid: of 24 columns, and of its lines. */
+export function sizeOf({ kind, width }: PanelSpec): { readonly columns: number; readonly lines: number } {
+  const isStat = kind === 'stat';
+  return { columns: width ?? (isStat ? 3 : 8), lines: isStat ? 4 : 8 };
+}
+
 /** One row of the dashboard. */
 export interface Row {
   readonly title: string;
@@ -136,8 +142,8 @@ function common<Kind extends CommonBuilder>(builder: Kind, spec: PanelSpec): Kin
     .description(spec.description)
     .datasource(DATA_SOURCE)
     .targets(spec.queries.map((query, at) => target(query, at, spec)))
-    .span(spec.width ?? (spec.kind === 'stat' ? 3 : 8))
-    .height(spec.kind === 'stat' ? 4 : 8)
+    .span(sizeOf(spec).columns)
+    .height(sizeOf(spec).lines)
     .unit(spec.unit)
     .min(0)
     .noValue('–')

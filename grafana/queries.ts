@@ -24,6 +24,11 @@ export function sum(metric: string, by: readonly string[] = [], ...matchers: rea
   return `${sumBy(by)}(${series(metric, ...matchers)})`;
 }
 
+/** A query that shows 0 where there is nothing of the kind, so that its panel is not empty. */
+export function orZero(query: string): string {
+  return `${query} or vector(0)`;
+}
+
 /** The worst instance's value of a gauge. */
 export function max(metric: string, by: readonly string[] = []): string {
   return `max${byClause(by)}(${series(metric)})`;

@@ -1,5 +1,5 @@
 import { ROWS } from '../dashboard.js';
-import type { PanelSpec } from '../panels.js';
+import { type PanelSpec, sizeOf } from '../panels.js';
 import type { PanelResult, Stretch } from '../verify/evaluate.js';
 import { chart, FONT, type Size } from './chart.js';
 import { formatted, xml } from './format.js';
@@ -41,7 +41,7 @@ export function picture(results: readonly PanelResult[], stretch: Stretch, capti
     const { placed, bottom } = place(row.panels, y + ROW_HEIGHT);
     for (const one of placed) {
       const found = results.filter(({ panel }) => panel === one.spec.title);
-      parts.push(panelAt(one, linesFor(one.spec, found, stretch)));
+      parts.push(panelAt(one, linesFor(one.spec, found, stretch), whyEmpty(found)));
     }
     y = bottom;
   }
@@ -62,18 +62,13 @@ function place(panels: readonly PanelSpec[], top: number): { placed: Placed[]; b
   let [column, y, tallest] = [0, top, 0];
   for (const spec of panels) {
     placed.push({ spec, x: MARGIN + column * COLUMN_WIDTH, y });
-    const { width, height } = sizeOf(spec);
-    tallest = Math.max(tallest, height);
-    column += width / COLUMN_WIDTH;
+    const { columns, lines } = sizeOf(spec);
+    tallest = Math.max(tallest, lines * LINE_HEIGHT);
+    column += columns;
     if (column < COLUMNS) continue;
     [column, y, tallest] = [0, y + tallest, 0];
   }
   return { placed, bottom: y + tallest };
-}
-
-function sizeOf({ kind, width }: PanelSpec): Size {
-  const stat = kind === 'stat';
-  return { width: (width ?? (stat ? 4 : 8)) * COLUMN_WIDTH, height: (stat ? 4 : 8) * LINE_HEIGHT };
 }
 
 /** A heatmap needs its empty bands, too: they are the difference to their neighbours. */
@@ -81,19 +76,23 @@ function linesFor(spec: PanelSpec, results: readonly PanelResult[], stretch: Str
   return linesOf(results, stretch, spec.kind === 'heatmap' ? Number.POSITIVE_INFINITY : undefined);
 }
 
-function panelAt({ spec, x, y }: Placed, lines: readonly Line[]): string {
-  const size = sizeOf(spec);
-  const [width, height] = [size.width - GAP, size.height - GAP];
-  const inner = { width, height: height - TITLE_HEIGHT - 4 };
-  const title = label(spec.title, 10, 18, 12, INKS.text.light, 600);
-  return `<g transform="translate(${x + GAP / 2} ${y + GAP / 2})"><rect width="${width}" height="${height}" rx="4" fill="${INKS.panel.light}" stroke="${INKS.border.light}"/>${title}<g transform="translate(0 ${TITLE_HEIGHT})">${content(spec, lines, inner)}</g></g>`;
+function whyEmpty(results: readonly PanelResult[]): string {
+  return results.find(({ excuse }) => excuse !== undefined)?.excuse ?? 'nothing was found';
 }
 
-function content(spec: PanelSpec, lines: readonly Line[], size: Size): string {
+function panelAt({ spec, x, y }: Placed, lines: readonly Line[], empty: string): string {
+  const { columns, lines: rows } = sizeOf(spec);
+  const [width, height] = [columns * COLUMN_WIDTH - GAP, rows * LINE_HEIGHT - GAP];
+  const inner = { width, height: height - TITLE_HEIGHT - 4 };
+  const title = label(spec.title, 10, 18, 12, INKS.text.light, 600);
+  return `<g transform="translate(${x + GAP / 2} ${y + GAP / 2})"><rect width="${width}" height="${height}" rx="4" fill="${INKS.panel.light}" stroke="${INKS.border.light}"/>${title}<g transform="translate(0 ${TITLE_HEIGHT})">${content(spec, lines, inner, empty)}</g></g>`;
+}
+
+function content(spec: PanelSpec, lines: readonly Line[], size: Size, empty: string): string {
   const [first] = lines;
   if (first === undefined) {
     const x = size.width / 2;
-    return `<text x="${x}" y="${size.height / 2}" text-anchor="middle" font-size="11" fill="${INKS.muted.light}">only with the fork-server engine</text>`;
+    return `<text x="${x}" y="${size.height / 2}" text-anchor="middle" font-size="11" fill="${INKS.muted.light}">${xml(empty)}</text>`;
   }
   return spec.kind === 'stat' ? stat(spec, first, size) : chart(spec, lines, size);
 }

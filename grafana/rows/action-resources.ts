@@ -1,5 +1,5 @@
 import type { Row } from '../panels.js';
-import { increase, percentiles, rate, sum } from '../queries.js';
+import { increase, orZero, percentiles, rate, sum } from '../queries.js';
 
 const ACTIVATIONS = 'hyperskeleton_activations_total';
 const CPU = 'hyperskeleton_child_cpu_seconds_total';
@@ -71,7 +71,10 @@ export const actionResources: Row = {
         'All busy and activations queued: --actionloop-processes is too small, or the action too slow.',
       unit: 'short',
       runbook: 'saturation',
-      queries: [{ expr: sum('hyperskeleton_actionloop_processes', ['state']), legend: '{{state}}' }],
+      queries: ['busy', 'idle'].map((state) => ({
+        expr: orZero(sum('hyperskeleton_actionloop_processes', [], `state="${state}"`)),
+        legend: state,
+      })),
     },
     {
       kind: 'lines',
@@ -81,9 +84,12 @@ export const actionResources: Row = {
       unit: 'short',
       runbook: 'crash-loops',
       queries: [
-        { expr: increase('hyperskeleton_actionloop_starts_total', '10m'), legend: 'started' },
-        { expr: increase('hyperskeleton_actionloop_lost_total', '10m'), legend: 'lost' },
-        { expr: increase('hyperskeleton_actionloop_extra_lines_total', '10m'), legend: 'stray lines' },
+        { expr: orZero(increase('hyperskeleton_actionloop_starts_total', '10m')), legend: 'started' },
+        { expr: orZero(increase('hyperskeleton_actionloop_lost_total', '10m')), legend: 'lost' },
+        {
+          expr: orZero(increase('hyperskeleton_actionloop_extra_lines_total', '10m')),
+          legend: 'stray lines',
+        },
       ],
     },
   ],

@@ -30,7 +30,7 @@ export function resultIn(line: Buffer): Buffer | undefined {
 }
 
 const OPEN_BRACE = 0x7b;
-const ERROR_NAME = '"error"';
+const ERROR_NAME = Buffer.from('"error"');
 /** What the platform takes of a result by default (C-PLAT-07); a longer one is not read a second time. */
 const LONGEST_ERROR_BYTES = 1024 * 1024;
 
