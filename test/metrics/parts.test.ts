@@ -115,6 +115,15 @@ describe('a metric that can’t be read', () => {
   });
 });
 
+describe('a page that is made ahead', () => {
+  it('is no scrape', async () => {
+    const recorder = new Recorder(GAUGES);
+    await recorder.warmUp();
+    const { text } = await recorder.scrape(undefined);
+    expect(text).toMatch(/^hyperskeleton_scrape_duration_seconds_count 0$/m);
+  });
+});
+
 describe('what a page shows parts of', () => {
   it('is asked for once a page', async () => {
     const threads = vi.fn(() => [{ thread: 'main', utilization: 0.5, lagSeconds: 0.1 }]);
