@@ -168,6 +168,8 @@ describe('the variables of OpenTelemetry', () => {
     const server = await serverWith({
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
       OTEL_BSP_SCHEDULE_DELAY: '1',
+      OTEL_BSP_EXPORT_TIMEOUT: '60000',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
       OTEL_BSP_MAX_QUEUE_SIZE: '8',
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '4',
     });
