@@ -69,6 +69,18 @@ describe('a program is stopped before its own code', () => {
     });
   });
 
+  it.each([
+    ['static', ['-static']],
+    ['dynamic', []],
+  ])('%s: also where its memory holds the number of its process elsewhere, by chance', (kind, flags) => {
+    // Every number that the next processes may have.
+    const numbers = `__asm__(".data\\n.set number, ${process.pid}\\n.rept 1000000\\n.long number\\n.set number, number + 1\\n.endr\\n.text");`;
+    expect(templateOf(compile(`numbers-${kind}`, `${numbers}\n${MAIN}`, ...flags))).toMatchObject({
+      freezePoint: 'entry',
+      notLater: '',
+    });
+  });
+
   it('a script: its interpreter', () => {
     expect(templateOf(script('script', '#!/bin/sh\necho "{}"\n')).freezePoint).toBe('entry');
   });

@@ -11,7 +11,7 @@ import { CODE_BYTES, configurationOf, STUB_BYTES } from './configuration.js';
 import { expectHarmlessConstructors } from './constructors.js';
 import { readElf } from './elf.js';
 import { type FreezePoint, ownCodeBegins, type Registered, runTo } from './freeze.js';
-import { canaryPlace, expectAlone, expectOneThreadId, mappingsOf, ThreadIdElsewhere } from './inspection.js';
+import { canaryPlace, expectAlone, expectOneThreadId, mappingsOf } from './inspection.js';
 import type { Launcher } from './launch.js';
 import { mapStack, type StackMap } from './stack-map.js';
 import type { Tracee } from './tracee.js';
@@ -49,27 +49,9 @@ export function buildTemplate(launcher: Launcher, arch: Arch, plan: Plan): Built
     return build(launcher, arch, plan, 'entry', '');
   } catch (error) {
     if (error instanceof TooSlow) throw error;
-    notLater = reasonOf(error);
-    // A number that is the same by chance is another one in another process.
-    if (error instanceof ThreadIdElsewhere) {
-      const second = retry(launcher, arch, plan);
-      if ('pid' in second) return second;
-      notLater = second.reason;
-    }
+    notLater = error instanceof Error ? error.message : String(error);
   }
   return build(launcher, arch, plan, 'exec', notLater);
-}
-
-function retry(launcher: Launcher, arch: Arch, plan: Plan): Built | { reason: string } {
-  try {
-    return build(launcher, arch, plan, 'entry', '');
-  } catch (error) {
-    return { reason: reasonOf(error) };
-  }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function build(
@@ -89,14 +71,14 @@ function build(
     const elf = readElf(`/proc/${tracee.pid}/exe`);
     if (elf.machine !== arch.elfMachine) throw new Unsuitable('it is built for another processor');
     const stack = mapStack(tracee, tracee.registers()[arch.stackPointer] as bigint, shape);
-    let registered: Registered = { threadId: 0n, robustList: 0n, robustListBytes: 0n };
+    let registered: Registered = { threadId: 0n, toldThreadId: 0, robustList: 0n, robustListBytes: 0n };
     if (freezePoint === 'entry') {
       if (action.environment.some((entry) => entryName(entry) === 'LD_AUDIT'))
         throw new Unsuitable('LD_AUDIT is set');
       registered = runTo(tracee, arch, ownCodeBegins(elf, auxiliary));
       expectHarmlessConstructors(tracee, executable);
       const stackPointer = tracee.registers()[arch.stackPointer] as bigint;
-      expectOneThreadId(tracee, registered.threadId, stackPointer);
+      expectOneThreadId(tracee, registered.threadId, registered.toldThreadId, stackPointer);
     }
     expectAlone(tracee.pid);
     const libraries = mappingsOf(tracee.pid).filter(
