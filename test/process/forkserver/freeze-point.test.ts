@@ -110,7 +110,9 @@ describe('a program that is not ready safely is stopped at its very begin', () =
     ['writes', 'write(2, "x", 1);', /system call \d+ before/],
     ['opens to write', 'open("/dev/null", 1);', /openat with other arguments/],
     ['reads its input', 'char x; read(0, &x, 1);', /read with other arguments/],
-    ['keeps a descriptor', 'open("/dev/null", 0);', /the constructors of|descriptors 0 1 2 3 4/],
+    ['asks for a device', 'open("/dev/null", 0);', /it asks for \/dev\/null/],
+    ['looks into the system', 'open("/proc/self/stat", 0);', /it asks for \/proc\/self\/stat/],
+    ['keeps a descriptor', 'open("/etc/passwd", 0);', /the constructors of|descriptors 0 1 2 3 4/],
     [
       'starts a thread',
       'extern int pthread_create(); unsigned long t; pthread_create(&t, 0, (void*)begin, 0);',
