@@ -13,8 +13,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { prlimit } from '../../../src/process/libc.js';
 import { EngineRig } from '../../support/run-engine.js';
 import { until } from '../../support/run-waiting.js';
+
+/** getrlimit(2): a limit that nothing here has a use for. */
+const RLIMIT_MSGQUEUE = 12;
 
 let built: string;
 let rig: EngineRig;
@@ -237,4 +241,19 @@ describe('C-RUN-13: the very next process begins in the action folder that is th
     renameSync(join(rig.folder, 'next'), rig.root);
     expect(await said()).toBe(two);
   });
+});
+
+it('C-RUN-14: a limit that the server was given meanwhile reaches its processes', async () => {
+  rig.installScript('#!/bin/bash\nulimit -Sq\n');
+  const before = await said();
+  const limits = new BigUint64Array(2);
+  prlimit(0, RLIMIT_MSGQUEUE, null, limits);
+  expect(before).toBe(String(limits[0]));
+  try {
+    prlimit(0, RLIMIT_MSGQUEUE, BigUint64Array.of(1234n, limits[1] as bigint), null);
+    await until('it is there', async () => (await said()) === '1234');
+  } finally {
+    prlimit(0, RLIMIT_MSGQUEUE, limits, null);
+  }
+  await until('it is as it was', async () => (await said()) === before);
 });

@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { interpreterOf, readHead } from '../../../action/executable.js';
+import { Inheritance } from './inheritance.js';
 import { attributeSize } from './native.js';
 import { Place } from './place.js';
 import { Unsuitable } from './refusal.js';
@@ -7,7 +8,7 @@ import { Unsuitable } from './refusal.js';
 const SET_ID = 0o6000;
 /** Scripts whose interpreter is a script: the kernel follows that many (execve(2)). */
 const DEEPEST_SCRIPT = 5;
-/** How old what is known of the system's own files may be. */
+/** How old what is known of the system's own files, and of the server itself, may be. */
 const RECHECK_MS = 1000;
 /** Where only whoever administers the system puts files. */
 const OF_SYSTEM = /^\/(usr|lib\w*|etc|bin|sbin)\//;
@@ -16,11 +17,13 @@ const MOST_PLACES = 64;
 
 /**
  * What a template was made of: the executable, the interpreters of a script, the action folder, every path at which the
- * loader looked for something, found or not. A template is used only while all of it is what it was.
+ * loader looked for something, found or not, and what the server passes on to its processes. A template is used only
+ * while all of it is what it was.
  */
 export class Identity {
   /** The executable, then its interpreters. */
   readonly #executables: readonly Place[];
+  readonly #inheritance = new Inheritance();
   /** Looked at for each run. */
   #near: readonly Place[];
   /** Looked at once a second. */
@@ -70,7 +73,7 @@ export class Identity {
     const now = performance.now();
     if (now - this.#checkedMs < RECHECK_MS) return true;
     this.#checkedMs = now;
-    return this.#far.every((place) => place.unchanged());
+    return this.#far.every((place) => place.unchanged()) && this.#inheritance.unchanged();
   }
 }
 
