@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -6,6 +6,20 @@ import { EngineRig, type EngineRun } from '../../support/run-engine.js';
 import { stateOf, templatesOf, until } from '../../support/run-waiting.js';
 
 const SCRIPT = '#!/bin/sh\necho "$1" >> ran\necho "$__OW_ACTIVATION_ID"\n';
+
+/** How often it is tried to stop a clone within the microseconds in which it is on its way. */
+const MOST_ATTEMPTS = 500;
+
+/** A clone that was stopped before it had begun. */
+interface Caught {
+  readonly pid: number;
+  readonly template: number;
+  /** How many runs have begun, this one not among them. */
+  readonly begun: number;
+  /** This one and two others, which have ended. */
+  readonly runs: Promise<unknown>;
+  readonly outcomes: readonly string[];
+}
 
 let rig: EngineRig;
 afterEach(() => rig.close());
@@ -16,6 +30,15 @@ const run = (argument = '{}', more = {}): Promise<EngineRun> =>
 
 /** Templates and spare clones of this very process: other tests run in others. */
 const templates = (): number[] => templatesOf(process.pid).sort((a, b) => a - b);
+
+/** The children of this process that stand still. */
+function stopped(): number[] {
+  return readdirSync('/proc/self/task')
+    .flatMap((thread) => readFileSync(`/proc/self/task/${thread}/children`, 'latin1').split(' '))
+    .filter(Boolean)
+    .map(Number)
+    .filter((pid) => stateOf(pid) === 'T');
+}
 
 async function spares(): Promise<number[]> {
   await until('spare clones wait', () => templates().length === 3);
@@ -176,6 +199,47 @@ describe('a template that ends', () => {
     expect(await waiting).toMatchObject({ outcome: 'started', stdout: 'a1\n' });
     await expectRun();
   });
+
+  /** Stops all processes of the template's group, again and again, until one is a clone that has not begun. */
+  async function catchClone(): Promise<Caught> {
+    rig = new EngineRig('forkserver');
+    rig.installScript(SCRIPT);
+    // So many letters take a clone a while to look through.
+    const slow = (): Promise<EngineRun> => run('{}', { __OW_LONG: 'x'.repeat(30_000) });
+    await slow();
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      await spares();
+      const known = templates();
+      const [template] = known as [number];
+      const before = ran();
+      // Two take what waits, the third is cloned for.
+      const outcomes: string[] = [];
+      const runs = [slow(), slow(), slow()].map(async (one) => outcomes.push((await one).outcome));
+      const stopAtMs = performance.now() + (attempt % 30) / 100;
+      while (performance.now() < stopAtMs);
+      process.kill(-template, 'SIGSTOP');
+      await delay(20);
+      const caught = stopped().filter((pid) => !known.includes(pid));
+      const [pid] = caught;
+      if (pid !== undefined && outcomes.length === 2)
+        return { pid, template, begun: before + 2, runs: Promise.all(runs), outcomes };
+      for (const one of [-template, ...caught]) process.kill(one, 'SIGCONT');
+      await Promise.all(runs);
+    }
+    throw new Error('no clone was caught on its way');
+  }
+
+  it.each([['stands still, too'], ['has ended']])(
+    'and a clone that stands still on its way, while its template %s: its run is told as lost',
+    async (what) => {
+      const { pid, template, begun, runs, outcomes } = await catchClone();
+      if (what === 'has ended') process.kill(template, 'SIGKILL');
+      await runs;
+      expect(outcomes).toEqual(['started', 'started', 'lost']);
+      await until('it is reaped', () => stateOf(pid) === undefined);
+      expect(ran()).toBe(begun);
+    },
+  );
 
   it('in the middle of many runs: each has run exactly once, or is told as not begun', async () => {
     await begin();
