@@ -2,6 +2,16 @@ import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSyn
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type Arch, hostArch } from '../../../src/process/engines/forkserver/arch/arch.js';
+import { openSocketPair } from '../../../src/process/engines/forkserver/channel.js';
+import { sendmsg } from '../../../src/process/engines/forkserver/native.js';
+import { RequestBlock } from '../../../src/process/engines/forkserver/request-codec.js';
+import { buildTemplate } from '../../../src/process/engines/forkserver/set-up/build.js';
+import { Launcher } from '../../../src/process/engines/forkserver/set-up/launch.js';
+import { endProcess } from '../../../src/process/engines/forkserver/set-up/tracee.js';
+import { createLedgers, Ledger } from '../../../src/process/ledger.js';
+import { close, read } from '../../../src/process/libc.js';
+import { type ActivationPipes, openPipes } from '../../../src/process/pipes.js';
 import { EngineRig, type EngineRun } from '../../support/run-engine.js';
 import { stateOf, templatesOf, until } from '../../support/run-waiting.js';
 
@@ -317,4 +327,30 @@ describe('a clone that was made ahead', () => {
     expect(rig.stats.counters.spareHits).toBe(before + 1);
     expect(templates()).toContain(all[0]);
   });
+});
+
+it('a clone that can tell nobody that it begins does not begin', async () => {
+  rig = new EngineRig('forkserver');
+  rig.installScript(SCRIPT);
+  const launcher = new Launcher(hostArch() as Arch, new Ledger(createLedgers(1), 1), undefined);
+  const [ours, theirs] = openSocketPair() as [number, number];
+  const pipes = openPipes() as ActivationPipes;
+  const shape = { names: ['ONE'], argumentRoom: 4096, variablesRoom: 1024 };
+  try {
+    const action = { exec: rig.exec, folder: rig.root, environment: [] };
+    const { pid } = buildTemplate(launcher, hostArch() as Arch, { action, shape, socket: theirs });
+    process.kill(pid, 'SIGSTOP');
+    const message = new RequestBlock().run(1, shape, Buffer.from('{}'), [['ONE', 'x']], pipes.child);
+    expect(sendmsg(ours, message as bigint, 0)).toBeGreaterThan(0);
+    for (const fd of [ours, theirs, ...pipes.child]) close(fd);
+    process.kill(pid, 'SIGCONT');
+    // The template goes when nobody is there, its clone before it.
+    await until('it has ended', () => stateOf(pid) === 'Z');
+    await until('nobody holds its output', () => read(pipes.stdout, Buffer.alloc(1), 1) === 0);
+    expect(existsSync(join(rig.root, 'ran'))).toBe(false);
+    endProcess(pid);
+  } finally {
+    for (const fd of [pipes.stdin, pipes.stdout, pipes.stderr]) close(fd);
+    launcher.close();
+  }
 });
