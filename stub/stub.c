@@ -115,9 +115,10 @@ static inline long receive(void) {
   return count;
 }
 
-static inline void tell(s32 pid, s32 error) {
+/* Negative where nobody is there to hear it. */
+static inline long tell(s32 pid, s32 error) {
   struct reply reply = {configuration.request.id, pid, error, 0};
-  call(NR_SENDTO, SOCKET, (long)&reply, sizeof reply, MSG_NOSIGNAL, 0);
+  return call(NR_SENDTO, SOCKET, (long)&reply, sizeof reply, MSG_NOSIGNAL, 0);
 }
 
 static inline __attribute__((noreturn)) void leave(void) {
@@ -149,7 +150,8 @@ static inline __attribute__((noreturn, always_inline)) void become(void) {
   call(NR_GETRANDOM, own->random, 16, 0, 0, 0);
   /* As the C library makes it: a zero byte first, so that no string function reads it. */
   if (own->canary != 0) *(u64 *)own->canary = *(u64 *)own->random & ~0xfful;
-  tell((s32)pid, 0);
+  /* Without a server that looks after it, it must not begin. */
+  if (tell((s32)pid, 0) < 0) leave();
   call(NR_CLOSE, SOCKET, 0, 0, 0, 0);
   RESUME(configuration, struct configuration);
   __builtin_unreachable();

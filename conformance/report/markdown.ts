@@ -31,6 +31,17 @@ already; it may not have had its init, and what needs a fresh server, its logs o
 
 The exit status is 0 where no case failed, 1 where one did, 2 where the command is wrong.
 
+## This server, with each engine
+
+\`npm test\` holds it to the suite with \`forkserver\` and with \`posix_spawn\`; \`npm run conformance:engines\` does so with every
+engine ([engines.md](engines.md)) and protocol, in some minutes, and makes sure by the server's own log that the engine
+asked for is the one that started the processes. With \`HYPERSKELETON_CONFORMANCE_RESULTS=docs/conformance\` it also writes
+the results that this page is made from. \`clones\` says how many processes were clones; the others had strings that are too
+long for a template. What \`child_process\` fails is Node's way of starting processes: it makes sockets of the streams, and
+passes on descriptors that the server has inherited, of which the suite gives it one.
+
+## Results
+
 \`differs\` is a case that fails where the contract is better than Apache OpenWhisk's own runtimes on purpose: they are known
 to break it. \`failed\` is one that fails where they are kept to. \`–\` was skipped; the reason is in the JSON.
 `;

@@ -26,10 +26,13 @@ export interface StartProblem {
  * @param errno what the system said, as `ENOENT` (execve(2) lists what each can mean)
  */
 export function explainStart(exec: string, errno: string): StartProblem {
-  const link = lstatSync(exec, { throwIfNoEntry: false });
+  const link = lookAt(exec, lstatSync);
   if (link === undefined) return noExec('missing', `${exec} does not exist`);
-  const stats = statBehindLinks(exec);
-  if (stats === 'circle') return noExec('dangling_link', `${exec} is a link that leads in a circle`);
+  const stats = lookAt(exec, statSync);
+  if (link === 'forbidden' || stats === 'forbidden')
+    return noExec('not_permitted', `${exec} can't be reached by user ${user()}`);
+  if (link === 'circle' || stats === 'circle')
+    return noExec('dangling_link', `${exec} is a link that leads in a circle`);
   if (stats === undefined)
     return noExec('dangling_link', `${exec} is a link to ${readlinkSync(exec)}, which does not exist`);
   if (stats.isDirectory()) return noExec('folder', `${exec} is a folder, not a file`);
@@ -44,19 +47,28 @@ export function explainStart(exec: string, errno: string): StartProblem {
   if (!isAllowed(exec)) {
     return isOnNoexecMount(realpathSync(exec))
       ? noExec('noexec_mount', `${exec} lies on a file system that is mounted noexec`)
-      : noExec('not_permitted', `${exec} may not be executed by user ${process.getuid?.() ?? 'unknown'}`);
+      : noExec('not_permitted', `${exec} may not be executed by user ${user()}`);
   }
   return explainFormat(exec, errno);
 }
 
-/** The file that a path leads to; undefined where there is none. */
-function statBehindLinks(path: string): Stats | 'circle' | undefined {
+/** What is at a path; undefined where nothing is, and why where it can't be looked at. */
+function lookAt(
+  path: string,
+  look: (path: string, options: { throwIfNoEntry: false }) => Stats | undefined,
+): Stats | 'circle' | 'forbidden' | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false });
+    return look(path, { throwIfNoEntry: false });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ELOOP') return 'circle';
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ELOOP') return 'circle';
+    if (code === 'EACCES') return 'forbidden';
     throw error;
   }
+}
+
+function user(): string {
+  return String(process.getuid?.() ?? 'unknown');
 }
 
 function noExec(reason: string, text: string): StartProblem {
@@ -146,6 +158,7 @@ function explainScript(exec: string, head: Buffer, errno: string): StartProblem 
   );
 }
 
+/** In doubt it does: then it is something else that the system did not like. */
 function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  return lookAt(path, statSync) !== undefined;
 }

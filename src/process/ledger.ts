@@ -30,6 +30,7 @@ export class Ledger {
   readonly #fields: Int32Array;
   readonly #free: number[] = [];
   #used = 0;
+  #unnoted = 0;
 
   /** @throws Error when every slot is taken */
   constructor(memory: SharedArrayBuffer, threadId: number) {
@@ -49,7 +50,14 @@ export class Ledger {
 
   /** Opens an entry for a process; -1 when all are taken, and then nothing is noted of it. */
   open(): number {
-    return this.#free.pop() ?? (this.#used < ENTRIES ? this.#used++ : -1);
+    const entry = this.#free.pop() ?? (this.#used < ENTRIES ? this.#used++ : -1);
+    if (entry < 0) this.#unnoted++;
+    return entry;
+  }
+
+  /** Whether everything that is held is noted. */
+  get complete(): boolean {
+    return this.#unnoted === 0;
   }
 
   set(entry: number, field: Field, value: number): void {
@@ -74,6 +82,7 @@ export class Ledger {
   /** Closes an entry whose fields are all cleared. */
   close(entry: number): void {
     if (entry >= 0) this.#free.push(entry);
+    else this.#unnoted--;
   }
 }
 

@@ -39,13 +39,13 @@ describe('the command line', () => {
     ['a server that ends', ['--start', 'echo gone >&2; exit 3 # {port}'], /ended with 3 .*: gone/],
     ['a rule that is none', ['--start', 'x {port}', '--only', 'C-NONE'], /no case of classic/],
   ] as const)('%s: exit status 2, and stderr says why', async (_what, args, says) => {
-    const { status, stdout, stderr } = await runSuite(args, false);
+    const { status, stdout, stderr } = await runSuite(args, { writesJson: false });
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(says);
   });
 
   it('--help is no error', async () => {
-    const { status, stdout } = await runSuite(['--help'], false);
+    const { status, stdout } = await runSuite(['--help'], { writesJson: false });
     expect(status).toBe(0);
     expect(stdout).toMatch(/^usage: /);
   });

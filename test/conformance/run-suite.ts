@@ -1,12 +1,16 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { RunReport } from '../../conformance/report/result.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/conformance/main.js', import.meta.url));
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+/** A descriptor that whoever the suite starts inherits. Lower ones Node keeps to itself. */
+const INHERITED = 40;
 
 /** What a run of the built suite came to. */
 export interface SuiteRun {
@@ -19,21 +23,38 @@ export interface SuiteRun {
   readonly markdown: string | undefined;
 }
 
+/** How the suite is run. */
+export interface SuiteOptions {
+  /** Whether it writes a report; it does by default. */
+  readonly writesJson?: boolean;
+  /** Whether it has a descriptor that it passes on to the servers. */
+  readonly inherits?: boolean;
+}
+
 /** Runs the built suite from the project's folder; resolves whatever its exit status is. */
-export async function runSuite(args: readonly string[], writesJson = true): Promise<SuiteRun> {
+export async function runSuite(args: readonly string[], options: SuiteOptions = {}): Promise<SuiteRun> {
   const folder = mkdtempSync(join(tmpdir(), 'conformance-test-'));
   const [json, markdown] = [join(folder, 'report.json'), join(folder, 'report.md')];
   const own = args.map((arg) => (arg === '{markdown}' ? markdown : arg));
-  const all = [MAIN, ...own, ...(writesJson ? ['--json', json] : [])];
+  const all = [MAIN, ...own, ...(options.writesJson === false ? [] : ['--json', json])];
+  const further = Array.from({ length: INHERITED - 2 }, (_, at) =>
+    at + 3 === INHERITED ? 'pipe' : 'ignore',
+  );
   try {
-    const [status, stdout, stderr] = await new Promise<[number, string, string]>((resolve) => {
-      execFile(process.execPath, all, { cwd: PROJECT, maxBuffer: 1 << 24 }, (error, out, err) => {
-        resolve([typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, out, err]);
-      });
+    const child = spawn(process.execPath, all, {
+      cwd: PROJECT,
+      stdio: ['ignore', 'pipe', 'pipe', ...(options.inherits === true ? further : [])] as [
+        'ignore',
+        'pipe',
+        'pipe',
+      ],
     });
-    const text = read(json);
-    const report = text === undefined ? undefined : (JSON.parse(text) as RunReport);
-    return { status, stdout, stderr, report, markdown: read(markdown) };
+    const ended = once(child, 'close');
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    const [status] = (await ended) as [number | null];
+    const written = read(json);
+    const report = written === undefined ? undefined : (JSON.parse(written) as RunReport);
+    return { status: status ?? -1, stdout, stderr, report, markdown: read(markdown) };
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { archiveBody, FILE, FOLDER, LINK, script, textBody, zipOf } from '../support/archives.js';
-import { RunServer } from '../support/run-server.js';
+import { ENGINES, RunServer } from '../support/run-server.js';
 import { Gate } from '../support/run-waiting.js';
 import { treeOf } from '../support/trees.js';
 
@@ -10,8 +10,8 @@ const REINIT = { PROXY_ALLOW_REINIT: '1' };
 
 let server: RunServer | undefined;
 
-async function start(env: Record<string, string> = {}): Promise<RunServer> {
-  server = await RunServer.start({ engine: 'posix_spawn', env });
+async function startWith(engine: string, env: Record<string, string> = {}): Promise<RunServer> {
+  server = await RunServer.start({ engine, env });
   return server;
 }
 
@@ -20,7 +20,9 @@ afterEach(async () => {
   server = undefined;
 });
 
-describe('env of an init', () => {
+describe.each(ENGINES)('env of an init (%s)', (engine) => {
+  const start = (env: Record<string, string> = {}): Promise<RunServer> => startWith(engine, env);
+
   it('C-INIT-18: strings as they are, null empty, all else as its JSON text; exported to every run', async () => {
     const running = await start();
     const env =
@@ -57,7 +59,9 @@ describe('env of an init', () => {
   });
 });
 
-describe('a further init', () => {
+describe.each(ENGINES)('a further init (%s)', (engine) => {
+  const start = (env: Record<string, string> = {}): Promise<RunServer> => startWith(engine, env);
+
   it('C-INIT-20: `true` does not allow it', async () => {
     const running = await start({ PROXY_ALLOW_REINIT: 'true' });
     expect((await running.post('/init', textBody('#!/bin/sh\necho "{}"'))).status).toBe(200);

@@ -147,11 +147,11 @@ describe('replacing', () => {
   });
 });
 
-describe('what a further init leaves of the one before', () => {
+describe.each(ENGINES)('what a further init leaves of the one before (%s)', (engine) => {
   let server: RunServer;
 
   beforeEach(async () => {
-    server = await RunServer.start({ engine: 'posix_spawn', env: { PROXY_ALLOW_REINIT: '1' } });
+    server = await RunServer.start({ engine, env: { PROXY_ALLOW_REINIT: '1' } });
   });
   afterEach(() => server.stop());
 
@@ -198,9 +198,9 @@ describe('what a further init leaves of the one before', () => {
   });
 });
 
-describe('the first init', () => {
+describe.each(ENGINES)('the first init (%s)', (engine) => {
   it('D-05: runs that come while it is under way wait for it, and get its outcome', async () => {
-    const server = await RunServer.start({ engine: 'posix_spawn' });
+    const server = await RunServer.start({ engine });
     try {
       expect((await server.run()).body.toString()).toBe(M_STUB);
       const entries = [

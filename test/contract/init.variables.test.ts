@@ -1,7 +1,18 @@
+import { execFile } from 'node:child_process';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { archiveBody, textBody, zipOf } from '../support/archives.js';
 import { compileAction, readProbe, variablesOf } from '../support/run-programs.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
+
+const execute = promisify(execFile);
+
+async function compileInto(folder: string, name: string, source: string, ...flags: string[]): Promise<void> {
+  await writeFile(join(folder, 'source.c'), source);
+  await execute('gcc', ['-w', '-o', join(folder, name), join(folder, 'source.c'), ...flags]);
+}
 
 describe.each(ENGINES)('env of an init, as a process gets it (%s)', (engine) => {
   let server: RunServer;
@@ -83,6 +94,53 @@ describe.each(ENGINES)('env of an init, as a process gets it (%s)', (engine) => 
     const variables = await variablesWith(JSON.stringify({ ...env, LARGE: 'x'.repeat(100_000) }));
     for (const [name, value] of Object.entries(env)) expect(variables.get(name)).toBe(value);
     expect(variables.get('LARGE')).toHaveLength(100_000);
+  });
+
+  describe('variables that the loader and the C library read at a program’s start', () => {
+    const SAYS = '#include <stdio.h>\nint main(void) { puts("{\\"main\\":1}"); return 0; }';
+
+    async function outputWith(
+      env: Record<string, string>,
+      source = SAYS,
+    ): Promise<{ stdout: string; stderr: string }> {
+      await compileInto(server.actionRoot, 'program', source);
+      await rename(join(server.actionRoot, 'program'), server.exec);
+      expect((await server.post('/init', JSON.stringify({ value: { env } }))).status).toBe(200);
+      server.takeLogs();
+      const logs = [];
+      for (let run = 0; run < 3; run++) {
+        expect((await server.run({}, { activation_id: `id-${run}` })).body.toString()).toBe('{"main":1}');
+        logs.push(server.takeRunLogs());
+      }
+      expect(new Set(logs.map((log) => JSON.stringify(log))).size).toBe(1);
+      return logs[0] as { stdout: string; stderr: string };
+    }
+
+    it('LD_PRELOAD: the library’s own code runs in every process', async () => {
+      const library =
+        '__attribute__((constructor)) static void begin(void) { puts("constructed"); fflush(0); }';
+      await compileInto(server.actionRoot, 'lib.so', `#include <stdio.h>\n${library}`, '-shared', '-fPIC');
+      const { stdout } = await outputWith({ LD_PRELOAD: join(server.actionRoot, 'lib.so') });
+      expect(stdout).toBe('constructed\n');
+    });
+
+    it('LD_PRELOAD of what is not there: the loader complains each time', async () => {
+      const { stderr } = await outputWith({ LD_PRELOAD: '/nowhere/lib.so' });
+      expect(stderr).toContain('/nowhere/lib.so');
+    });
+
+    it('GLIBC_TUNABLES and MALLOC_PERTURB_ do what they are for', async () => {
+      const source = `#include <stdio.h>
+#include <stdlib.h>
+int main(void) {
+  unsigned char *block = malloc(100);
+  fprintf(stderr, "%d", block[50]);
+  puts("\\n{\\"main\\":1}");
+  return 0;
+}`;
+      expect((await outputWith({ GLIBC_TUNABLES: 'glibc.malloc.perturb=85' }, source)).stderr).toBe('170\n');
+      expect((await outputWith({ MALLOC_PERTURB_: '51' }, source)).stderr).toBe('204\n');
+    });
   });
 
   it('C-RUN-26: variables that no process can be given are the action’s fault, told in its log', async () => {

@@ -102,10 +102,10 @@ describe.each(ENGINES)('logs (%s)', (engine) => {
   });
 });
 
-describe('stdout and stderr that lead to one pipe', () => {
+describe.each(ENGINES)('stdout and stderr that lead to one pipe (%s)', (engine) => {
   it('C-LOG-05: lines of both are whole, as after 2>&1', async () => {
     const server = await RunServer.start({
-      engine: 'posix_spawn',
+      engine,
       logs: 'pipes',
       launcher: 'exec "$@" 2>&1',
     });
@@ -127,9 +127,9 @@ describe('stdout and stderr that lead to one pipe', () => {
   });
 });
 
-describe('a reader of the logs', () => {
+describe.each(ENGINES)('a reader of the logs (%s)', (engine) => {
   it('D-19: that is slow holds back the actions that log, not HTTP; nothing is lost', async () => {
-    const server = await RunServer.start({ engine: 'posix_spawn', logs: 'pipes' });
+    const server = await RunServer.start({ engine, logs: 'pipes' });
     try {
       await server.install(
         '#!/bin/sh\nhead -c 5000000 /dev/zero | tr "\\0" x | fold -w 99\necho\necho "{}"\n',
@@ -152,7 +152,7 @@ describe('a reader of the logs', () => {
   });
 
   it('D-19: that goes away (EPIPE) does not take the server with it', async () => {
-    const server = await RunServer.start({ engine: 'posix_spawn', logs: 'pipes' });
+    const server = await RunServer.start({ engine, logs: 'pipes' });
     try {
       server.stdout.destroy();
       server.stderr.destroy();
@@ -162,8 +162,10 @@ describe('a reader of the logs', () => {
       await server.stop();
     }
   });
+});
 
-  it('D-08: the server’s own log goes to its file, with no parameter in it', async () => {
+describe('the server’s own log', () => {
+  it('D-08: it goes to its file, with no parameter in it', async () => {
     const server = await RunServer.start({
       engine: 'posix_spawn',
       env: { HYPERSKELETON_LOG_FILE: '/dev/stdout', HYPERSKELETON_LOG_LEVEL: 'debug' },

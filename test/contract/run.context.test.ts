@@ -203,6 +203,40 @@ describe.each(ENGINES)('environment of a run (%s)', (engine) => {
   });
 });
 
+describe.each(ENGINES)('variables of the container that no shell could name (%s)', (engine) => {
+  let server: RunServer;
+
+  beforeAll(async () => {
+    server = await RunServer.start({
+      engine,
+      launcher: `exec env a.b=1 c-d=2 'BASH_FUNC_f%%=() { :; }' "$(printf 'X\\377')=1" "VALUE=$(printf '\\200\\201')" "$@"`,
+    });
+    await server.installProgram(await compileAction('probe'));
+  });
+  afterAll(() => server.stop());
+
+  async function entriesOf(): Promise<string[]> {
+    const { environment } = readProbe((await server.run()).body);
+    return environment.map((entry) => entry.toString('latin1')).sort();
+  }
+
+  it('C-RUN-08: arrive as they are, and no others but PWD', async () => {
+    for (let run = 0; run < 2; run++) {
+      const seen = (await entriesOf()).filter((entry) => !/^(X|VALUE|PATH|PWD|TMPDIR)/.test(entry));
+      expect(seen).toEqual(['BASH_FUNC_f%%=() { :; }', 'a.b=1', 'c-d=2']);
+    }
+  });
+
+  // Node has no way to pass on other bytes (docs/engines.md).
+  it.runIf(engine !== 'child_process')('C-RUN-08: so do values that are not UTF-8', async () => {
+    expect((await entriesOf()).filter((entry) => entry.startsWith('VALUE'))).toEqual(['VALUE=\x80\x81']);
+  });
+
+  it('names that are not UTF-8, with which Node can’t be started, are left out', async () => {
+    expect((await entriesOf()).filter((entry) => entry.startsWith('X'))).toEqual([]);
+  });
+});
+
 describe.each(ENGINES)('environment after an init with env (%s)', (engine) => {
   let server: RunServer;
 

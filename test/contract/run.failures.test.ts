@@ -171,3 +171,29 @@ describe.each(ENGINES)('an action folder mounted noexec (%s)', (engine) => {
     }
   });
 });
+
+describe.runIf(process.getuid?.() === 0).each(ENGINES)(
+  'an action folder that may not be entered (%s)',
+  (engine) => {
+    it('C-RUN-15: 502 M-NOBIN, and the log says who may not; where it may be again, it is served', async () => {
+      const server = await RunServer.start({
+        engine,
+        launcher: 'chown -R 65534 "$TMPDIR/.."; exec setpriv --reuid=65534 --clear-groups "$@"',
+      });
+      try {
+        await server.install('#!/bin/sh\nchmod 0 .\necho "{}"\n');
+        expect((await server.run()).status).toBe(200);
+        server.takeLogs();
+        for (let run = 0; run < 2; run++) {
+          const answer = await server.run();
+          expect([answer.status, answer.body.toString()]).toEqual([502, JSON.stringify({ error: M_NOBIN })]);
+          expect(server.takeRunLogs().stdout).toContain("can't be reached by user 65534");
+        }
+        await chmod(server.actionRoot, 0o755);
+        expect((await server.run()).status).toBe(200);
+      } finally {
+        await server.stop();
+      }
+    });
+  },
+);

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { archiveBody, script, zipOf } from '../support/archives.js';
 import { RawConnection } from '../support/raw-http.js';
-import { RunServer } from '../support/run-server.js';
+import { ENGINES, RunServer } from '../support/run-server.js';
 import { Gate, until } from '../support/run-waiting.js';
 
 let server: RunServer | undefined;
@@ -102,27 +102,30 @@ describe('how many at once', () => {
     expect(answers.map(({ body }) => body.toString())).toEqual(answers.map((_, n) => `{"n":${n}}`));
   });
 
-  it('run_no_resources: no descriptors left is a fault of the runtime, and passes', async () => {
-    server = await RunServer.start({
-      engine: 'posix_spawn',
-      launcher: 'ulimit -n 60; exec "$@"',
-      env: { HYPERSKELETON_MAX_IN_FLIGHT: '100' },
-    });
-    // Connections take descriptors too: these leave one for a request, and none for the pipes of its run.
-    const idle: RawConnection[] = [];
-    const used = (): number => readdirSync(`/proc/${server?.pid}/fd`).length;
-    while (used() < 57) {
-      const open = used();
-      idle.push(await RawConnection.open(server.port));
-      await until('it is accepted', () => used() > open);
-    }
-    const failed = await server.run();
-    expect([failed.status, failed.headers['x-hyperskeleton-error']]).toEqual([500, 'run_no_resources']);
-    expect(server.takeRunLogs().stdout).toBe('error: no process could be started: EMFILE\n');
-    for (const connection of idle) connection.close();
-    await until('they are closed', () => used() < 40);
-    expect((await server.run()).status).toBe(200);
-  });
+  it.each(ENGINES)(
+    'run_no_resources: no descriptors left is a fault of the runtime, and passes (%s)',
+    async (engine) => {
+      server = await RunServer.start({
+        engine,
+        launcher: 'ulimit -n 60; exec "$@"',
+        env: { HYPERSKELETON_MAX_IN_FLIGHT: '100' },
+      });
+      // Connections take descriptors too: these leave one for a request, and none for the pipes of its run.
+      const idle: RawConnection[] = [];
+      const used = (): number => readdirSync(`/proc/${server?.pid}/fd`).length;
+      while (used() < 57) {
+        const open = used();
+        idle.push(await RawConnection.open(server.port));
+        await until('it is accepted', () => used() > open);
+      }
+      const failed = await server.run();
+      expect([failed.status, failed.headers['x-hyperskeleton-error']]).toEqual([500, 'run_no_resources']);
+      expect(server.takeRunLogs().stdout).toBe('error: no process could be started: EMFILE\n');
+      for (const connection of idle) connection.close();
+      await until('they are closed', () => used() < 40);
+      expect((await server.run()).status).toBe(200);
+    },
+  );
 });
 
 describe('the command line', () => {

@@ -120,7 +120,8 @@ export class EngineRig {
   async close(): Promise<void> {
     this.engine.close();
     const deadline = Date.now() + MOST_REAPING_MS;
-    while (templatesOf(process.pid).length > 0 && Date.now() < deadline) await delay(5);
+    const left = (): boolean => this.engine.name === 'forkserver' && templatesOf(process.pid).length > 0;
+    while (left() && Date.now() < deadline) await delay(5);
     this.#reactor.close();
     rmSync(this.folder, { recursive: true, force: true });
   }

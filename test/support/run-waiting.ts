@@ -84,22 +84,23 @@ export function end(pid: number): void {
  */
 export class Gate {
   readonly wait: string;
-  readonly #folder: string;
+  /** Where those who stand at the gate leave their marks; an action of another user must be let in. */
+  readonly folder: string;
   // Stays open: without it, an action that comes late would wait for somebody who opens the other end.
   readonly #fd: number;
 
   constructor(parent: string) {
-    this.#folder = mkdtempSync(join(parent, 'gate-'));
-    const fifo = join(this.#folder, 'fifo');
+    this.folder = mkdtempSync(join(parent, 'gate-'));
+    const fifo = join(this.folder, 'fifo');
     execFileSync('mkfifo', [fifo]);
     // Opened for both: this open does not wait for a reader, and no action's open waits for a writer.
     this.#fd = openSync(fifo, constants.O_RDWR);
-    this.wait = `exec 9<'${fifo}'; : > "${this.#folder}/waiting-$$"; read -r line <&9; exec 9<&-`;
+    this.wait = `exec 9<'${fifo}'; : > "${this.folder}/waiting-$$"; read -r line <&9; exec 9<&-`;
   }
 
   /** How many stand at the gate, or have passed it. */
   get arrived(): number {
-    return readdirSync(this.#folder).length - 1;
+    return readdirSync(this.folder).length - 1;
   }
 
   async arrivals(count: number): Promise<void> {

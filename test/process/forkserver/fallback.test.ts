@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { compileAction } from '../../support/run-programs.js';
 import { RunServer } from '../../support/run-server.js';
 import { isAlive, templatesOf, until } from '../../support/run-waiting.js';
+import { scrape } from '../../support/scrape.js';
 
 async function withoutPtrace(): Promise<string> {
   return `exec ${await compileAction('no-ptrace')} "$@"`;
@@ -48,6 +49,28 @@ it('auto takes forkserver where it works, without that a run waits for a templat
     await server.stop();
   }
 });
+
+it.runIf(process.getuid?.() === 0)(
+  'forkserver works where processes have small numbers: in a container',
+  async () => {
+    const server = await RunServer.start({
+      engine: 'forkserver',
+      launcher: 'exec unshare --pid --fork --mount-proc --kill-child "$@"',
+    });
+    try {
+      await server.install('#!/bin/sh\necho "{\\"pid\\":$$}"\n');
+      for (let run = 0; run < 3; run++) {
+        const { pid } = JSON.parse((await server.run()).body.toString()) as { pid: number };
+        expect(pid).toBeLessThan(100);
+      }
+      const { value } = await scrape(server.port);
+      expect(value('hyperskeleton_forkserver_templates_total{event="failed"}')).toBe(0);
+      expect(value('hyperskeleton_forkserver_refusals_total{reason="unsuitable"}')).toBe(0);
+    } finally {
+      await server.stop();
+    }
+  },
+);
 
 it('templates end with a server that is killed', async () => {
   const server = await RunServer.start({ engine: 'forkserver' });

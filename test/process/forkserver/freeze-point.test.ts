@@ -69,6 +69,18 @@ describe('a program is stopped before its own code', () => {
     });
   });
 
+  it.each([
+    ['static', ['-static']],
+    ['dynamic', []],
+  ])('%s: also where its memory holds the number of its process elsewhere, by chance', (kind, flags) => {
+    // Every number that the next processes may have.
+    const numbers = `__asm__(".data\\n.set number, ${process.pid}\\n.rept 1000000\\n.long number\\n.set number, number + 1\\n.endr\\n.text");`;
+    expect(templateOf(compile(`numbers-${kind}`, `${numbers}\n${MAIN}`, ...flags))).toMatchObject({
+      freezePoint: 'entry',
+      notLater: '',
+    });
+  });
+
   it('a script: its interpreter', () => {
     expect(templateOf(script('script', '#!/bin/sh\necho "{}"\n')).freezePoint).toBe('entry');
   });
@@ -98,7 +110,9 @@ describe('a program that is not ready safely is stopped at its very begin', () =
     ['writes', 'write(2, "x", 1);', /system call \d+ before/],
     ['opens to write', 'open("/dev/null", 1);', /openat with other arguments/],
     ['reads its input', 'char x; read(0, &x, 1);', /read with other arguments/],
-    ['keeps a descriptor', 'open("/dev/null", 0);', /the constructors of|descriptors 0 1 2 3 4/],
+    ['asks for a device', 'open("/dev/null", 0);', /it asks for \/dev\/null/],
+    ['looks into the system', 'open("/proc/self/stat", 0);', /it asks for \/proc\/self\/stat/],
+    ['keeps a descriptor', 'open("/etc/passwd", 0);', /the constructors of|descriptors 0 1 2 3 4/],
     [
       'starts a thread',
       'extern int pthread_create(); unsigned long t; pthread_create(&t, 0, (void*)begin, 0);',

@@ -1,11 +1,35 @@
-import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type Arch, hostArch } from '../../../src/process/engines/forkserver/arch/arch.js';
+import { openSocketPair } from '../../../src/process/engines/forkserver/channel.js';
+import { sendmsg } from '../../../src/process/engines/forkserver/native.js';
+import { RequestBlock } from '../../../src/process/engines/forkserver/request-codec.js';
+import { buildTemplate } from '../../../src/process/engines/forkserver/set-up/build.js';
+import { Launcher } from '../../../src/process/engines/forkserver/set-up/launch.js';
+import { endProcess } from '../../../src/process/engines/forkserver/set-up/tracee.js';
+import { createLedgers, Ledger } from '../../../src/process/ledger.js';
+import { close, read } from '../../../src/process/libc.js';
+import { type ActivationPipes, openPipes } from '../../../src/process/pipes.js';
 import { EngineRig, type EngineRun } from '../../support/run-engine.js';
 import { stateOf, templatesOf, until } from '../../support/run-waiting.js';
 
 const SCRIPT = '#!/bin/sh\necho "$1" >> ran\necho "$__OW_ACTIVATION_ID"\n';
+
+/** How often it is tried to stop a clone within the microseconds in which it is on its way. */
+const MOST_ATTEMPTS = 500;
+
+/** A clone that was stopped before it had begun. */
+interface Caught {
+  readonly pid: number;
+  readonly template: number;
+  /** How many runs have begun, this one not among them. */
+  readonly begun: number;
+  /** This one and two others, which have ended. */
+  readonly runs: Promise<unknown>;
+  readonly outcomes: readonly string[];
+}
 
 let rig: EngineRig;
 afterEach(() => rig.close());
@@ -16,6 +40,15 @@ const run = (argument = '{}', more = {}): Promise<EngineRun> =>
 
 /** Templates and spare clones of this very process: other tests run in others. */
 const templates = (): number[] => templatesOf(process.pid).sort((a, b) => a - b);
+
+/** The children of this process that stand still. */
+function stopped(): number[] {
+  return readdirSync('/proc/self/task')
+    .flatMap((thread) => readFileSync(`/proc/self/task/${thread}/children`, 'latin1').split(' '))
+    .filter(Boolean)
+    .map(Number)
+    .filter((pid) => stateOf(pid) === 'T');
+}
 
 async function spares(): Promise<number[]> {
   await until('spare clones wait', () => templates().length === 3);
@@ -193,6 +226,47 @@ describe('a template that ends', () => {
     await expectRun();
   });
 
+  /** Stops all processes of the template's group, again and again, until one is a clone that has not begun. */
+  async function catchClone(): Promise<Caught> {
+    rig = new EngineRig('forkserver');
+    rig.installScript(SCRIPT);
+    // So many letters take a clone a while to look through.
+    const slow = (): Promise<EngineRun> => run('{}', { __OW_LONG: 'x'.repeat(30_000) });
+    await slow();
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      await spares();
+      const known = templates();
+      const [template] = known as [number];
+      const before = ran();
+      // Two take what waits, the third is cloned for.
+      const outcomes: string[] = [];
+      const runs = [slow(), slow(), slow()].map(async (one) => outcomes.push((await one).outcome));
+      const stopAtMs = performance.now() + (attempt % 30) / 100;
+      while (performance.now() < stopAtMs);
+      process.kill(-template, 'SIGSTOP');
+      await delay(20);
+      const caught = stopped().filter((pid) => !known.includes(pid));
+      const [pid] = caught;
+      if (pid !== undefined && outcomes.length === 2)
+        return { pid, template, begun: before + 2, runs: Promise.all(runs), outcomes };
+      for (const one of [-template, ...caught]) process.kill(one, 'SIGCONT');
+      await Promise.all(runs);
+    }
+    throw new Error('no clone was caught on its way');
+  }
+
+  it.each([['stands still, too'], ['has ended']])(
+    'and a clone that stands still on its way, while its template %s: its run is told as lost',
+    async (what) => {
+      const { pid, template, begun, runs, outcomes } = await catchClone();
+      if (what === 'has ended') process.kill(template, 'SIGKILL');
+      await runs;
+      expect(outcomes).toEqual(['started', 'started', 'lost']);
+      await until('it is reaped', () => stateOf(pid) === undefined);
+      expect(ran()).toBe(begun);
+    },
+  );
+
   it('in the middle of many runs: each has run exactly once, or is told as not begun', async () => {
     await begin();
     let begun = 0;
@@ -284,4 +358,30 @@ describe('a clone that was made ahead', () => {
     expect(rig.stats.counters.spareHits).toBe(before + 1);
     expect(templates()).toContain(all[0]);
   });
+});
+
+it('a clone that can tell nobody that it begins does not begin', async () => {
+  rig = new EngineRig('forkserver');
+  rig.installScript(SCRIPT);
+  const launcher = new Launcher(hostArch() as Arch, new Ledger(createLedgers(1), 1), undefined);
+  const [ours, theirs] = openSocketPair() as [number, number];
+  const pipes = openPipes() as ActivationPipes;
+  const shape = { names: ['ONE'], argumentRoom: 4096, variablesRoom: 1024 };
+  try {
+    const action = { exec: rig.exec, folder: rig.root, environment: [] };
+    const { pid } = buildTemplate(launcher, hostArch() as Arch, { action, shape, socket: theirs });
+    process.kill(pid, 'SIGSTOP');
+    const message = new RequestBlock().run(1, shape, Buffer.from('{}'), [['ONE', 'x']], pipes.child);
+    expect(sendmsg(ours, message as bigint, 0)).toBeGreaterThan(0);
+    for (const fd of [ours, theirs, ...pipes.child]) close(fd);
+    process.kill(pid, 'SIGCONT');
+    // The template goes when nobody is there, its clone before it.
+    await until('it has ended', () => stateOf(pid) === 'Z');
+    await until('nobody holds its output', () => read(pipes.stdout, Buffer.alloc(1), 1) === 0);
+    expect(existsSync(join(rig.root, 'ran'))).toBe(false);
+    endProcess(pid);
+  } finally {
+    for (const fd of [pipes.stdin, pipes.stdout, pipes.stderr]) close(fd);
+    launcher.close();
+  }
 });

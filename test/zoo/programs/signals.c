@@ -21,6 +21,11 @@ static void on_fault(int number, siginfo_t *info, void *context) {
   siglongjmp(back, info->si_addr == (void *)16 ? 2 : 1);
 }
 
+static int endless(int level) {
+  volatile char frame[1000] = {(char)level};
+  return endless(level + 1) + frame[0];
+}
+
 int main(int argc, char **argv) {
   sigset_t mask, pending;
   sigprocmask(SIG_SETMASK, NULL, &mask);
@@ -67,6 +72,7 @@ int main(int argc, char **argv) {
   if (strstr(way, "kill")) kill(0, SIGKILL);
   if (strstr(way, "pipe")) raise(SIGPIPE);
   if (strstr(way, "fpe")) raise(SIGFPE);
+  if (strstr(way, "overflow")) return endless(0);
   if (strstr(way, "smash")) {
     char small[8];
     memset((char *)((size_t)small | 0), 'x', (size_t)strlen(way) + 200);

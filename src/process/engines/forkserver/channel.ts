@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { type Ledger, STDIN } from '../../ledger.js';
 import { close, errno } from '../../libc.js';
 import { READABLE, type Reactor, type Watch } from '../../reactor.js';
+import type { Channels } from './channels.js';
 import {
   AF_UNIX,
   MSG_DONTWAIT,
@@ -21,6 +22,13 @@ export interface ChannelObserver {
   ended(): void;
 }
 
+/** What all channels of a thread share. */
+export interface ChannelContext {
+  readonly reactor: Reactor;
+  readonly ledger: Ledger;
+  readonly channels: Channels;
+}
+
 const ends = new Int32Array(2);
 const bytes = Buffer.alloc(REPLY_BYTES);
 
@@ -36,17 +44,20 @@ export class Channel {
   readonly #reactor: Reactor;
   readonly #observer: ChannelObserver;
   readonly #ledger: Ledger;
+  readonly #all: Channels;
   readonly #entry: number;
   #watch: Watch | undefined;
 
-  constructor(fd: number, reactor: Reactor, ledger: Ledger, observer: ChannelObserver) {
+  constructor(fd: number, { reactor, ledger, channels }: ChannelContext, observer: ChannelObserver) {
     this.fd = fd;
     this.#reactor = reactor;
     this.#observer = observer;
     this.#ledger = ledger;
+    this.#all = channels;
     this.#entry = ledger.open();
     ledger.set(this.#entry, STDIN, fd + 1);
-    this.#watch = reactor.add(fd, READABLE, () => this.#read());
+    this.#watch = reactor.add(fd, READABLE, () => this.read());
+    channels.add(this);
   }
 
   get open(): boolean {
@@ -63,12 +74,14 @@ export class Channel {
     if (this.#watch === undefined) return;
     this.#reactor.remove(this.#watch);
     this.#watch = undefined;
+    this.#all.remove(this);
     this.#ledger.clear(this.#entry, STDIN);
     this.#ledger.close(this.#entry);
     close(this.fd);
   }
 
-  #read(): void {
+  /** Tells what has come until now. */
+  read(): void {
     while (this.#watch !== undefined) {
       const count = recv(this.fd, bytes, REPLY_BYTES, MSG_DONTWAIT);
       if (count === REPLY_BYTES) {

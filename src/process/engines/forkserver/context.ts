@@ -2,6 +2,7 @@ import type { Ledger } from '../../ledger.js';
 import type { LoweredLimit } from '../../open-files.js';
 import type { Reactor } from '../../reactor.js';
 import type { Arch } from './arch/arch.js';
+import type { Channels } from './channels.js';
 import type { Patience } from './pending.js';
 import type { Reaper } from './reaper.js';
 import type { RequestBlock } from './request-codec.js';
@@ -16,6 +17,7 @@ export interface EngineContext {
   readonly limit: LoweredLimit | undefined;
   readonly launcher: Launcher;
   readonly block: RequestBlock;
+  readonly channels: Channels;
   readonly reaper: Reaper;
   readonly patience: Patience;
   readonly stats: StatsWriter;

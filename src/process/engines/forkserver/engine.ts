@@ -8,6 +8,7 @@ import type { Reactor } from '../../reactor.js';
 import { ALWAYS_FITS_BYTES } from '../../stdin-feed.js';
 import type { ActionImage, ExecEngine, ProcessObserver, StartOutcome, StartRequest } from '../engine.js';
 import { type Arch, hostArch } from './arch/arch.js';
+import { Channels } from './channels.js';
 import type { EngineContext } from './context.js';
 import { explain } from './explain.js';
 import { type CloneOutcome, Patience } from './pending.js';
@@ -65,6 +66,7 @@ export class ForkserverEngine implements ExecEngine {
       mostRuns: options.mostRuns ?? MOST_RUNS,
       launcher: new Launcher(arch, ledger, limit),
       block: new RequestBlock(),
+      channels: new Channels(),
       reaper: new Reaper(reactor, ledger),
       patience: new Patience(),
       examine: () => this.examine(),

@@ -1,76 +1,41 @@
 import { accessSync, constants } from 'node:fs';
 import { interpreterOf, readHead } from '../../../action/executable.js';
-import { attributeSize, statx } from './native.js';
+import { Inheritance } from './inheritance.js';
+import { attributeSize } from './native.js';
+import { Place } from './place.js';
 import { Unsuitable } from './refusal.js';
 
-const AT_FDCWD = -100;
-const BASIC_STATS = 0x7ff;
-const RESULT_BYTES = 256;
-/** Parts of struct statx: owner, mode, inode, size; ctime and mtime; device. */
-const PARTS = [
-  [20, 48],
-  [96, 128],
-  [136, 144],
-] as const;
-const MODE_AT = 28;
-const INODE_AT = 32;
-const DEVICE_AT = 136;
 const SET_ID = 0o6000;
 /** Scripts whose interpreter is a script: the kernel follows that many (execve(2)). */
 const DEEPEST_SCRIPT = 5;
-/** How old what is known of libraries may be. */
+/** How old what is known of the system's own files, and of the server itself, may be. */
 const RECHECK_MS = 1000;
-
-const result = Buffer.alloc(RESULT_BYTES);
-
-/** One file as it was: any change of content, owner, mode or place shows. */
-export class File {
-  readonly path: string;
-  readonly #path: Buffer;
-  readonly #before: Buffer;
-
-  /** @throws Unsuitable when there is no such file */
-  constructor(path: string) {
-    this.path = path;
-    this.#path = Buffer.from(`${path}\0`);
-    if (!stat(this.#path)) throw new Unsuitable(`${path} can't be looked at`);
-    this.#before = Buffer.from(result);
-  }
-
-  get mode(): number {
-    return this.#before.readUInt16LE(MODE_AT);
-  }
-
-  unchanged(): boolean {
-    if (!stat(this.#path)) return false;
-    return PARTS.every(([from, to]) => this.#before.compare(result, from, to, from, to) === 0);
-  }
-
-  /** Whether the other path leads to the very same file. */
-  isAlso(path: string): boolean {
-    if (!stat(Buffer.from(`${path}\0`))) return false;
-    return [INODE_AT, DEVICE_AT].every((at) => this.#before.compare(result, at, at + 8, at, at + 8) === 0);
-  }
-}
-
-function stat(path: Buffer): boolean {
-  return statx(AT_FDCWD, path, 0, BASIC_STATS, result) === 0;
-}
+/** Where only whoever administers the system puts files. */
+const OF_SYSTEM = /^\/(usr|lib\w*|etc|bin|sbin)\//;
+/** So many places outside of the system are looked at for each run. */
+const MOST_PLACES = 64;
 
 /**
- * What a template was made of: the executable, the interpreters of a script, the loader and libraries. A template is
- * used only while all of it is what it was.
+ * What a template was made of: the executable, the interpreters of a script, the action folder, every path at which the
+ * loader looked for something, found or not, and what the server passes on to its processes. A template is used only
+ * while all of it is what it was.
  */
 export class Identity {
   /** The executable, then its interpreters. */
-  readonly #executables: readonly File[];
-  #libraries: readonly File[] = [];
+  readonly #executables: readonly Place[];
+  readonly #inheritance = new Inheritance();
+  /** Looked at for each run. */
+  #near: readonly Place[];
+  /** Looked at once a second. */
+  #far: readonly Place[] = [];
   #checkedMs = 0;
 
   /** @throws Unsuitable for what the kernel starts with other rights, or what nobody may look into */
-  constructor(exec: string) {
-    this.#executables = chainOf(exec).map((path) => new File(path));
-    for (const { path, mode } of this.#executables) {
+  constructor(exec: string, folder: string) {
+    this.#executables = startOf(exec, folder);
+    this.#near = [...this.#executables, new Place(folder)];
+    for (const { path, mode, exists } of this.#executables) {
+      if (!exists || readHead(path) === undefined) throw new Unsuitable(`${path} can't be read`);
       if ((mode & SET_ID) !== 0) throw new Unsuitable(`${path} is set-user-ID or set-group-ID`);
       if (attributeSize(path, 'security.capability', null, 0) >= 0)
         throw new Unsuitable(`${path} has file capabilities`);
@@ -83,35 +48,53 @@ export class Identity {
   }
 
   /**
-   * Adds what the started program was loaded with.
+   * Adds what the program was loaded with.
    *
-   * @throws Unsuitable when it is not the executable that was looked at, or that has changed since
+   * @param asked the places at which the loader has looked, itself among them
+   * @param mapped the files in the program's memory besides its own
+   * @throws Unsuitable when it is not the executable that was looked at, or anything has changed since
    */
-  confirm(pid: number, libraries: readonly string[]): void {
-    const program = this.#executables.at(-1) as File;
-    if (!program.isAlso(`/proc/${pid}/exe`) || !this.#executables.every((file) => file.unchanged()))
+  confirm(pid: number, asked: readonly Place[], mapped: readonly string[]): void {
+    const program = this.#executables.at(-1) as Place;
+    const found = [...this.#near, ...asked];
+    if (!program.isAlso(`/proc/${pid}/exe`) || !found.every((place) => place.unchanged()))
       throw new Unsuitable(`${program.path} changed while it was started`);
-    this.#libraries = libraries.map((path) => new File(path));
+    const unasked = mapped.find((path) => !asked.some((place) => place.isAlso(path)));
+    if (unasked !== undefined) throw new Unsuitable(`nobody knows how ${unasked} came into its memory`);
+    this.#far = asked.filter(({ path }) => OF_SYSTEM.test(path));
+    this.#near = [...this.#near, ...asked.filter(({ path }) => !OF_SYSTEM.test(path))];
+    if (this.#near.length > MOST_PLACES) throw new Unsuitable('its loader looks at too many places');
     this.#checkedMs = performance.now();
   }
 
-  /** Cheap enough for each activation: a system call per executable, and once a second one per library. */
+  /** Cheap enough for each run: a system call for the executable, one for the folder, and for whatever is near. */
   unchanged(): boolean {
-    for (const file of this.#executables) if (!file.unchanged()) return false;
+    for (const place of this.#near) if (!place.unchanged()) return false;
     const now = performance.now();
     if (now - this.#checkedMs < RECHECK_MS) return true;
     this.#checkedMs = now;
-    return this.#libraries.every((file) => file.unchanged());
+    return this.#far.every((place) => place.unchanged()) && this.#inheritance.unchanged();
   }
 }
 
-function chainOf(exec: string): string[] {
-  const paths = [exec];
-  for (let path: string | undefined = exec; path !== undefined && paths.length <= DEEPEST_SCRIPT; ) {
+/**
+ * The executable and, where that is a script, its interpreters, as far as they can be followed.
+ *
+ * @param folder from which interpreters are named, for the process begins there
+ */
+export function startOf(exec: string, folder: string): Place[] {
+  const places: Place[] = [];
+  for (let path: string | undefined = exec; path !== undefined && places.length <= DEEPEST_SCRIPT; ) {
+    places.push(new Place(path));
     const head = readHead(path);
-    if (head === undefined) throw new Unsuitable(`${path} can't be read`);
-    path = head.toString('latin1', 0, 2) === '#!' ? interpreterOf(head) : undefined;
-    if (path !== undefined) paths.push(path);
+    const named: string | undefined =
+      head?.toString('latin1', 0, 2) === '#!' ? interpreterOf(head) : undefined;
+    path = named === undefined ? undefined : from(folder, named);
   }
-  return paths;
+  return places;
+}
+
+/** A path as a process in that folder takes it; not normalised, for a link may come before `..`. */
+export function from(folder: string, path: string): string {
+  return path.startsWith('/') ? path : `${folder}/${path}`;
 }

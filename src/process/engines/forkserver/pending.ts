@@ -52,7 +52,8 @@ export class Patience {
   }
 
   #tick(): void {
-    for (const wait of this.#waits.values()) if (++wait.ticks === MOST_TICKS) wait.giveUp();
+    // Again, where it was of no use: something may have come in between.
+    for (const wait of [...this.#waits.values()]) if (++wait.ticks % MOST_TICKS === 0) wait.giveUp();
     if (this.#waits.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;

@@ -80,9 +80,15 @@ export class Reaper {
         this.sweepLater(mayNow);
         return;
       }
-      const known = new Set([...this.#ledger.pids(), ...this.#expected]);
-      for (const pid of childrenOfThisThread()) if (!known.has(pid) && isZombie(pid)) reap(pid);
+      for (const pid of this.strangers()) if (stateOf(pid) === 'Z') reap(pid);
     }, RETRY_MS).unref();
+  }
+
+  /** Children of this thread that nobody has heard of: clones on their way, or that ended there. None, in doubt. */
+  strangers(): number[] {
+    if (!this.#ledger.complete) return [];
+    const known = new Set([...this.#ledger.pids(), ...this.#expected]);
+    return childrenOfThisThread().filter((pid) => !known.has(pid));
   }
 
   close(): void {
@@ -100,11 +106,12 @@ function childrenOfThisThread(): number[] {
   return text.split(' ').filter(Boolean).map(Number);
 }
 
-function isZombie(pid: number): boolean {
+/** The letter of its state (proc(5)); empty when there is no such process. */
+export function stateOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
+    return stat.charAt(stat.lastIndexOf(')') + 2);
   } catch {
-    return false;
+    return '';
   }
 }

@@ -58,8 +58,8 @@ export class RequestBlock {
   /**
    * A run: its strings, and its three streams.
    *
-   * The variables stand at the end of their room, for on the clone's stack they come right before those of the
-   * action; what is before them is zero, for it lands on the stack as well.
+   * The variables have the shape's names, in any order. They stand at the end of their room, for on the clone's stack
+   * they come right before those of the action; what is before them is zero, for it lands on the stack as well.
    *
    * @returns the address of the struct msghdr; undefined when the strings are longer than the shape's rooms
    */
@@ -75,10 +75,7 @@ export class RequestBlock {
     const roomAt = PAYLOAD_AT + REQUEST_BYTES;
     const roomEnd = roomAt + shape.variablesRoom;
     let at = roomAt;
-    for (const [index, name] of shape.names.entries()) {
-      // Nearly always they come in the same order.
-      const entry = variables[index] as Variable;
-      const value = entry[0] === name ? entry[1] : (variables.find((one) => one[0] === name) as Variable)[1];
+    for (const [name, value] of variables) {
       // Three bytes of UTF-8 for a UTF-16 unit at most.
       if (at + 3 * (name.length + value.length) + 2 > bytes.length) return undefined;
       at += bytes.write(name, at, 'utf8');

@@ -4,7 +4,7 @@ import { type ActionImage, argumentFits, type StartRequest } from '../engine.js'
 
 /** What a template reserves for the strings of a run. */
 export interface Shape {
-  /** The variables that every run of it has, in the order of the first one's. */
+  /** The variables that every run of it has, in whatever order. */
   readonly names: readonly string[];
   /** Bytes for argv[1] with its NUL. */
   readonly argumentRoom: number;

@@ -16,6 +16,7 @@ const SATURATED_RUNS = 6;
 interface Spare {
   readonly template: Template;
   readonly channel: Channel;
+  readonly orderId: number;
   readonly orderedMs: number;
   /** 0 until it has told that it waits. */
   pid: number;
@@ -103,17 +104,18 @@ export class Spares {
   }
 
   #order(template: Template): boolean {
-    const { reactor, ledger, block } = this.#context;
+    const { block, patience, nextId } = this.#context;
     const pair = openSocketPair();
     if (pair === undefined) return false;
     const [ours, theirs] = pair;
-    const sent = template.post(block.spare(this.#context.nextId(), theirs));
+    const orderId = nextId();
+    const sent = template.post(block.spare(orderId, theirs));
     close(theirs);
     if (!sent) {
       close(ours);
       return false;
     }
-    const channel = new Channel(ours, reactor, ledger, {
+    const channel = new Channel(ours, this.#context, {
       reply: (reply) => {
         if (spare.pid === 0) this.#arrived(spare, reply.pid);
         else this.#settle(spare, outcomeOf(reply));
@@ -123,6 +125,7 @@ export class Spares {
     const spare: Spare = {
       template,
       channel,
+      orderId,
       orderedMs: performance.now(),
       pid: 0,
       expected: undefined,
@@ -132,11 +135,13 @@ export class Spares {
       unwanted: false,
     };
     this.#coming.add(spare);
+    patience.begin(orderId, () => template.giveUp());
     return true;
   }
 
   #arrived(spare: Spare, pid: number): void {
     spare.pid = pid;
+    this.#context.patience.end(spare.orderId);
     spare.expected = this.#context.reaper.expectEnd(pid);
     this.#coming.delete(spare);
     if (spare.unwanted) this.#discard(spare);
@@ -152,6 +157,7 @@ export class Spares {
   /** It has begun, or it has ended and never will. */
   #settle(spare: Spare, outcome: CloneOutcome): void {
     const { patience, reaper } = this.#context;
+    patience.end(spare.orderId);
     this.#coming.delete(spare);
     const at = this.#waiting.indexOf(spare);
     if (at >= 0) this.#waiting.splice(at, 1);

@@ -5,6 +5,7 @@ import { type CloneOutcome, outcomeOf } from './pending.js';
 import type { Expected } from './reaper.js';
 import type { Built } from './set-up/build.js';
 import type { Shape } from './shape.js';
+import { endStrays } from './strays.js';
 
 /** So many milliseconds share one layout of the address space, besides so many runs. */
 const LONGEST_LIFE_MS = 600_000;
@@ -36,7 +37,7 @@ export class Template {
     this.built = built;
     this.#context = context;
     this.#process = context.reaper.expectEnd(built.pid);
-    this.#channel = new Channel(socket, context.reactor, context.ledger, {
+    this.#channel = new Channel(socket, context, {
       reply: (reply) => {
         // A clone that could not become the action has ended already.
         if (reply.error !== 0 && reply.pid > 0) context.reaper.expectEnd(reply.pid);
@@ -81,7 +82,7 @@ export class Template {
   send(id: number, message: bigint, settle: (outcome: CloneOutcome) => void): boolean {
     if (!this.#channel.send(message)) return false;
     this.#pending.set(id, settle);
-    this.#context.patience.begin(id, () => this.kill());
+    this.#context.patience.begin(id, () => this.giveUp());
     return true;
   }
 
@@ -90,9 +91,11 @@ export class Template {
     return this.#channel.send(message);
   }
 
-  /** Ends it by force; what it has not begun is told as lost. */
-  kill(): void {
+  /** Ends it by force, with its clones that have not begun: those are told as lost. */
+  giveUp(): void {
+    const { reaper, channels } = this.#context;
     this.#process?.kill();
+    endStrays(reaper, channels);
   }
 
   /** Takes no further runs; ends once those under way have begun. */

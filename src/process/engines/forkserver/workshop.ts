@@ -3,7 +3,8 @@ import { close } from '../../libc.js';
 import type { ActionImage } from '../engine.js';
 import { openSocketPair } from './channel.js';
 import type { EngineContext } from './context.js';
-import { File } from './identity.js';
+import { startOf } from './identity.js';
+import type { Place } from './place.js';
 import { Unsuitable } from './refusal.js';
 import { buildTemplate } from './set-up/build.js';
 import { hasNames, type Shape, widened } from './shape.js';
@@ -33,7 +34,7 @@ export class Workshop {
   #lastRunMs = 0;
   /** What the last attempt failed with; undefined when it did not. */
   #failure:
-    | { readonly reason: string; readonly action: ActionImage; readonly file: File | undefined }
+    | { readonly reason: string; readonly action: ActionImage; readonly places: readonly Place[] }
     | undefined;
   #failures = 0;
   #notBeforeMs = 0;
@@ -60,8 +61,8 @@ export class Workshop {
     const failedTest = this.#context.stats.selfTest?.reason ?? '';
     if (failedTest !== '') return failedTest;
     if (this.#failure === undefined) return undefined;
-    const { reason, file } = this.#failure;
-    const other = this.#failure.action !== action || (file !== undefined && !file.unchanged());
+    const { reason, places } = this.#failure;
+    const other = this.#failure.action !== action || !places.every((place) => place.unchanged());
     if (other) this.#forgive();
     else if (performance.now() < this.#notBeforeMs) return reason;
     return undefined;
@@ -153,14 +154,14 @@ export class Workshop {
     // One that never served may be one of many.
     if (template.hasServed) this.#failures = 0;
     this.#backOff();
-    this.#failure = { reason: 'the template died', action: template.action, file: undefined };
+    this.#failure = { reason: 'the template died', action: template.action, places: [] };
   }
 
   #failed(action: ActionImage, error: unknown): void {
     this.#context.stats.add('templatesFailed');
     const reason = error instanceof Error ? error.message : String(error);
     this.#backOff();
-    this.#failure = { reason, action, file: fileOf(action.exec) };
+    this.#failure = { reason, action, places: startOf(action.exec, action.folder) };
   }
 
   #backOff(): void {
@@ -180,13 +181,4 @@ function namesAgree(one: Shape, other: Shape): boolean {
     one,
     other.names.map((name) => [name, ''] as const),
   );
-}
-
-function fileOf(path: string): File | undefined {
-  try {
-    return new File(path);
-  } catch (error) {
-    if (error instanceof Unsuitable) return undefined;
-    throw error;
-  }
 }

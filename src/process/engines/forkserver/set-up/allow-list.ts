@@ -51,10 +51,15 @@ const WRITING = 0o1103n;
 /** Descriptors up to this one were there before it began. */
 const LAST_GIVEN = 3;
 
+/** The name of a call that the allow-list has; undefined for any other. */
+export function callNamed(arch: Arch, { number }: AskedCall): CallName | undefined {
+  return NAMES.find((candidate) => arch.calls[candidate] === number);
+}
+
 /** A call that does not stand on the allow-list, in words; undefined for one that does. */
 export function forbidden(arch: Arch, call: AskedCall): string | undefined {
   if (call.auditArch !== arch.auditArch) return `a system call of another architecture (${call.number})`;
-  const name = NAMES.find((candidate) => arch.calls[candidate] === call.number);
+  const name = callNamed(arch, call);
   if (name === undefined) return `system call ${call.number}`;
   return RULES[name](call.arguments) ? undefined : `${name} with other arguments than a loader's`;
 }

@@ -2,7 +2,8 @@ import { readlinkSync } from 'node:fs';
 import { entryName } from '../../../../contract/environment.js';
 import type { ActionImage } from '../../engine.js';
 import type { Arch } from '../arch/arch.js';
-import { Identity } from '../identity.js';
+import { from, Identity } from '../identity.js';
+import { Place } from '../place.js';
 import { TooSlow, Unsuitable } from '../refusal.js';
 import { launchStrings, type Shape } from '../shape.js';
 import { STUB_CODE } from '../stub-code.js';
@@ -10,8 +11,8 @@ import { AT_RANDOM, AT_SECURE, auxiliaryVector } from './auxiliary.js';
 import { CODE_BYTES, configurationOf, STUB_BYTES } from './configuration.js';
 import { expectHarmlessConstructors } from './constructors.js';
 import { readElf } from './elf.js';
-import { type FreezePoint, ownCodeBegins, type Registered, runTo } from './freeze.js';
-import { canaryPlace, expectAlone, expectOneThreadId, mappingsOf, ThreadIdElsewhere } from './inspection.js';
+import { type FreezePoint, nothingRegistered, ownCodeBegins, type Registered, runTo } from './freeze.js';
+import { canaryPlace, expectAlone, expectOneThreadId, mappingsOf } from './inspection.js';
 import type { Launcher } from './launch.js';
 import { mapStack, type StackMap } from './stack-map.js';
 import type { Tracee } from './tracee.js';
@@ -49,27 +50,9 @@ export function buildTemplate(launcher: Launcher, arch: Arch, plan: Plan): Built
     return build(launcher, arch, plan, 'entry', '');
   } catch (error) {
     if (error instanceof TooSlow) throw error;
-    notLater = reasonOf(error);
-    // A number that is the same by chance is another one in another process.
-    if (error instanceof ThreadIdElsewhere) {
-      const second = retry(launcher, arch, plan);
-      if ('pid' in second) return second;
-      notLater = second.reason;
-    }
+    notLater = error instanceof Error ? error.message : String(error);
   }
   return build(launcher, arch, plan, 'exec', notLater);
-}
-
-function retry(launcher: Launcher, arch: Arch, plan: Plan): Built | { reason: string } {
-  try {
-    return build(launcher, arch, plan, 'entry', '');
-  } catch (error) {
-    return { reason: reasonOf(error) };
-  }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function build(
@@ -80,7 +63,7 @@ function build(
   notLater: string,
 ): Built {
   const { exec, folder } = action;
-  const identity = new Identity(exec);
+  const identity = new Identity(exec, folder);
   const tracee = launcher.launch({ exec, folder, socket, ...launchStrings(shape, action) });
   try {
     const auxiliary = auxiliaryVector(tracee.pid);
@@ -89,20 +72,23 @@ function build(
     const elf = readElf(`/proc/${tracee.pid}/exe`);
     if (elf.machine !== arch.elfMachine) throw new Unsuitable('it is built for another processor');
     const stack = mapStack(tracee, tracee.registers()[arch.stackPointer] as bigint, shape);
-    let registered: Registered = { threadId: 0n, robustList: 0n, robustListBytes: 0n };
+    let registered = nothingRegistered();
+    const loader = elf.loader === undefined ? [] : [new Place(from(folder, elf.loader))];
     if (freezePoint === 'entry') {
       if (action.environment.some((entry) => entryName(entry) === 'LD_AUDIT'))
         throw new Unsuitable('LD_AUDIT is set');
-      registered = runTo(tracee, arch, ownCodeBegins(elf, auxiliary));
+      registered = runTo(tracee, arch, ownCodeBegins(elf, auxiliary), folder);
       expectHarmlessConstructors(tracee, executable);
       const stackPointer = tracee.registers()[arch.stackPointer] as bigint;
-      expectOneThreadId(tracee, registered.threadId, stackPointer);
+      expectOneThreadId(tracee, registered.threadId, registered.toldThreadId, stackPointer);
     }
     expectAlone(tracee.pid);
-    const libraries = mappingsOf(tracee.pid).filter(
-      ({ inode, path }) => inode !== '0' && path !== executable,
+    const mapped = mappingsOf(tracee.pid).filter(({ inode, path }) => inode !== '0' && path !== executable);
+    identity.confirm(
+      tracee.pid,
+      [...loader, ...registered.asked],
+      [...new Set(mapped.map(({ path }) => path))],
     );
-    identity.confirm(tracee.pid, [...new Set(libraries.map(({ path }) => path))]);
     plant(tracee, arch, stack, shape, registered, auxiliary(AT_RANDOM));
     tracee.detach();
     return { pid: tracee.pid, freezePoint, notLater, identity };
@@ -133,7 +119,17 @@ function plant(
   const base = tracee.call(mmap, [0n, BigInt(STUB_BYTES), PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, none, 0n]);
   if (base < 0n) throw new Unsuitable(`mmap failed in it (${base})`);
   const heapEnd = tracee.call(brk, [0n]);
-  const state = { pid: tracee.pid, registers, ...registered, random, canary, heapEnd };
+  const { threadId, robustList, robustListBytes } = registered;
+  const state = {
+    pid: tracee.pid,
+    registers,
+    threadId,
+    robustList,
+    robustListBytes,
+    random,
+    canary,
+    heapEnd,
+  };
   const { stub } = STUB_CODE[process.arch as 'x64' | 'arm64'];
   tracee.write(base, Buffer.from(stub, 'base64'));
   tracee.write(base + BigInt(CODE_BYTES), configurationOf(arch, state, stack, shape));

@@ -25,8 +25,8 @@ export interface Section {
 export interface Elf {
   readonly machine: number;
   readonly entry: bigint;
-  /** Whether a loader starts it. */
-  readonly hasLoader: boolean;
+  /** The path of the loader that starts it; undefined for a static program. */
+  readonly loader: string | undefined;
   readonly dynamic: ReadonlyMap<number, bigint>;
   readonly sections: ReadonlyMap<string, Section>;
 }
@@ -65,10 +65,16 @@ function parse(read: Read, fileBytes: number): Elf {
   return {
     machine: header.readUInt16LE(18),
     entry: header.readBigUInt64LE(24),
-    hasLoader: ofType(PT_INTERP) !== undefined,
+    loader: loaderOf(read, ofType(PT_INTERP)),
     dynamic: dynamicOf(read, ofType(PT_DYNAMIC)),
     sections: sectionsOf(read, header, fileBytes),
   };
+}
+
+function loaderOf(read: Read, program: Buffer | undefined): string | undefined {
+  if (program === undefined) return undefined;
+  const text = read(Number(program.readBigUInt64LE(8)), Number(program.readBigUInt64LE(32)));
+  return text.toString('utf8', 0, text.indexOf(0));
 }
 
 function headers(read: Read, offset: number, count: number, size: number): Buffer[] {

@@ -1,7 +1,10 @@
+import { randomInt } from 'node:crypto';
 import { constants } from 'node:os';
 import type { Arch } from '../arch/arch.js';
+import { Place } from '../place.js';
 import { TooSlow, Unsuitable } from '../refusal.js';
 import { forbidden } from './allow-list.js';
+import { askedPath } from './asked-path.js';
 import { AT_BASE, AT_ENTRY } from './auxiliary.js';
 import { DT_PREINIT_ARRAY_BYTES, type Elf } from './elf.js';
 import type { Tracee } from './tracee.js';
@@ -12,9 +15,13 @@ import type { Tracee } from './tracee.js';
  */
 export type FreezePoint = 'exec' | 'entry';
 
-/** What the C library told the kernel on the way, for clones to tell it again; 0n where it did not. */
+/** What happened on the way. What the C library told the kernel, clones tell it again; 0n where it did not. */
 export interface Registered {
+  /** Where it looked for files, found or not. */
+  readonly asked: Place[];
   threadId: bigint;
+  /** The number that it was told as its thread id, see {@link disguise}; 0 where it did not ask. */
+  toldThreadId: number;
   robustList: bigint;
   robustListBytes: bigint;
 }
@@ -30,7 +37,7 @@ export interface Registered {
  * @throws Unsuitable when there is no such place
  */
 export function ownCodeBegins(elf: Elf, auxiliary: (key: number) => bigint): bigint {
-  if (elf.hasLoader && auxiliary(AT_BASE) !== 0n) {
+  if (elf.loader !== undefined && auxiliary(AT_BASE) !== 0n) {
     if ((elf.dynamic.get(DT_PREINIT_ARRAY_BYTES) ?? 0n) !== 0n)
       throw new Unsuitable('it has code that runs before its libraries');
     return auxiliary(AT_ENTRY);
@@ -43,14 +50,39 @@ export function ownCodeBegins(elf: Elf, auxiliary: (key: number) => bigint): big
 }
 
 const MOST_CALLS = 5000;
+/** Larger than any process id (proc(5), pid_max), and positive as an int. */
+const LEAST_TOLD = 2 ** 30;
+const MOST_TOLD = 2 ** 31 - 1;
+
+/**
+ * Lets set_tid_address(2), at whose entry it stands, answer a number that stands nowhere else in the process's memory:
+ * all that the C library makes of its thread id can be told by it. The id itself is as small as any other number, in a
+ * container that has just begun above all. Clones get their own from clone(2).
+ *
+ * @param before what an earlier call has answered; 0 for none
+ */
+function disguise(tracee: Tracee, arch: Arch, before: number): number {
+  const told = before === 0 ? randomInt(LEAST_TOLD, MOST_TOLD) : before;
+  if (tracee.run('call').kind !== 'call') throw new Unsuitable('it did not come back from set_tid_address');
+  const registers = tracee.registers();
+  registers[arch.callResult] = BigInt(told);
+  tracee.setRegisters(registers);
+  return told;
+}
+
+/** What there is of a program that has not begun. */
+export function nothingRegistered(): Registered {
+  return { asked: [], threadId: 0n, toldThreadId: 0, robustList: 0n, robustListBytes: 0n };
+}
 
 /**
  * Lets the program run to an address, and checks each system call on the way.
  *
+ * @param folder its working directory
  * @throws Unsuitable naming the first call that is not allowed
  */
-export function runTo(tracee: Tracee, arch: Arch, address: bigint): Registered {
-  const registered = { threadId: 0n, robustList: 0n, robustListBytes: 0n };
+export function runTo(tracee: Tracee, arch: Arch, address: bigint, folder: string): Registered {
+  const registered = nothingRegistered();
   const start = tracee.registers()[arch.programCounter];
   if (start === address) return registered;
   const code = tracee.patch(address, arch.trap);
@@ -68,8 +100,15 @@ export function runTo(tracee: Tracee, arch: Arch, address: bigint): Registered {
     const refused = forbidden(arch, call);
     if (refused !== undefined) throw new Unsuitable(`${refused} before its own code began`);
     if (++calls > MOST_CALLS) throw new Unsuitable('too many system calls before its own code began');
+    const path = askedPath(tracee, arch, call, folder);
+    // Looked at now, before the call is made: a change in between shows.
+    if (path !== undefined && !registered.asked.some((place) => place.path === path))
+      registered.asked.push(new Place(path));
     const [first = 0n, second = 0n] = call.arguments;
-    if (call.number === setThreadId) registered.threadId = first;
+    if (call.number === setThreadId) {
+      registered.threadId = first;
+      registered.toldThreadId = disguise(tracee, arch, registered.toldThreadId);
+    }
     if (call.number === setRobustList)
       Object.assign(registered, { robustList: first, robustListBytes: second });
     if (call.number === getrandom && ++randomCalls > 1)

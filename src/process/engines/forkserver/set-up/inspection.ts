@@ -40,9 +40,12 @@ export function expectAlone(pid: number): void {
  * written by clone(2). A library that keeps it elsewhere (musl) or also elsewhere (glibc before 2.25 its process id)
  * would have the template's in each clone.
  *
- * @param address as given to set_tid_address(2); 0n when it was not called
+ * @param address as given to set_tid_address(2); 0n when it was not called, so that nobody knows the id
+ * @param told what that call has answered, a number that nothing else has
+ * @throws Unsuitable naming the places
  */
-export function expectOneThreadId(tracee: Tracee, address: bigint, stackPointer: bigint): void {
+export function expectOneThreadId(tracee: Tracee, address: bigint, told: number, stackPointer: bigint): void {
+  if (address === 0n) return;
   const places: bigint[] = [];
   let scanned = 0;
   for (const { begin, end, access, path } of mappingsOf(tracee.pid)) {
@@ -51,26 +54,11 @@ export function expectOneThreadId(tracee: Tracee, address: bigint, stackPointer:
     const from = path === '[stack]' ? stackPointer & ~7n : begin;
     scanned += Number(end - from);
     if (scanned > MOST_SCANNED_BYTES) break;
-    places.push(...placesOf(tracee.read(from, Number(end - from)), tracee.pid, from));
+    places.push(...placesOf(tracee.read(from, Number(end - from)), told, from));
   }
-  const [only] = places;
-  if (address === 0n ? only !== undefined : places.length !== 1 || only !== address) {
-    const where = places.map((place) => place.toString(16)).join(', ') || 'nowhere';
-    throw new ThreadIdElsewhere(
-      `its thread id is at ${where}, not at ${address.toString(16)} alone`,
-      places.filter((place) => place !== address),
-    );
-  }
-}
-
-/** May be chance: another number that happens to be the same. */
-export class ThreadIdElsewhere extends Unsuitable {
-  readonly places: readonly bigint[];
-
-  constructor(message: string, places: readonly bigint[]) {
-    super(message);
-    this.places = places;
-  }
+  if (places.length === 1 && places[0] === address) return;
+  const where = places.map((place) => place.toString(16)).join(', ') || 'nowhere';
+  throw new Unsuitable(`its thread id is at ${where}, not at ${address.toString(16)} alone`);
 }
 
 function placesOf(bytes: Buffer, value: number, from: bigint): bigint[] {

@@ -1,0 +1,67 @@
+import { statx } from './native.js';
+
+const AT_FDCWD = -100;
+const BASIC_STATS = 0x7ff;
+const RESULT_BYTES = 256;
+const MODE_AT = 28;
+const INODE_AT = 32;
+const DEVICE_AT = 136;
+const FILE_TYPE = 0o170000;
+const FOLDER = 0o040000;
+/** Parts of struct statx: owner, mode, inode, size; ctime and mtime; device. */
+const OF_FILE = [
+  [20, 48],
+  [96, 128],
+  [136, 144],
+] as const;
+/** Of a folder only which one it is, and who may what: what is in it has paths of its own. */
+const OF_FOLDER = [
+  [20, 40],
+  [136, 144],
+] as const;
+
+const result = Buffer.alloc(RESULT_BYTES);
+
+/** What a path led to, links followed: a file, a folder, or nothing. Any change of it shows. */
+export class Place {
+  readonly path: string;
+  readonly #path: Buffer;
+  readonly #before: Buffer | undefined;
+  readonly #parts: readonly (readonly [from: number, to: number])[];
+
+  /** @param path absolute */
+  constructor(path: string) {
+    this.path = path;
+    this.#path = Buffer.from(`${path}\0`);
+    this.#before = stat(this.#path) ? Buffer.from(result) : undefined;
+    this.#parts = (this.mode & FILE_TYPE) === FOLDER ? OF_FOLDER : OF_FILE;
+  }
+
+  get exists(): boolean {
+    return this.#before !== undefined;
+  }
+
+  /** Type and permissions (inode(7)); 0 where there was nothing. */
+  get mode(): number {
+    return this.#before?.readUInt16LE(MODE_AT) ?? 0;
+  }
+
+  /** Whether it leads to the same, and that is as it was. Takes a microsecond or two. */
+  unchanged(): boolean {
+    const before = this.#before;
+    const found = stat(this.#path);
+    if (before === undefined || !found) return before === undefined && !found;
+    return this.#parts.every(([from, to]) => before.compare(result, from, to, from, to) === 0);
+  }
+
+  /** Whether the other path leads to the very same file. */
+  isAlso(path: string): boolean {
+    const before = this.#before;
+    if (before === undefined || !stat(Buffer.from(`${path}\0`))) return false;
+    return [INODE_AT, DEVICE_AT].every((at) => before.compare(result, at, at + 8, at, at + 8) === 0);
+  }
+}
+
+function stat(path: Buffer): boolean {
+  return statx(AT_FDCWD, path, 0, BASIC_STATS, result) === 0;
+}
