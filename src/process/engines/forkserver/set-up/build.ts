@@ -11,14 +11,17 @@ import { CODE_BYTES, configurationOf, STUB_BYTES } from './configuration.js';
 import { expectHarmlessConstructors } from './constructors.js';
 import { readElf } from './elf.js';
 import { type FreezePoint, ownCodeBegins, type Registered, runTo } from './freeze.js';
-import { canaryPlace, expectAlone, expectOneThreadId, mappingsOf, ThreadIdElsewhere } from './inspection.js';
+import { canaryPlace, expectAlone, mappingsOf } from './inspection.js';
 import type { Launcher } from './launch.js';
 import { mapStack, type StackMap } from './stack-map.js';
+import { expectOneThreadId, type Sightings, ThreadIdUndecided } from './thread-id.js';
 import type { Tracee } from './tracee.js';
 
 const PROT_READ_WRITE = 3n;
 const PROT_READ_EXECUTE = 5n;
 const MAP_PRIVATE_ANONYMOUS = 0x22n;
+/** Two processes with the same layout of memory tell chance from a thread id; most programs have one layout only. */
+const MOST_ATTEMPTS = 4;
 
 /** A template process that runs. */
 export interface Built {
@@ -44,40 +47,33 @@ export interface Plan {
  * @throws Unsuitable when no template can be made of this action
  */
 export function buildTemplate(launcher: Launcher, arch: Arch, plan: Plan): Built {
-  let notLater: string;
-  try {
-    return build(launcher, arch, plan, 'entry', '');
-  } catch (error) {
-    if (error instanceof TooSlow) throw error;
-    notLater = reasonOf(error);
-    // A number that is the same by chance is another one in another process.
-    if (error instanceof ThreadIdElsewhere) {
-      const second = retry(launcher, arch, plan);
-      if ('pid' in second) return second;
-      notLater = second.reason;
+  const seen: Sightings[] = [];
+  let notLater = '';
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    try {
+      return build(launcher, arch, plan, { freezePoint: 'entry', seen });
+    } catch (error) {
+      if (error instanceof TooSlow) throw error;
+      notLater = error instanceof Error ? error.message : String(error);
+      if (!(error instanceof ThreadIdUndecided)) break;
+      seen.push(error.sightings);
     }
   }
-  return build(launcher, arch, plan, 'exec', notLater);
+  return build(launcher, arch, plan, { freezePoint: 'exec', notLater });
 }
 
-function retry(launcher: Launcher, arch: Arch, plan: Plan): Built | { reason: string } {
-  try {
-    return build(launcher, arch, plan, 'entry', '');
-  } catch (error) {
-    return { reason: reasonOf(error) };
-  }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+interface Aim {
+  readonly freezePoint: FreezePoint;
+  readonly notLater?: string;
+  /** What earlier attempts saw of the thread id. */
+  readonly seen?: readonly Sightings[];
 }
 
 function build(
   launcher: Launcher,
   arch: Arch,
   { action, shape, socket }: Plan,
-  freezePoint: FreezePoint,
-  notLater: string,
+  { freezePoint, notLater = '', seen = [] }: Aim,
 ): Built {
   const { exec, folder } = action;
   const identity = new Identity(exec);
@@ -96,7 +92,8 @@ function build(
       registered = runTo(tracee, arch, ownCodeBegins(elf, auxiliary));
       expectHarmlessConstructors(tracee, executable);
       const stackPointer = tracee.registers()[arch.stackPointer] as bigint;
-      expectOneThreadId(tracee, registered.threadId, stackPointer);
+      const { pointersAt } = stack;
+      expectOneThreadId(tracee, registered.threadId, stackPointer, pointersAt, seen);
     }
     expectAlone(tracee.pid);
     const libraries = mappingsOf(tracee.pid).filter(

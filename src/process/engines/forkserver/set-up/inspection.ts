@@ -5,8 +5,6 @@ import type { Tracee } from './tracee.js';
 
 /** What it was given, and nothing else. */
 const DESCRIPTORS = '0 1 2 3';
-/** More writable memory than this is not looked through. */
-const MOST_SCANNED_BYTES = 16 * 1024 * 1024;
 
 /** A part of a process's memory (proc(5), `/proc/[pid]/maps`). */
 export interface Mapping {
@@ -33,52 +31,6 @@ export function expectAlone(pid: number): void {
   if (tasks !== 1) throw new Unsuitable(`it has ${tasks} threads before its own code begins`);
   const descriptors = readdirSync(`/proc/${pid}/fd`).sort().join(' ');
   if (descriptors !== DESCRIPTORS) throw new Unsuitable(`it has the descriptors ${descriptors}`);
-}
-
-/**
- * The C library keeps its thread id where the kernel was told to clear it (glibc), and there alone: a clone's is
- * written by clone(2). A library that keeps it elsewhere (musl) or also elsewhere (glibc before 2.25 its process id)
- * would have the template's in each clone.
- *
- * @param address as given to set_tid_address(2); 0n when it was not called
- */
-export function expectOneThreadId(tracee: Tracee, address: bigint, stackPointer: bigint): void {
-  const places: bigint[] = [];
-  let scanned = 0;
-  for (const { begin, end, access, path } of mappingsOf(tracee.pid)) {
-    if (!access.startsWith('rw')) continue;
-    // What lies below the stack pointer is nobody's any more.
-    const from = path === '[stack]' ? stackPointer & ~7n : begin;
-    scanned += Number(end - from);
-    if (scanned > MOST_SCANNED_BYTES) break;
-    places.push(...placesOf(tracee.read(from, Number(end - from)), tracee.pid, from));
-  }
-  const [only] = places;
-  if (address === 0n ? only !== undefined : places.length !== 1 || only !== address) {
-    const where = places.map((place) => place.toString(16)).join(', ') || 'nowhere';
-    throw new ThreadIdElsewhere(
-      `its thread id is at ${where}, not at ${address.toString(16)} alone`,
-      places.filter((place) => place !== address),
-    );
-  }
-}
-
-/** May be chance: another number that happens to be the same. */
-export class ThreadIdElsewhere extends Unsuitable {
-  readonly places: readonly bigint[];
-
-  constructor(message: string, places: readonly bigint[]) {
-    super(message);
-    this.places = places;
-  }
-}
-
-function placesOf(bytes: Buffer, value: number, from: bigint): bigint[] {
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-  const found: bigint[] = [];
-  for (let at = words.indexOf(value); at >= 0; at = words.indexOf(value, at + 1))
-    found.push(from + BigInt(4 * at));
-  return found;
 }
 
 /**
