@@ -21,8 +21,8 @@ export async function bench(argv: readonly string[], home: URL): Promise<number>
   const entry = new URL('dist/bench/cli.js', home);
   if (!existsSync(entry)) {
     process.stderr.write(
-      'hyperskeleton: this installation has the server only; bench runs in a clone of the project,\n' +
-        'and measures a server elsewhere by its address: hyperskeleton bench --url http://127.0.0.1:8080\n',
+      'hyperskeleton: this installation has the server only. In a clone of the project:\n' +
+        'npm ci && npm run bench -- --url http://127.0.0.1:8080\n',
     );
     return USAGE_STATUS;
   }

@@ -16,7 +16,7 @@ it('an installation without the harness says so, and where there is one', async 
   });
   try {
     expect(await bench([], pathToFileURL(`${home}/`))).toBe(2);
-    expect(said).toMatch(/has the server only.*clone of the project/);
+    expect(said).toMatch(/has the server only.*clone of the project:\nnpm ci && npm run bench/);
   } finally {
     rmSync(home, { recursive: true });
   }
