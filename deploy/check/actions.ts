@@ -25,11 +25,11 @@ export const PYTHON =
 /** Says when it has begun, and ends some seconds later. */
 export const SLOW = '#!/bin/sh\necho begun >&2\nsleep 3\necho \'{"slow":true}\'\n';
 
-/** Touches as many megabytes as it is told. */
+/** Holds as many megabytes as it is told, for so long. */
 export const GREEDY = `#!/usr/bin/env node
-const { megabytes } = JSON.parse(process.argv[2]);
+const { megabytes, holdMs = 0 } = JSON.parse(process.argv[2]);
 const held = Array.from({ length: megabytes }, () => Buffer.alloc(2 ** 20, 1));
-console.log(JSON.stringify({ megabytes: held.length }));
+setTimeout(() => console.log(JSON.stringify({ megabytes: held.length })), holdMs);
 `;
 
 /** An action that stays, in the ActionLoop protocol. */

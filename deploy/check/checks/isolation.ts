@@ -5,6 +5,8 @@ import { type Check, HARDENED, WRITABLE_ACTION } from '../check.js';
 import type { Container } from '../container.js';
 
 const WITHIN_MS = 20_000;
+/** Runs that no container of {@link HARDENED} has the memory for together. */
+const AT_ONCE = 12;
 /** Docker's syntax; only what matters is refused, for what else a profile holds depends on the engine. */
 function profileWithoutPtrace(excludes: object): string {
   const rule = { names: ['ptrace'], action: 'SCMP_ACT_ERRNO', errnoRet: 1, ...excludes };
@@ -95,6 +97,22 @@ export const ISOLATION_CHECKS: readonly Check[] = [
       equal('status', status, 502);
       equal('text', text, '{"error":"The action did not return a dictionary or array."}');
       equal('the next', (await container.post('/run', { value: { megabytes: 1 } })).text, '{"megabytes":1}');
+    },
+  },
+  {
+    title: 'actions that exceed the memory together: each is answered, the server lives',
+    run: async ({ slim, serve, install }) => {
+      const flags = [...HARDENED, WRITABLE_ACTION, '--memory-swap=256m'];
+      const container = await serve({ image: slim, flags });
+      await install(container, GREEDY);
+      const runs = Array.from({ length: AT_ONCE }, () =>
+        container.post('/run', { value: { megabytes: 40, holdMs: 5000 } }),
+      );
+      const statuses = (await Promise.all(runs)).map(({ status }) => status);
+      const all = statuses.every((status) => status === 200 || status === 502);
+      holds('the statuses', all && statuses.includes(502), '200 or 502, some 502', statuses);
+      equal('the next', (await container.post('/run', { value: { megabytes: 1 } })).text, '{"megabytes":1}');
+      equal('exit status', container.stop(), 0);
     },
   },
 ];
