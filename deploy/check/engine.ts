@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 
 const CANDIDATES = ['docker', 'podman'];
 const BUILD_TIMEOUT_MS = 15 * 60_000;
-const COMMAND_TIMEOUT_MS = 60_000;
+/** A machine that has other things to do may take its time. */
+const COMMAND_TIMEOUT_MS = 3 * 60_000;
 const MOST_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /** What a command of the engine gave. */

@@ -3,6 +3,7 @@ import { equal, eventually, holds, matches } from '../../../conformance/check.js
 import { ECHO, GREEDY, SLOW } from '../actions.js';
 import { type Check, HARDENED, WRITABLE_ACTION } from '../check.js';
 import type { Container } from '../container.js';
+import type { Outcome } from '../engine.js';
 
 const WITHIN_MS = 20_000;
 /** Runs that no container of {@link HARDENED} has the memory for together. */
@@ -20,12 +21,18 @@ async function runUntilCloned(container: Container): Promise<void> {
   });
 }
 
+/** What doctor tells. */
+function doctor({ status, stdout, stderr }: Outcome): string {
+  equal(`the status of doctor (${stderr.trim()})`, status, 0);
+  return stdout;
+}
+
 /** What the container's limits and filters do: freezing, memory, seccomp; which engine runs then. */
 export const ISOLATION_CHECKS: readonly Check[] = [
   ...[[], [...HARDENED, WRITABLE_ACTION]].map((flags) => ({
     title: `the fork server is used under the default profile${flags.length > 0 ? ', hardened' : ''}`,
     run: async ({ slim, run, serve, install }: Parameters<Check['run']>[0]) => {
-      const { stdout } = run(slim, flags, 'hyperskeleton', 'doctor');
+      const stdout = doctor(run(slim, flags, 'hyperskeleton', 'doctor'));
       matches('doctor', stdout, /^forkserver +works: .* stands before its own code$/m);
       matches('doctor', stdout, /under a seccomp filter/);
       matches('doctor', stdout, /HYPERSKELETON_ENGINE=auto: forkserver is used/);
@@ -38,8 +45,7 @@ export const ISOLATION_CHECKS: readonly Check[] = [
     title: 'where a profile refuses ptrace, posix_spawn is used and doctor says why',
     run: async ({ slim, run, serve, install, file }) => {
       const flags = [`--security-opt=seccomp=${file('profile.json', profileWithoutPtrace({}))}`];
-      const { status, stdout } = run(slim, flags, 'hyperskeleton', 'doctor');
-      equal('status of doctor', status, 0);
+      const stdout = doctor(run(slim, flags, 'hyperskeleton', 'doctor'));
       matches('doctor', stdout, /^forkserver +no: ptrace: EPERM \(the seccomp profile of this container/m);
       matches('doctor', stdout, /HYPERSKELETON_ENGINE=auto: posix_spawn is used/);
       const container = await serve({ image: slim, flags });
@@ -65,10 +71,10 @@ export const ISOLATION_CHECKS: readonly Check[] = [
     run: ({ slim, run, file }) => {
       const profile = profileWithoutPtrace({ excludes: { caps: ['CAP_SYS_PTRACE'] } });
       const seccomp = `--security-opt=seccomp=${file('profile.json', profile)}`;
-      const doctor = (...flags: string[]): string =>
-        run(slim, [seccomp, ...flags], 'hyperskeleton', 'doctor').stdout;
-      matches('without', doctor(), /^forkserver +no: ptrace: EPERM/m);
-      matches('with it', doctor('--cap-add=SYS_PTRACE'), /^forkserver +works/m);
+      const told = (...flags: string[]): string =>
+        doctor(run(slim, [seccomp, ...flags], 'hyperskeleton', 'doctor'));
+      matches('without', told(), /^forkserver +no: ptrace: EPERM/m);
+      matches('with it', told('--cap-add=SYS_PTRACE'), /^forkserver +works/m);
     },
   },
   {
