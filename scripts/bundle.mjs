@@ -4,8 +4,10 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { LOADED_PACKAGES } from './loaded-packages.mjs';
 
-const external = [/^node:/, '@napi-rs/nice', 'koffi', 'uWebSockets.js', 'pino', 'adm-zip'];
+// piscina asks for the last one only where threads are to be nicer than their process, which ours are not.
+const external = [/^node:/, ...LOADED_PACKAGES, '@napi-rs/nice'];
 
 const unused = (name) => fileURLToPath(new URL(`unused/${name}.cjs`, import.meta.url));
 

@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { LoopImage } from '../pool/messages.js';
 import { hasKnownFormat } from '../process/engines/child-process.js';
 import type { ProcessExit } from '../process/engines/engine.js';
+import { endBeforeServer } from '../process/oom-preference.js';
 import { withoutPrecedence } from '../process/precedence.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
 
@@ -35,6 +36,7 @@ export function plainLauncher(logs: readonly [stdout: number, stderr: number]): 
       const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
       return { errno: error.code ?? 'EINVAL' };
     }
+    endBeforeServer(child.pid);
     return new PlainChannel(child, child.pid, answered);
   };
 }

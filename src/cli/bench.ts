@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const USAGE_STATUS = 2;
@@ -12,18 +12,26 @@ interface Harness {
 
 /**
  * `hyperskeleton bench`: hands over to the harness, which is no part of the server and needs packages that an
- * installation of the server goes without (D-30).
+ * installation of the server goes without (D-30); an image goes without the harness too.
  *
  * @param home the package's folder
- * @returns the exit status: 2 where those packages are missing
+ * @returns the exit status: 2 where the harness or those packages are missing
  */
 export async function bench(argv: readonly string[], home: URL): Promise<number> {
+  const entry = new URL('dist/bench/cli.js', home);
+  if (!existsSync(entry)) {
+    process.stderr.write(
+      'hyperskeleton: this installation has the server only. In a clone of the project:\n' +
+        'npm ci && npm run bench -- --url http://127.0.0.1:8080\n',
+    );
+    return USAGE_STATUS;
+  }
   let harness: Harness;
   try {
     // The harness loads its parts on demand; what is missing is to be said before anything is measured.
     const { resolve } = createRequire(new URL('package.json', home));
     for (const name of NEEDED) resolve(name);
-    harness = (await import(new URL('dist/bench/cli.js', home).href)) as Harness;
+    harness = (await import(entry.href)) as Harness;
   } catch (error) {
     if (!isMissingModule(error)) throw error;
     process.stderr.write(

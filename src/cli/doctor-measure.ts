@@ -3,7 +3,7 @@ import type { ActionImage, ExecEngine } from '../process/engines/engine.js';
 /** What an engine gives. */
 export interface Rate {
   readonly perSecond: number;
-  /** From the start to the end of one run. */
+  /** From the start to the end of one run; NaN where none was started. */
   readonly medianMs: number;
   readonly refused: number;
 }
@@ -15,8 +15,10 @@ const WARM_UP_RUNS = 20;
 /** Runs the action for so many seconds, one after the other for the time and several at once for the rate. */
 export async function measureRate(engine: ExecEngine, action: ActionImage, seconds: number): Promise<Rate> {
   let refused = 0;
-  const run = async (): Promise<void> => {
-    if (!(await runOnce(engine, action))) refused++;
+  const run = async (): Promise<boolean> => {
+    const started = await runOnce(engine, action);
+    if (!started) refused++;
+    return started;
   };
   for (let count = 0; count < WARM_UP_RUNS; count++) await run();
   refused = 0;
@@ -24,16 +26,14 @@ export async function measureRate(engine: ExecEngine, action: ActionImage, secon
   const half = (seconds * 1000) / 2;
   for (const end = performance.now() + half; performance.now() < end; ) {
     const begin = performance.now();
-    await run();
-    times.push(performance.now() - begin);
+    if (await run()) times.push(performance.now() - begin);
   }
   let count = 0;
   const begin = performance.now();
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
       while (performance.now() < begin + half) {
-        await run();
-        count++;
+        if (await run()) count++;
       }
     }),
   );

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inheritedEntries } from '../contract/environment.js';
@@ -6,6 +6,7 @@ import { ChildProcessEngine } from '../process/engines/child-process.js';
 import type { ActionImage, EngineName, ExecEngine } from '../process/engines/engine.js';
 import { createLedgers, Ledger } from '../process/ledger.js';
 import { measureRate, type Rate } from './doctor-measure.js';
+import { type MeasuredScript, placeScript } from './doctor-script.js';
 import { readCommandLine } from './flags.js';
 
 /** What the doctor is told. */
@@ -30,7 +31,6 @@ interface Candidate {
 
 const SECONDS = 2;
 const THREAD_ID = 1;
-const SCRIPT = '#!/bin/sh\nread -r line\necho "$line"\n';
 
 /**
  * `hyperskeleton doctor`: which engine runs here and, for each that does not, why; what a template costs, and what
@@ -43,23 +43,15 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   write(
     `Node ${process.version} on Linux ${release()}, ${process.arch}, user ${process.getuid?.() ?? '?'}${systemFacts()}\n\n`,
   );
-  const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-doctor-'));
   const ledger = new Ledger(createLedgers(1), THREAD_ID);
   const { candidates, close } = await candidatesOf(ledger);
+  const parents = [tmpdir(), ...(options.actionRoot === undefined ? [] : [options.actionRoot])];
+  const script = placeScript(parents);
   try {
-    const exec = join(folder, 'exec');
-    writeFileSync(exec, SCRIPT, { mode: 0o755 });
-    const action = imageOf(exec, folder);
-    for (const { name, engine, reason, template } of candidates) {
-      if (engine === undefined) {
-        write(`${name.padEnd(14)} no: ${reason}\n`);
-        continue;
-      }
-      const rate = await measureRate(engine, action, options.seconds ?? SECONDS);
-      write(
-        `${name.padEnd(14)} works: ${describe(rate)}${template === undefined ? '' : `; ${template(action)}`}\n`,
-      );
-    }
+    for (const candidate of candidates)
+      write(`${candidate.name.padEnd(14)} ${await examine(candidate, script, options.seconds ?? SECONDS)}\n`);
+    if (script === undefined)
+      write(`\nNothing is measured: no program can be put into ${parents.join(' or ')} and executed there\n`);
     const chosen = candidates.find(
       ({ name, engine }) => engine !== undefined && (options.engine === 'auto' || options.engine === name),
     );
@@ -69,8 +61,20 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   } finally {
     for (const { engine } of candidates) engine?.close();
     close();
-    rmSync(folder, { recursive: true });
+    if (script !== undefined) rmSync(script.folder, { recursive: true });
   }
+}
+
+async function examine(
+  { engine, reason, template }: Candidate,
+  script: MeasuredScript | undefined,
+  seconds: number,
+): Promise<string> {
+  if (engine === undefined) return `no: ${reason}`;
+  if (script === undefined) return 'works';
+  const action = imageOf(script.exec, script.folder);
+  const rate = await measureRate(engine, action, seconds);
+  return `works: ${describe(rate)}${template === undefined ? '' : `; ${template(action)}`}`;
 }
 
 async function candidatesOf(
@@ -110,6 +114,7 @@ function imageOf(exec: string, folder: string): ActionImage {
 }
 
 function describe({ perSecond, medianMs, refused }: Rate): string {
+  if (Number.isNaN(medianMs)) return `but none of ${refused} runs was started`;
   const note = refused === 0 ? '' : `, ${refused} refused`;
   return `${perSecond.toFixed(0)} runs/s of a small shell script in one thread, ${medianMs.toFixed(2)} ms each${note}`;
 }

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { spawn } from './libc.js';
+import { endBeforeServer } from './oom-preference.js';
 import type { LoweredLimit } from './open-files.js';
 import { SpawnAttributes } from './spawn-attributes.js';
 import type { PackedStrings } from './spawn-block.js';
@@ -45,7 +46,10 @@ export class Spawner {
       spawn.posixSpawn(this.#pid, path, actions, this.#attributes.bytes, argv, envp);
     const error = this.#limit === undefined ? start() : this.#limit.lowered(start);
     spawn.actionsDestroy(actions);
-    return error === 0 ? (this.#pid[0] as number) : -error;
+    if (error !== 0) return -error;
+    const pid = this.#pid[0] as number;
+    endBeforeServer(pid);
+    return pid;
   }
 
   /**

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { elfFacts, interpreterOf, readHead } from '../../action/executable.js';
 import { type Ledger, PID } from '../ledger.js';
+import { endBeforeServer } from '../oom-preference.js';
 import {
   type ActionImage,
   argumentFits,
@@ -62,6 +63,7 @@ export class ChildProcessEngine implements ExecEngine {
         });
       });
     }
+    endBeforeServer(child.pid);
     return { kind: 'started', process: new ChildRun(child, child.pid, argument, observer, this.#ledger) };
   }
 

@@ -10,6 +10,7 @@ import {
   nativeMemory,
   spawn,
 } from '../../../libc.js';
+import { endBeforeServer } from '../../../oom-preference.js';
 import type { LoweredLimit } from '../../../open-files.js';
 import { SpawnAttributes } from '../../../spawn-attributes.js';
 import type { Arch } from '../arch/arch.js';
@@ -80,6 +81,8 @@ export class Launcher {
    */
   launch(launch: Launch): Tracee {
     const pid = this.#spawn(launch);
+    // Clones inherit it.
+    endBeforeServer(pid);
     const status = waitFor(pid);
     if ((status & 0x7f) === 0) {
       const exitStatus = (status >> 8) & 0xff;

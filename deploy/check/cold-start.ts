@@ -1,0 +1,48 @@
+import { ECHO } from './actions.js';
+import { openBench } from './bench.js';
+import type { ContainerEngine } from './engine.js';
+
+/** Medians, in milliseconds, from the call of the engine's command on. */
+export interface ColdStart {
+  /** Until a command that does nothing has run in the image and its container is gone: the engine's own part. */
+  readonly engineMs: number;
+  /** Until the server serves. */
+  readonly readyMs: number;
+  /** Until the first run of an uploaded action is answered. */
+  readonly firstAnswerMs: number;
+}
+
+/** Starts a container so often, each time with an init and a run. */
+export async function measureColdStart(
+  engine: ContainerEngine,
+  images: { readonly slim: string; readonly full: string },
+  image: string,
+  count: number,
+): Promise<ColdStart> {
+  const samples: Record<keyof ColdStart, number[]> = { engineMs: [], readyMs: [], firstAnswerMs: [] };
+  for (let round = 0; round < count; round++) {
+    const { bench, clear } = openBench(engine, images);
+    try {
+      const begunMs = performance.now();
+      bench.run(image, [], 'true');
+      samples.engineMs.push(performance.now() - begunMs);
+      const startedMs = performance.now();
+      const container = await bench.serve({ image });
+      samples.readyMs.push(performance.now() - startedMs);
+      await bench.install(container, ECHO);
+      await container.post('/run', { value: {} });
+      samples.firstAnswerMs.push(performance.now() - startedMs);
+    } finally {
+      clear();
+    }
+  }
+  return {
+    engineMs: median(samples.engineMs),
+    readyMs: median(samples.readyMs),
+    firstAnswerMs: median(samples.firstAnswerMs),
+  };
+}
+
+function median(values: number[]): number {
+  return values.sort((one, other) => one - other)[values.length >> 1] ?? Number.NaN;
+}

@@ -1,0 +1,78 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const TELLER = fileURLToPath(new URL('../../fixtures/templates-by-number.mjs', import.meta.url));
+/** Process numbers from 1 on, as in a container. */
+const OWN_NUMBERS = ['--pid', '--fork', '--mount-proc'];
+const PROGRAM = 'int main(void) { return 0; }';
+/** Before the program's entry the loader calls the resolver, which copies the thread id of glibc's descriptor. */
+const KEEPS_THREAD_ID = `
+int kept;
+static int plain(void) { return kept; }
+static void *resolve(void) {
+  int number;
+  __asm__("movl %%fs:0x2d0, %0" : "=r"(number));
+  kept = number;
+  return plain;
+}
+int chosen(void) __attribute__((ifunc("resolve")));
+int main(void) { return chosen(); }
+`;
+
+const flags = [[], ['--user', '--map-root-user']].find(
+  (further) => spawnSync('unshare', [...further, ...OWN_NUMBERS, 'true']).status === 0,
+);
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-numbers-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function compile(name: string, source: string, ...further: string[]): string {
+  writeFileSync(join(folder, `${name}.c`), source);
+  const program = join(folder, name);
+  execFileSync('gcc', ['-w', '-O1', '-o', program, join(folder, `${name}.c`), ...further]);
+  return program;
+}
+
+function script(): string {
+  const path = join(folder, 'script');
+  writeFileSync(path, '#!/bin/bash\necho "{}"\n');
+  chmodSync(path, 0o755);
+  return path;
+}
+
+function templatesOf(programs: readonly string[]): unknown {
+  const output = execFileSync(
+    'unshare',
+    [...(flags ?? []), ...OWN_NUMBERS, process.execPath, TELLER, ...programs],
+    {
+      encoding: 'utf8',
+    },
+  );
+  return JSON.parse(output);
+}
+
+describe.runIf(flags !== undefined)('where process numbers are as small as in a container', () => {
+  it('other numbers that are the same by chance keep no program from its freeze point', () => {
+    const programs = [
+      script(),
+      '/usr/bin/python3',
+      compile('dynamic', PROGRAM),
+      compile('static', PROGRAM, '-static'),
+    ];
+    const best = { freezePoints: ['entry'], reasons: [''] };
+    expect(templatesOf(programs)).toEqual(programs.map(() => best));
+  });
+
+  it.runIf(process.arch === 'x64')('a thread id that is kept in a second place is found', () => {
+    expect(templatesOf([compile('keeps', KEEPS_THREAD_ID, '-Wl,-z,now')])).toEqual([
+      { freezePoints: ['exec'], reasons: ['its thread id is'] },
+    ]);
+  });
+});
