@@ -12,6 +12,7 @@ import { metricsCostGoal } from './goals/metrics-cost.js';
 import { rateGoal } from './goals/rate.js';
 import { roundTripGoal } from './goals/round-trip.js';
 import { sleepersGoal, thousandSleepersGoal } from './goals/sleepers.js';
+import { soakGoal } from './goals/soak.js';
 import { endOnSignals, temporaryFolder } from './support/cleanup.js';
 import { machineFacts } from './support/machine.js';
 import { buildPrograms } from './support/programs.js';
@@ -30,12 +31,16 @@ const GOALS: readonly Goal[] = [
   logFloodGoal,
   coldStartGoal,
   metricsCostGoal,
+  soakGoal,
 ];
 
 const USAGE = `Shows, side by side, whether the runtime reaches what it must.
 
 usage: npm run bench:goals -- [options]
   --only KEYS   only these goals, separated by commas: ${GOALS.map(({ key }) => key).join(', ')}
+                (${GOALS.filter(({ onlyByName }) => onlyByName)
+                  .map(({ key }) => key)
+                  .join(', ')}: only if named, it takes minutes)
   --rounds N    rounds of load for rate and latency (default 5)
   --seconds S   how long a round lasts (default 3)
   --json FILE   writes all numbers to a file
@@ -64,7 +69,8 @@ function readOptions(argv: readonly string[]): Options | undefined {
     },
   });
   if (values.help) return undefined;
-  const keys = values.only?.split(',') ?? GOALS.map(({ key }) => key);
+  const usual = GOALS.filter(({ onlyByName }) => !onlyByName).map(({ key }) => key);
+  const keys = values.only?.split(',') ?? usual;
   const unknown = keys.filter((key) => !GOALS.some((goal) => goal.key === key));
   if (unknown.length > 0) throw new RangeError(`--only: there is no goal ${unknown.join(', ')}`);
   return {

@@ -27,6 +27,8 @@ export interface Finding {
 export interface Goal {
   /** Its name on the command line. */
   readonly key: string;
+  /** It takes so long that it is measured only where it is asked for. */
+  readonly onlyByName?: boolean;
   measure(setting: Setting): Promise<Finding[]>;
 }
 

@@ -10,7 +10,7 @@ import { type Finding, type Goal, HELLO, type Setting } from './goal.js';
 
 const CONNECTIONS = 32;
 const THREADS = [1, 2, 4, 8] as const;
-const TARGET_RATIO = 0.55;
+const TARGET_RATIO = 1;
 /** How often each number of threads is tried before the rounds. */
 const TRIALS = 2;
 

@@ -17,6 +17,8 @@ export interface Programs {
   readonly work: string;
   /** The same work, for ActionLoop. */
   readonly workLoop: string;
+  /** Answers its arguments and counts its runs. */
+  readonly token: string;
 }
 
 const FLAGS = ['-O2', '-Wall', '-Wextra', '-pthread'] as const;
@@ -33,7 +35,7 @@ export async function buildPrograms(folder: string): Promise<Programs> {
     await compile([...FLAGS, ...linking, ...flags, '-o', program, join(C_SOURCES, `${source}.c`)]);
     return program;
   };
-  const [hello, helloDynamic, sleep, flood, spawnLoop, work, workLoop] = await Promise.all([
+  const [hello, helloDynamic, sleep, flood, spawnLoop, work, workLoop, token] = await Promise.all([
     build('hello'),
     build('hello', 'hello-dynamic', '-pie'),
     build('sleep'),
@@ -41,8 +43,9 @@ export async function buildPrograms(folder: string): Promise<Programs> {
     build('spawn-loop'),
     build('work'),
     build('work', 'work-loop', '-DACTIONLOOP'),
+    build('token'),
   ]);
-  return { hello, helloDynamic, sleep, flood, spawnLoop, work, workLoop };
+  return { hello, helloDynamic, sleep, flood, spawnLoop, work, workLoop, token };
 }
 
 async function compile(options: readonly string[]): Promise<void> {

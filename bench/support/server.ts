@@ -31,13 +31,15 @@ export interface LaunchOptions {
 /** A real server process with default settings. */
 export class BenchServer {
   readonly port: number;
+  readonly actionRoot: string;
   /** When its process was started, on the clock of `performance`. */
   readonly launchedMs: number;
   readonly #process: ChildProcess;
   readonly #end: () => void;
 
-  private constructor(port: number, launchedMs: number, process: ChildProcess) {
+  private constructor(port: number, actionRoot: string, launchedMs: number, process: ChildProcess) {
     this.port = port;
+    this.actionRoot = actionRoot;
     this.launchedMs = launchedMs;
     this.#process = process;
     this.#end = onEnd(() => process.kill('SIGKILL'));
@@ -66,7 +68,7 @@ export class BenchServer {
     closeSync(stderr);
     if (options.stdoutFd === undefined) closeSync(stdout);
     await once(child, 'spawn');
-    return new BenchServer(port, launchedMs, child);
+    return new BenchServer(port, actionRoot, launchedMs, child);
   }
 
   /** Starts a server and waits until it serves. */
