@@ -24,6 +24,7 @@ const bundle = await rolldown({
   input: {
     main: 'dist/src/main.js',
     'worker/entry': 'dist/src/worker/entry.js',
+    'code-cache': 'dist/src/start/code-cache.js',
     // piscina looks for its side of a thread beside itself.
     'chunks/worker': 'node_modules/piscina/dist/worker.js',
   },
@@ -38,6 +39,8 @@ const bundle = await rolldown({
 await bundle.write({
   dir: 'dist/server',
   format: 'cjs',
+  // A script that V8 takes from the code cache can't import.
+  dynamicImportInCjs: false,
   // Only what nobody executes goes: a stack trace still names what it passed.
   minify: { mangle: false, compress: false, codegen: { removeWhitespace: true } },
   entryFileNames: '[name].js',

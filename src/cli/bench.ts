@@ -5,6 +5,9 @@ const USAGE_STATUS = 2;
 /** What the harness needs beyond what the server does. */
 const NEEDED = ['autocannon', 'hdr-histogram-js', 'zod', 'echarts'] as const;
 
+/** The bundle's own import() is a require(), which can't load a module. */
+const importModule = new Function('url', 'return import(url)') as (url: string) => Promise<unknown>;
+
 /** The harness, as `dist/bench/cli.js` exports it. */
 interface Harness {
   bench(argv: readonly string[]): Promise<number>;
@@ -31,7 +34,7 @@ export async function bench(argv: readonly string[], home: URL): Promise<number>
     // The harness loads its parts on demand; what is missing is to be said before anything is measured.
     const { resolve } = createRequire(new URL('package.json', home));
     for (const name of NEEDED) resolve(name);
-    harness = (await import(entry.href)) as Harness;
+    harness = (await importModule(entry.href)) as Harness;
   } catch (error) {
     if (!isMissingModule(error)) throw error;
     process.stderr.write(

@@ -57,18 +57,20 @@ export async function serve(config: Config): Promise<void> {
     );
   }
   const actionRoot = actionRootFor(config.actionRoot);
-  if (config.protocol === 'classic') ensureAction(actionRoot);
-  else mkdirSync(actionRoot, { recursive: true });
-  // Before a thread or a native library is loaded: ending the process in the middle of that can crash it.
-  await refuseBusyPort(config.port);
-  if (config.metricsPort !== undefined) await refuseBusyPort(config.metricsPort);
   let engine = 'starting';
   const settings = { ...workerSettings(config, actionRoot, CONTAINER_LOGS), priority: takePrecedence() };
+  // Before all else: the start of its thread takes longer than that of everything on this one.
   const pool = new WorkerPool(settings, {
     workerLost: (threadId, killed) => {
       if (recorder !== undefined) recorder.workersLost++;
       log.warn('worker thread lost', { threadId, killed });
     },
+  });
+  await closingOnError(pool, async () => {
+    if (config.protocol === 'classic') ensureAction(actionRoot);
+    else mkdirSync(actionRoot, { recursive: true });
+    await refuseBusyPort(config.port);
+    if (config.metricsPort !== undefined) await refuseBusyPort(config.metricsPort);
   });
   const clock = new AwakeClock();
   const action = new ActionState(config.allowReinit);
@@ -124,11 +126,7 @@ export async function serve(config: Config): Promise<void> {
   startup.ends('listen');
   endOnSignals(service, http);
   survive(log);
-  const hello = await pool.hello().catch(async (error: unknown) => {
-    // Ending the process under a thread that lives can crash it.
-    await pool.close();
-    throw error;
-  });
+  const hello = await closingOnError(pool, () => pool.hello());
   engine = hello.engine;
   startup.ends('worker');
   watchSelfTest(pool, (reason) => {
@@ -146,6 +144,16 @@ export async function serve(config: Config): Promise<void> {
     process.stderr.write(
       `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
     );
+}
+
+/** Ending the process under a thread that lives, or loads a native library, can crash it. */
+async function closingOnError<Result>(pool: WorkerPool, act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
 }
 
 /** A cold start is over by then. */
