@@ -56,9 +56,20 @@ export async function settledDescriptors(pid: number): Promise<number> {
 }
 
 function allChildrenOf(pid: number): number[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
-    readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
+  return linesOf(() => readdirSync(`/proc/${pid}/task`)).flatMap((thread) =>
+    linesOf(() => readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' '))
+      .filter(Boolean)
+      .map(Number),
   );
+}
+
+/** A process, or a thread of it, may end at any moment: then it has nothing. */
+function linesOf(read: () => string[]): string[] {
+  try {
+    return read();
+  } catch {
+    return [];
+  }
 }
 
 function isTemplate(pid: number): boolean {

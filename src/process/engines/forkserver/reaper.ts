@@ -23,6 +23,7 @@ export class Reaper {
   readonly #ledger: Ledger;
   readonly #expected = new Set<number>();
   #sweep: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(reactor: Reactor, ledger: Ledger) {
     this.#reactor = reactor;
@@ -74,6 +75,7 @@ export class Reaper {
    * @param mayNow whether no clone is on its way: one that has just ended may be about to tell
    */
   sweepLater(mayNow: () => boolean): void {
+    if (this.#closed) return;
     this.#sweep ??= setTimeout(() => {
       this.#sweep = undefined;
       if (!mayNow()) {
@@ -92,6 +94,7 @@ export class Reaper {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#sweep);
   }
 }
