@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { archiveBody, script, zipOf } from '../support/archives.js';
 import { RawConnection } from '../support/raw-http.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import { Gate, until } from '../support/run-waiting.js';
+import { Gate, settledDescriptors, until } from '../support/run-waiting.js';
 
 let server: RunServer | undefined;
 
@@ -113,6 +113,8 @@ describe('how many at once', () => {
       // Connections take descriptors too: these leave one for a request, and none for the pipes of its run.
       const idle: RawConnection[] = [];
       const used = (): number => readdirSync(`/proc/${server?.pid}/fd`).length;
+      // That of the question whether it is ready goes first.
+      await settledDescriptors(server.pid);
       while (used() < 57) {
         const open = used();
         idle.push(await RawConnection.open(server.port));
