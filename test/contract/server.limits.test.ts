@@ -112,14 +112,11 @@ describe('how many at once', () => {
       });
       // Connections take descriptors too: these leave one for a request, and none for the pipes of its run.
       const idle: RawConnection[] = [];
-      const used = (): number => readdirSync(`/proc/${server?.pid}/fd`).length;
-      // That of the question whether it is ready goes first.
-      await settledDescriptors(server.pid);
-      while (used() < 57) {
-        const open = used();
-        idle.push(await RawConnection.open(server.port));
-        await until('it is accepted', () => used() > open);
-      }
+      const { pid, port } = server;
+      const used = (): number => readdirSync(`/proc/${pid}/fd`).length;
+      for (let missing = 57 - (await settledDescriptors(pid)); missing > 0; missing--)
+        idle.push(await RawConnection.open(port));
+      await until('they are accepted', () => used() >= 57);
       const failed = await server.run();
       expect([failed.status, failed.headers['x-hyperskeleton-error']]).toEqual([500, 'run_no_resources']);
       expect(server.takeRunLogs().stdout).toBe('error: no process could be started: EMFILE\n');

@@ -50,9 +50,10 @@ function groupOf(pid: number): number | undefined {
 }
 
 /** Kills a clone that waits, unless it has begun meanwhile: that would be killing an action. */
-function killWaiting(pid: number): void {
+async function killWaiting(pid: number): Promise<void> {
   try {
     process.kill(pid, 'SIGSTOP');
+    await until('it stands still, or has ended', () => !/[RSD]/.test(stateOf(pid) ?? ''));
     process.kill(pid, templatesOf(server.pid).includes(pid) ? 'SIGKILL' : 'SIGCONT');
   } catch {
     // It has ended.
@@ -79,7 +80,7 @@ describe('templates that are killed under load', () => {
       const all = templatesOf(server.pid);
       const templates = leaders();
       for (const pid of templates) process.kill(pid, 'SIGKILL');
-      for (const pid of all.filter((one) => !templates.includes(one))) killWaiting(pid);
+      for (const pid of all.filter((one) => !templates.includes(one))) await killWaiting(pid);
     }
     goesOn = false;
     await load;
