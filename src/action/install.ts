@@ -75,17 +75,29 @@ function replace(
   exclusively(() => {
     try {
       if (bringsExec) makeExecutable(join(staging.files, 'exec'));
-      replacement.apply(staging.files, actionRoot);
+      // A process that has just been started may look for its script: not even for a moment may `exec` be none.
+      const placed = replacement.apply(staging.files, actionRoot, () =>
+        leadsToFile(staging.files, actionRoot),
+      );
       // Where a link leads can only be told once everything lies in its place.
-      for (const link of links) refuseLinkToOutside(actionRoot, link);
-      if (bringsExec) makeExecutable(join(actionRoot, 'exec'));
-      if (!isExecutable(join(actionRoot, 'exec'))) failure = { code: 'init_no_exec' };
+      if (placed) for (const link of links) refuseLinkToOutside(actionRoot, link);
+      if (placed && bringsExec) makeExecutable(join(actionRoot, 'exec'));
+      if (!placed || !isExecutable(join(actionRoot, 'exec'))) failure = { code: 'init_no_exec' };
     } catch (error) {
       failure = failureOf(error);
     }
     if (failure !== undefined) replacement.undo();
   });
   return failure;
+}
+
+/** Whether `exec` of the new files is a file, or a link that will have one at its end in the action folder. */
+function leadsToFile(files: string, actionRoot: string): boolean {
+  const exec = join(files, 'exec');
+  const stats = lstatSync(exec);
+  if (!stats.isSymbolicLink()) return stats.isFile();
+  const end = join(actionRoot, readlinkSync(exec));
+  return existsSync(end) && statSync(end).isFile();
 }
 
 /**

@@ -54,10 +54,19 @@ export class Replacement {
     }
   }
 
-  /** Moves the tree in. On an error call {@link undo}. */
-  apply(tree: string, folder: string): void {
+  /**
+   * Moves the tree in, `exec` last and only if it will do there. On an error, or a no, call {@link undo}.
+   *
+   * @param execWillDo asked when all else lies in its place
+   * @returns what it said; true where the tree has no `exec`
+   */
+  apply(tree: string, folder: string, execWillDo: () => boolean): boolean {
     const names = readdirSync(tree).sort((a, b) => Number(a === 'exec') - Number(b === 'exec'));
-    for (const name of names) this.#place(join(tree, name), join(folder, name));
+    for (const name of names) {
+      if (name === 'exec' && !execWillDo()) return false;
+      this.#place(join(tree, name), join(folder, name));
+    }
+    return true;
   }
 
   /** Puts everything back as it was, in reverse order. */

@@ -101,13 +101,13 @@ describe.each(ENGINES)('inits while runs are in flight (%s)', (engine) => {
   });
 });
 
-/** Looks for a file without a pause, on a thread of its own, until the shared number is set. */
+/** Looks for a file, at the end of a link too, without a pause, on a thread of its own, until the shared number is set. */
 const LOOKOUT = `
-  const { lstatSync } = require('node:fs');
+  const { statSync } = require('node:fs');
   const { parentPort, workerData } = require('node:worker_threads');
   let misses = 0;
   for (let looks = 0; Atomics.load(workerData.stop, 0) === 0; looks++) {
-    if (lstatSync(workerData.path, { throwIfNoEntry: false }) === undefined) misses++;
+    if (!statSync(workerData.path, { throwIfNoEntry: false })?.isFile()) misses++;
     if (looks === 0) parentPort.postMessage('looking');
   }
   parentPort.postMessage(misses);
@@ -122,7 +122,6 @@ describe('replacing', () => {
   ])('C-INIT-23: %s leaves no moment without exec', async (_what, even, odd) => {
     // A shell opens its script by name after the start, so that no lock on starts would help it.
     const server = await RunServer.start({ engine: 'posix_spawn', env: { PROXY_ALLOW_REINIT: '1' } });
-    const stop = new Int32Array(new SharedArrayBuffer(4));
     const version = (count: number): string => {
       const exec =
         (count % 2 === 0 ? even : odd) === 'file'
@@ -132,20 +131,49 @@ describe('replacing', () => {
     };
     try {
       await server.post('/init', version(0));
-      const lookout = new Worker(LOOKOUT, { eval: true, workerData: { path: server.exec, stop } });
-      await once(lookout, 'message');
-      for (let count = 1; count <= 100; count++) {
-        expect((await server.post('/init', version(count))).status).toBe(200);
-      }
-      const misses = once(lookout, 'message');
-      Atomics.store(stop, 0, 1);
-      expect(await misses).toEqual([0]);
+      const missed = await missesDuring(server.exec, async () => {
+        for (let count = 1; count <= 100; count++) {
+          expect((await server.post('/init', version(count))).status).toBe(200);
+        }
+      });
+      expect(missed).toBe(0);
     } finally {
-      Atomics.store(stop, 0, 1);
+      await server.stop();
+    }
+  });
+
+  it.each([
+    ['leads nowhere', { name: 'exec', data: 'nowhere', mode: LINK | 0o777 }],
+    ['is a folder', { name: 'exec/file', data: 'x' }],
+  ])('C-INIT-23: by an exec that %s leaves no moment without one', async (_what, entry) => {
+    const server = await RunServer.start({ engine: 'posix_spawn', env: { PROXY_ALLOW_REINIT: '1' } });
+    try {
+      await server.post('/init', archiveBody(zipOf([script('exec', 'echo "{}"')])));
+      const missed = await missesDuring(server.exec, async () => {
+        for (let count = 0; count < 100; count++) {
+          expect((await server.post('/init', archiveBody(zipOf([entry])))).status).toBe(502);
+        }
+      });
+      expect(missed).toBe(0);
+    } finally {
       await server.stop();
     }
   });
 });
+
+/** How often the file was not there while something was done. */
+async function missesDuring(path: string, act: () => Promise<void>): Promise<number> {
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const lookout = new Worker(LOOKOUT, { eval: true, workerData: { path, stop } });
+  await once(lookout, 'message');
+  try {
+    await act();
+  } finally {
+    Atomics.store(stop, 0, 1);
+  }
+  const [misses] = await once(lookout, 'message');
+  return misses as number;
+}
 
 describe.each(ENGINES)('what a further init leaves of the one before (%s)', (engine) => {
   let server: RunServer;
