@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { statFields } from './stat-fields.js';
 
 /** One process as the kernel tells of it: `/proc/[pid]/stat` (proc(5)). */
 interface ProcessFacts {
@@ -88,8 +89,7 @@ function numbersIn(text: string): number[] {
 function factsOf(pid: number): ProcessFacts | undefined {
   const stat = read(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
-  // The command's name may hold blanks: fields are counted from the parenthesis that ends it.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(stat);
   return {
     group: Number(fields[2]),
     startedSeconds: Number(fields[19]) / TICKS_PER_SECOND,

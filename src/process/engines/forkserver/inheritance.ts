@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { statFields } from '../../stat-fields.js';
 
 /** Lines of `/proc/[pid]/status` that tell what is passed on (proc(5)). */
 const PASSED_ON = /^(Umask|Uid|Gid|Groups|Cap\w+|NoNewPrivs|Seccomp\w*|Speculation\w+|\w+_allowed):/;
@@ -18,8 +19,7 @@ export class Inheritance {
 }
 
 function passedOn(): string {
-  const stat = read('stat');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(read('stat'));
   return [
     // The limit on open files is set for each start by itself.
     ...linesOf('limits').filter((line) => !line.startsWith('Max open files')),

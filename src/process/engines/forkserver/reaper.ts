@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { type Ledger, PIDFD } from '../../ledger.js';
 import { close, kill, pidfdOpen, wait4 } from '../../libc.js';
 import { READABLE, type Reactor } from '../../reactor.js';
+import { statFields } from '../../stat-fields.js';
 import { WALL, WNOHANG } from './native.js';
 
 const RETRY_MS = 1000;
@@ -112,8 +113,7 @@ function childrenOfThisThread(): number[] {
 /** The letter of its state (proc(5)); empty when there is no such process. */
 export function stateOf(pid: number): string {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.charAt(stat.lastIndexOf(')') + 2);
+    return statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))[0] ?? '';
   } catch {
     return '';
   }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { statFields } from '../../../stat-fields.js';
 import type { Arch } from '../arch/arch.js';
 import type { Shape } from '../shape.js';
 import type { StackMap } from './stack-map.js';
@@ -91,8 +92,7 @@ export function configurationOf(arch: Arch, state: StoppedState, stack: StackMap
 
 /** struct prctl_mm_map as it is; a clone moves the end of its arguments and the begin of its environment. */
 function memoryMap({ pid, heapEnd }: StoppedState): bigint[] {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'));
   const field = (name: keyof typeof MAP_FIELDS): bigint => BigInt(fields[MAP_FIELDS[name]] ?? 0);
   return [
     ...[field('codeBegin'), field('codeEnd'), field('dataBegin'), field('dataEnd')],
