@@ -2,11 +2,11 @@
 // Node that builds it. Where it can't run here there is no recording, and it starts as it did without.
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import AdmZip from 'adm-zip';
+import { freePort } from '../dist/conformance/target/free-port.js';
 
 const DISTRIBUTION = 'dist/server';
 const CACHE = join(DISTRIBUTION, 'cache');
@@ -68,13 +68,4 @@ async function until(holds) {
     if (Date.now() > deadline) throw new Error(`no answer within ${PATIENCE_MS} ms`);
     if (server.exitCode !== null) throw new Error(`it ended with ${server.exitCode}`);
   }
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port: free } = probe.address();
-      probe.close(() => resolve(free));
-    });
-  });
 }

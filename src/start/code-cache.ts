@@ -13,10 +13,14 @@ import { isMainThread } from 'node:worker_threads';
  * is no recording. Node has this built in from 22.1 on, for directories that it may write to.
  */
 
-interface Entry {
+/** By what a script is known again. */
+interface Stamp {
   readonly sizeBytes: number;
   /** In whole seconds, for layers of an image keep no more. */
   readonly modifiedSeconds: number;
+}
+
+interface Entry extends Stamp {
   readonly from: number;
   readonly to: number;
 }
@@ -85,14 +89,8 @@ function write(path: string, scripts: ReadonlyMap<string, Script>): void {
   let from = 0;
   for (const [filename, script] of scripts) {
     const blob = script.createCachedData();
-    const { size, mtimeMs } = statSync(filename);
     const to = from + blob.length;
-    index[filename.slice(home.length)] = {
-      sizeBytes: size,
-      modifiedSeconds: Math.floor(mtimeMs / 1000),
-      from,
-      to,
-    };
+    index[filename.slice(home.length)] = { ...stampOf(filename), from, to };
     blobs.push(blob);
     from = to;
   }
@@ -108,9 +106,14 @@ function isOurs(content: string, filename: string): boolean {
   return filename.startsWith(home) && !content.startsWith('#!');
 }
 
-function isSame(filename: string, { sizeBytes, modifiedSeconds }: Entry): boolean {
+function stampOf(filename: string): Stamp {
   const { size, mtimeMs } = statSync(filename);
-  return size === sizeBytes && Math.floor(mtimeMs / 1000) === modifiedSeconds;
+  return { sizeBytes: size, modifiedSeconds: Math.floor(mtimeMs / 1000) };
+}
+
+function isSame(filename: string, recorded: Entry): boolean {
+  const { sizeBytes, modifiedSeconds } = stampOf(filename);
+  return sizeBytes === recorded.sizeBytes && modifiedSeconds === recorded.modifiedSeconds;
 }
 
 function scriptOf(content: string, filename: string, cachedData?: Buffer): Script {
