@@ -6,6 +6,7 @@ import type { LoopImage } from '../pool/messages.js';
 import { hasKnownFormat } from '../process/engines/child-process.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import { endBeforeServer } from '../process/oom-preference.js';
+import { awaitedElsewhere } from '../process/orphans.js';
 import { withoutPrecedence } from '../process/precedence.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
 
@@ -89,7 +90,9 @@ class PlainChannel implements LoopChannel {
   }
 
   async #exit(): Promise<ProcessExit> {
+    const isKnown = awaitedElsewhere(this.pid);
     const [status, signal] = (await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null];
+    isKnown();
     // What it wrote may come after the word of its exit; its end comes, unless another process holds it.
     await Promise.race([this.#answers.readableEnded || once(this.#answers, 'close'), quiet()]);
     this.#answers.destroy();

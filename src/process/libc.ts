@@ -61,6 +61,13 @@ export const wait4 = libc.func('int wait4(int pid, void *status, int options, vo
   options: number,
   usage: Buffer | null,
 ) => number;
+/** waitid(2), which tells in a siginfo_t. */
+export const waitid = libc.func('int waitid(int which, int id, void *info, int options)') as (
+  which: number,
+  id: number,
+  info: Int32Array,
+  options: number,
+) => number;
 /** prctl(2) with one argument. */
 export const prctl = libc.func('int prctl(int option, unsigned long argument)') as (
   option: number,

@@ -1,17 +1,38 @@
 import { constants } from 'node:os';
 
 const PR_SET_CHILD_SUBREAPER = 36;
+const P_ALL = 0;
 const WNOHANG = 1;
+const WEXITED = 4;
+/** Leaves the child as it is. */
+const WNOWAIT = 0x01000000;
 /** Only children of the calling thread: the workers reap their own (wait(2)). */
 const WNOTHREAD = 0x20000000;
 const SWEEP_MS = 1000;
+/** A siginfo_t is 128 bytes; si_pid stands after three numbers and what aligns it (sigaction(2)). */
+const SIGINFO_FIELDS = 32;
+const SI_PID = 4;
+
+/** The processes of this thread whose end somebody else waits for. */
+const awaited = new Set<number>();
+
+/**
+ * Leaves a process alone that the calling thread has just started: whoever started it learns of its end by waiting
+ * for it, and would wait for ever if it had been reaped here.
+ *
+ * @returns to be called once its end is known
+ */
+export function awaitedElsewhere(pid: number): () => void {
+  awaited.add(pid);
+  return () => awaited.delete(pid);
+}
 
 /**
  * Reaps what actions leave behind: processes whose parents have ended come to this server, as PID 1 of its
  * container or as child subreaper (prctl(2)), and stay zombies until it waits for them (C-SRV-13).
  *
- * They are children of the main thread; the processes of activations are their workers'. Must run on the
- * main thread.
+ * They are children of the main thread; the processes of activations are their workers', or noted by
+ * {@link awaitedElsewhere}. Must run on the main thread.
  *
  * @returns ends it; undefined where the C library can't be called, and then nothing is reaped
  */
@@ -19,15 +40,26 @@ export async function reapOrphans(): Promise<(() => void) | undefined> {
   const libc = await loadLibc();
   if (libc === undefined) return undefined;
   libc.prctl(PR_SET_CHILD_SUBREAPER, 1);
-  const status = new Int32Array(1);
+  const info = new Int32Array(SIGINFO_FIELDS);
   const sweep = (): void => {
-    let reaped: number;
-    do reaped = libc.wait4(-1, status, WNOHANG | WNOTHREAD, null);
-    while (reaped > 0 || (reaped < 0 && libc.errno() === constants.errno.EINTR));
+    for (let pid = nextEnded(libc, info); pid > 0; pid = nextEnded(libc, info)) {
+      // It hides those behind it, until the next sweep: Node reaps it in this turn of the loop.
+      if (awaited.has(pid)) return;
+      libc.wait4(pid, info, WNOHANG | WNOTHREAD, null);
+    }
   };
   const timer = setInterval(sweep, SWEEP_MS);
   timer.unref();
   return () => clearInterval(timer);
+}
+
+/** A child of this thread that has ended and that nobody has waited for; 0 or less when there is none. */
+function nextEnded(libc: typeof import('./libc.js'), info: Int32Array): number {
+  info.fill(0);
+  let failed: number;
+  do failed = libc.waitid(P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT | WNOTHREAD);
+  while (failed < 0 && libc.errno() === constants.errno.EINTR);
+  return failed < 0 ? failed : (info[SI_PID] as number);
 }
 
 async function loadLibc(): Promise<typeof import('./libc.js') | undefined> {
