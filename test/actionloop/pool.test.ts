@@ -5,6 +5,9 @@ import { compileAction } from '../support/run-programs.js';
 import { ENGINES, type RunServer } from '../support/run-server.js';
 import { childrenOf, Gate, stateOf, until } from '../support/run-waiting.js';
 
+/** How many processes die where what they leave behind is counted: each would leave at least one thing. */
+const DEATHS = 100;
+
 describe.each(ENGINES)('the processes of an ActionLoop action (%s)', (engine) => {
   let server: RunServer;
   const start = async (env: Record<string, string> = {}): Promise<void> => {
@@ -136,8 +139,11 @@ describe.each(ENGINES)('the processes of an ActionLoop action (%s)', (engine) =>
     };
     await until('it is at rest', () => childrenOf(server.pid).length <= 2);
     const before = count();
-    await some(2000);
+    await some(20 * DEATHS);
     await until('no more children than processes', () => childrenOf(server.pid).length <= 2);
-    await until('all is as before', () => count().every((number, at) => number <= (before[at] as number)));
+    // The server's own may come and go meanwhile (a connection, a thread that starts late), the same few each time.
+    await until('all is as before', () =>
+      count().every((number, at) => number < (before[at] as number) + DEATHS / 2),
+    );
   });
 });
