@@ -66,7 +66,7 @@ export const coldStarts: Row = {
       kind: 'lines',
       title: 'Share of starts by a clone',
       description:
-        'Of the activations that got a process of their own, those that the fork server cloned. Near 1 once an action is warm; 0 where another engine is in use.',
+        'Of the activations that got a process of their own, those that the fork server cloned: near 1 once an action is warm, 0 where another engine is in use. And those that came alone, so that the main thread started the clone itself.',
       unit: 'percentunit',
       max: 1,
       runbook: 'fork-server',
@@ -74,6 +74,10 @@ export const coldStarts: Row = {
         {
           expr: `${rate(STARTS, [], 'engine="forkserver"')} / ${rate(STARTS, [], 'engine!="actionloop"')}`,
           legend: 'clones',
+        },
+        {
+          expr: `${rate('hyperskeleton_activations_direct_total')} / ${rate(STARTS, [], 'engine!="actionloop"')}`,
+          legend: 'by the main thread',
         },
       ],
     },

@@ -90,7 +90,7 @@ class PlainChannel implements LoopChannel {
   }
 
   async #exit(): Promise<ProcessExit> {
-    const isKnown = awaitedElsewhere(this.pid);
+    const isKnown = awaitedElsewhere((pid) => pid === this.pid);
     const [status, signal] = (await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null];
     isKnown();
     // What it wrote may come after the word of its exit; its end comes, unless another process holds it.

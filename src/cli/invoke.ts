@@ -76,7 +76,7 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
   const pool = new WorkerPool(settings, { workerLost: () => {} });
   const clock = new AwakeClock();
   const action = new ActionState(false);
-  const runner = await createRunner(config, settings, pool, action, clock);
+  const runner = await createRunner(config, settings, pool, action, clock, undefined);
   const onSignal = (): void => runner.killAll();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
   try {

@@ -10,6 +10,7 @@ import { systemLimits } from '../admission/default-limit.js';
 import { LoadShedder } from '../admission/load-shedder.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
+import { DirectLane } from '../direct/direct-lane.js';
 import { ServerLog } from '../logs/server-log.js';
 import type { PrewarmStats } from '../metrics/gauges.js';
 import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
@@ -63,6 +64,7 @@ export async function serve(config: Config): Promise<void> {
   const pool = new WorkerPool(settings, {
     workerLost: (threadId, killed) => {
       if (recorder !== undefined) recorder.workersLost++;
+      direct?.workerLost();
       log.warn('worker thread lost', { threadId, killed });
     },
   });
@@ -83,6 +85,8 @@ export async function serve(config: Config): Promise<void> {
     config.maxQueued ?? limits.queued,
     shedder,
   );
+  const isAlone = (): boolean => admission.inFlight === 1 && admission.queued === 0;
+  const direct = runsDirectly(config) ? new DirectLane(settings, pool, clock, isAlone) : undefined;
   const { lag: lagMemory } = settings.shared;
   const lag = lagMemory && new LoopLag(lagCells(createLagMemory(1), 0), threadId);
   const recorder =
@@ -102,7 +106,7 @@ export async function serve(config: Config): Promise<void> {
   // Loaded while the first worker starts on another core: the two take about as long.
   const [{ HttpServer }, runner, tracing] = await Promise.all([
     loadFrontEnd(),
-    createRunner(config, settings, pool, action, clock),
+    createRunner(config, settings, pool, action, clock, direct),
     openTracing({ base: config.otlpEndpoint, traces: config.otlpTracesEndpoint }, version(), log),
   ]);
   startup.ends('load');
@@ -144,6 +148,11 @@ export async function serve(config: Config): Promise<void> {
     process.stderr.write(
       `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
     );
+}
+
+/** Only the fork server is fast enough for the main thread. */
+function runsDirectly({ direct, engine, protocol, knative }: Config): boolean {
+  return direct && protocol === 'classic' && !knative && (engine === 'auto' || engine === 'forkserver');
 }
 
 /** Ending the process under a thread that lives, or loads a native library, can crash it. */

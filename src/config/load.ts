@@ -28,6 +28,8 @@ export interface Config {
   /** Undefined: derived from the system's limits. */
   readonly maxQueued: number | undefined;
   readonly loadShedding: boolean;
+  /** Whether an activation that comes alone is started by the main thread. */
+  readonly direct: boolean;
   readonly maxBodyBytes: number;
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
@@ -105,6 +107,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     maxInFlight: optionalNumber(text('maxInFlight')),
     maxQueued: optionalNumber(text('maxQueued')),
     loadShedding: text('loadShedding') === 'on',
+    direct: text('direct') === 'on',
     maxBodyBytes: number('maxBodyBytes'),
     maxResultBytes: number('maxResultBytes'),
     maxUnzippedBytes: number('maxUnzippedBytes'),

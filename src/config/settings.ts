@@ -108,6 +108,14 @@ export const SETTINGS = {
     sentence:
       'Whether activations are answered 429 while for some time more of them come than the CPUs can do, so that those let in keep their latency. Bursts, actions that only wait, and callers who wait for their answers are not affected.',
   },
+  direct: {
+    flag: 'direct',
+    env: ['HYPERSKELETON_DIRECT'],
+    kind: { type: 'choice', of: ['on', 'off'] },
+    default: 'on',
+    sentence:
+      'Whether the main thread itself starts an activation that comes while no other is under way, from a clone that waits: a quarter faster than through a worker thread (docs/engines.md).',
+  },
   maxBodyBytes: {
     flag: 'max-body-bytes',
     env: ['HYPERSKELETON_MAX_BODY_BYTES'],

@@ -27,6 +27,13 @@ export function activationMetrics(recorder: Recorder): Metric[] {
       },
       () => ENGINES.map((engine, at) => ({ labels: { engine }, value: recorder.starts[at] ?? 0 })),
     ),
+    counter(
+      {
+        name: names.DIRECT_TOTAL,
+        help: 'Activations that the main thread started itself, because they came alone (HYPERSKELETON_DIRECT).',
+      },
+      () => measured(recorder.direct),
+    ),
     histogram(
       {
         name: names.ACTIVATION_SECONDS,

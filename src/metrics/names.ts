@@ -1,6 +1,7 @@
 /** The metrics this server adds to those of Node and the process; docs/metrics.md lists them. */
 export const ACTIVATIONS_TOTAL = 'hyperskeleton_activations_total';
 export const STARTS_TOTAL = 'hyperskeleton_activation_starts_total';
+export const DIRECT_TOTAL = 'hyperskeleton_activations_direct_total';
 export const ACTIVATION_SECONDS = 'hyperskeleton_activation_duration_seconds';
 export const FAILURES_TOTAL = 'hyperskeleton_failures_total';
 export const REFUSALS_TOTAL = 'hyperskeleton_refusals_total';

@@ -46,6 +46,8 @@ export class Recorder {
   readonly scrapeSeconds = new Distribution(bounds.SCRAPE_SECONDS);
   /** Activations that came to run, by what started them: the numbers of {@link ENGINES}. */
   readonly starts = new Float64Array(ENGINES.length);
+  /** Activations that the main thread started itself. */
+  direct = 0;
   logBytes = 0;
   childCpuSeconds = 0;
   workersLost = 0;
@@ -79,6 +81,7 @@ export class Recorder {
     if (startMs !== undefined) phases.start.observeTraced(startMs / 1000, traceId, activationId);
     if (runMs !== undefined) phases.run.observeTraced(runMs / 1000, traceId, activationId);
     if (facts.engine !== undefined) this.#countStart(facts.engine);
+    if (facts.direct) this.direct++;
     if (facts.argumentBytes > 0) this.argumentBytes.observe(facts.argumentBytes);
     const result = answer.result ?? answer.shaped?.body;
     if (result !== undefined) this.resultBytes.observe(result.byteLength);

@@ -7,6 +7,8 @@ import type { TraceContext } from '../contract/trace-context.js';
 import type { ErrorCode } from '../errors/table.js';
 import type { AlarmTime } from '../process/awake-clock.js';
 import type { ProcessExit } from '../process/engines/engine.js';
+import type { IdentityFacts } from '../process/engines/forkserver/identity.js';
+import type { Shape } from '../process/engines/forkserver/shape.js';
 import type { OpenFiles } from '../process/open-files.js';
 
 /** The engine settings: `auto` takes the best that works. */
@@ -154,6 +156,21 @@ export interface LoopLineTask {
   readonly body: Uint8Array;
 }
 
+/** Makes a template process for the main thread. */
+export interface TemplateTask {
+  readonly kind: 'template';
+  readonly generation: number;
+  readonly variables: string;
+  readonly shape: Shape;
+  /** What becomes the template's socket; it stays the main thread's. */
+  readonly socket: number;
+}
+
+/** A template process that runs, or why there is none. */
+export type TemplateAnswer =
+  | { readonly pid: number; readonly identity: IdentityFacts; readonly parent: string }
+  | { readonly reason: string };
+
 /** Gives back what the engines hold, before the thread is ended. */
 export interface CloseTask {
   readonly kind: 'close';
@@ -166,6 +183,7 @@ export type WorkerTask =
   | SentinelsTask
   | HelloTask
   | CloseTask
+  | TemplateTask
   | LoopInstallTask
   | LoopProcessTask
   | LoopLineTask;
@@ -211,6 +229,8 @@ export interface ActivationFacts {
   readonly activationId?: string;
   readonly logBytes: number;
   readonly argumentBytes: number;
+  /** Whether the main thread started it itself (src/direct). */
+  readonly direct?: true;
   /** Whether the result is an error of the action's own making: an object with a member `error` (C-RUN-20). */
   readonly actionError?: true;
 }

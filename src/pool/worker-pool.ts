@@ -22,6 +22,8 @@ import type {
   LoopInstallAnswer,
   RunAnswer,
   SharedMemory,
+  TemplateAnswer,
+  TemplateTask,
   WorkerSettings,
   WorkerTask,
 } from './messages.js';
@@ -43,7 +45,7 @@ export interface PoolObserver {
 /** Room for the slots of threads that have died and whose successors already live. */
 const SLOTS_PER_THREAD = 2;
 
-/** A number for the main thread where each worker thread has that of its slot. */
+/** The main thread's slot: the last one. */
 export function slotOfMain(threads: number): number {
   return threads * SLOTS_PER_THREAD;
 }
@@ -54,9 +56,9 @@ export function slotOfMain(threads: number): number {
  * @param watched whether the threads are to tell how late their event loops are
  */
 export function createSharedMemory(threads: number, watched: boolean): SharedMemory {
-  const slots = threads * SLOTS_PER_THREAD;
+  const slots = slotOfMain(threads) + 1;
   return {
-    ledgers: createLedgers(slots),
+    ledgers: createLedgers(slotOfMain(threads)),
     startGate: createStartGate(slots),
     openFiles: createLimitMemory(slots),
     engineStats: createEngineStats(slots),
@@ -166,6 +168,17 @@ export class WorkerPool {
   /** ActionLoop: makes the line of a large body. */
   loopLine(body: Uint8Array): Promise<Uint8Array | Failure> {
     return this.#send({ kind: 'loop-line', body }, body);
+  }
+
+  /** Makes a template process for the main thread; it is a child of the first worker's thread. */
+  makeTemplate(task: TemplateTask): Promise<TemplateAnswer> {
+    // Not counted as a task: it takes a moment only, and is no reason to start another thread.
+    return (this.#threads[0] as Thread).piscina.run(task) as Promise<TemplateAnswer>;
+  }
+
+  /** Whether an init is under way. */
+  get isInitialising(): boolean {
+    return this.#initialising > 0;
   }
 
   /** Resolves once a worker serves. */

@@ -18,27 +18,39 @@ export const STDERR = 3;
 export const PIDFD = 4;
 type Field = typeof PID | typeof STDIN | typeof STDOUT | typeof STDERR | typeof PIDFD;
 
-/** The memory for that many worker threads, to be handed to each. */
+/** The main thread, whose number 0 stands for a slot that is free. */
+const MAIN_THREAD = -1;
+
+/** The memory for that many worker threads, to be handed to each, and for the main thread. */
 export function createLedgers(slots: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(slots * SLOT_FIELDS * Int32Array.BYTES_PER_ELEMENT);
+  return new SharedArrayBuffer((slots + 1) * SLOT_FIELDS * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** One worker thread's side. */
+/** One thread's side. */
 export class Ledger {
-  /** The slot this thread has taken. */
+  /** The slot this thread has taken; the main thread has the last one. */
   readonly slot: number;
+  readonly #memory: SharedArrayBuffer;
   readonly #fields: Int32Array;
   readonly #free: number[] = [];
   #used = 0;
   #unnoted = 0;
 
-  /** @throws Error when every slot is taken */
+  /**
+   * @param threadId of a worker thread; 0 for the main thread
+   * @throws Error when every slot is taken
+   */
   constructor(memory: SharedArrayBuffer, threadId: number) {
     const all = new Int32Array(memory);
-    const slots = all.length / SLOT_FIELDS;
-    let slot = 0;
-    while (slot < slots && Atomics.compareExchange(all, slot * SLOT_FIELDS, 0, threadId) !== 0) slot++;
-    if (slot === slots) throw new Error('no free slot for a worker thread');
+    const last = all.length / SLOT_FIELDS - 1;
+    let slot = threadId === 0 ? last : 0;
+    const owner = threadId === 0 ? MAIN_THREAD : threadId;
+    while (slot < last && Atomics.compareExchange(all, slot * SLOT_FIELDS, 0, owner) !== 0) slot++;
+    if (slot === last) {
+      if (threadId !== 0) throw new Error('no free slot for a worker thread');
+      Atomics.store(all, slot * SLOT_FIELDS, owner);
+    }
+    this.#memory = memory;
     this.slot = slot;
     this.#fields = all.subarray(slot * SLOT_FIELDS, (slot + 1) * SLOT_FIELDS);
   }
@@ -69,14 +81,9 @@ export class Ledger {
     this.set(entry, field, 0);
   }
 
-  /** The processes in flight of this thread. */
-  pids(): number[] {
-    const pids: number[] = [];
-    for (let entry = 0; entry < this.#used; entry++) {
-      const pid = Atomics.load(this.#fields, HEADER_FIELDS + entry * ENTRY_FIELDS + PID);
-      if (pid !== 0) pids.push(pid);
-    }
-    return pids;
+  /** The processes in flight, of every thread. */
+  pidsOfAll(): number[] {
+    return pidsInFlight(this.#memory);
   }
 
   /** Closes an entry whose fields are all cleared. */

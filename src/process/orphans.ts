@@ -13,18 +13,20 @@ const SWEEP_MS = 1000;
 const SIGINFO_FIELDS = 32;
 const SI_PID = 4;
 
-/** The processes of this thread whose end somebody else waits for. */
-const awaited = new Set<number>();
+/** Tells whether somebody else waits for the end of a process. */
+type IsAwaited = (pid: number) => boolean;
+
+const awaited = new Set<IsAwaited>();
 
 /**
- * Leaves a process alone that the calling thread has just started: whoever started it learns of its end by waiting
- * for it, and would wait for ever if it had been reaped here.
+ * Leaves processes alone that are children of the calling thread: whoever started them learns of their end by waiting
+ * for it, and would wait for ever if they had been reaped here.
  *
- * @returns to be called once its end is known
+ * @returns ends that
  */
-export function awaitedElsewhere(pid: number): () => void {
-  awaited.add(pid);
-  return () => awaited.delete(pid);
+export function awaitedElsewhere(isAwaited: IsAwaited): () => void {
+  awaited.add(isAwaited);
+  return () => awaited.delete(isAwaited);
 }
 
 /**
@@ -44,7 +46,7 @@ export async function reapOrphans(): Promise<(() => void) | undefined> {
   const sweep = (): void => {
     for (let pid = nextEnded(libc, info); pid > 0; pid = nextEnded(libc, info)) {
       // It hides those behind it, until the next sweep: Node reaps it in this turn of the loop.
-      if (awaited.has(pid)) return;
+      if ([...awaited].some((isAwaited) => isAwaited(pid))) return;
       libc.wait4(pid, info, WNOHANG | WNOTHREAD, null);
     }
   };

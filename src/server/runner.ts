@@ -1,4 +1,5 @@
 import type { ActionState } from '../action/state.js';
+import type { DirectLane } from '../direct/direct-lane.js';
 import type { LoopGauges } from '../metrics/gauges.js';
 import type { InitAnswer, RunAnswer } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
@@ -31,14 +32,17 @@ export class ClassicRunner implements Runner {
   readonly gauges = undefined;
   readonly #pool: WorkerPool;
   readonly #action: ActionState;
+  readonly #direct: DirectLane | undefined;
 
-  constructor(pool: WorkerPool, action: ActionState) {
+  /** @param direct runs what comes alone; undefined: the pool runs everything */
+  constructor(pool: WorkerPool, action: ActionState, direct: DirectLane | undefined) {
     this.#pool = pool;
     this.#action = action;
+    this.#direct = direct;
   }
 
   run({ body, trace }: Received, time: TimeLimit | undefined): Promise<RunAnswer> {
-    return this.#pool.run({
+    return (this.#direct ?? this.#pool).run({
       kind: 'run',
       body,
       ...this.#action.current,
@@ -64,6 +68,7 @@ export class ClassicRunner implements Runner {
   }
 
   stop(): Promise<void> {
+    this.#direct?.close();
     return Promise.resolve();
   }
 }

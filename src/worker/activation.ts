@@ -123,6 +123,11 @@ export class Activation implements ProcessObserver {
     this.#answer(undefined, failure);
   }
 
+  /** Nothing was started, and somebody else runs the request. */
+  abandon(): void {
+    this.#timeLimit?.cancel();
+  }
+
   stdout(chunk: Buffer): void {
     this.#lastLine.push(chunk);
     this.#holdBack(this.#logs.stdout);

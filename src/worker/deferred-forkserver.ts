@@ -5,7 +5,8 @@ import type {
   StartOutcome,
   StartRequest,
 } from '../process/engines/engine.js';
-import type { ForkserverOptions } from '../process/engines/forkserver/engine.js';
+import type { ForkserverEngine, ForkserverOptions } from '../process/engines/forkserver/engine.js';
+import type { Built, Plan } from '../process/engines/forkserver/set-up/build.js';
 import type { StatsWriter } from '../process/engines/forkserver/stats.js';
 
 /** When the first run has begun, and most likely ended. */
@@ -19,7 +20,7 @@ export class DeferredForkserver implements ExecEngine {
   readonly name = 'forkserver';
   readonly #options: ForkserverOptions;
   readonly #stats: StatsWriter;
-  #engine: ExecEngine | undefined;
+  #engine: ForkserverEngine | undefined;
   #loading = false;
   #closed = false;
 
@@ -40,6 +41,12 @@ export class DeferredForkserver implements ExecEngine {
     }
     this.#stats.refused('no_template');
     return { kind: 'refused', reason: 'no_template' };
+  }
+
+  /** As {@link ForkserverEngine.build}. @throws Error where it is not loaded yet */
+  build(plan: Plan): Built {
+    if (this.#engine === undefined) throw new Error('the fork server is not loaded yet');
+    return this.#engine.build(plan);
   }
 
   close(): void {

@@ -34,6 +34,8 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       return (await loopTasks()).processTask(task, thread);
     case 'loop-line':
       return (await import('../actionloop/run-line.js')).lineOf(task.body);
+    case 'template':
+      return (await import('./make-template.js')).makeTemplate(task, thread);
     case 'close':
       thread.close();
       return undefined;

@@ -2,17 +2,18 @@ import { NativeSink } from '../logs/native-sink.js';
 import type { Sink } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import type { ExecEngine } from '../process/engines/engine.js';
-import type { ForkserverOptions } from '../process/engines/forkserver/engine.js';
+import type { ForkserverEngine, ForkserverOptions } from '../process/engines/forkserver/engine.js';
+import type { Built, Plan } from '../process/engines/forkserver/set-up/build.js';
 import { StatsWriter } from '../process/engines/forkserver/stats.js';
 import { PosixSpawnEngine } from '../process/engines/posix-spawn.js';
 import type { Ledger } from '../process/ledger.js';
 import { killGroup } from '../process/leftovers.js';
-import { close, pidfdOpen, prlimit } from '../process/libc.js';
+import { close, pidfdOpen } from '../process/libc.js';
 import { LoopChild, type LoopProgram } from '../process/loop-child.js';
-import { LoweredLimit } from '../process/open-files.js';
 import { Reactor } from '../process/reactor.js';
 import { Spawner } from '../process/spawner.js';
 import { DeferredForkserver } from './deferred-forkserver.js';
+import { loweredLimitOf } from './lowered-limit.js';
 
 /** What a thread has where the C library can be called. */
 export interface NativeEngines {
@@ -20,6 +21,8 @@ export interface NativeEngines {
   readonly sinkFor: (fd: number) => Sink;
   /** Starts a process that stays (section 5). */
   readonly startLoop: (program: LoopProgram) => LoopChild | string;
+  /** Makes a template for the main thread; undefined where the engine has none. @throws Error where it can't */
+  readonly buildTemplate: ((plan: Plan) => Built) | undefined;
   /** Ends the watching of descriptors; to be called after the engines were closed. */
   readonly closeReactor: () => void;
 }
@@ -36,7 +39,7 @@ export async function createNativeEngines(settings: WorkerSettings, ledger: Ledg
   close(pidfd);
   const reactor = new Reactor();
   ledger.noteReactor(reactor.fd);
-  const limit = limitOf(settings, ledger.slot);
+  const limit = loweredLimitOf(settings, ledger.slot);
   const beforeReaping = (pid: number): void => {
     if (settings.killsLeftovers) killGroup(pid);
   };
@@ -44,11 +47,12 @@ export async function createNativeEngines(settings: WorkerSettings, ledger: Ledg
   const { engine, shared } = settings;
   const stats = new StatsWriter(shared.engineStats, ledger.slot);
   const options = { reactor, ledger, limit, stats };
+  let forkserver: ForkserverEngine | DeferredForkserver | undefined;
   try {
     // Who asks for it by name gets it at once; otherwise nobody waits for a template.
-    if (engine === 'forkserver')
-      engines.unshift(await createForkserver({ ...options, waitsForTemplate: true }));
-    if (engine === 'auto') engines.unshift(new DeferredForkserver({ ...options, waitsForTemplate: false }));
+    if (engine === 'forkserver') forkserver = await createForkserver({ ...options, waitsForTemplate: true });
+    if (engine === 'auto') forkserver = new DeferredForkserver({ ...options, waitsForTemplate: false });
+    if (forkserver !== undefined) engines.unshift(forkserver);
   } catch (error) {
     // A handle that is left open when the thread ends crashes the process.
     reactor.close();
@@ -58,12 +62,13 @@ export async function createNativeEngines(settings: WorkerSettings, ledger: Ledg
     engines,
     sinkFor: (fd) => new NativeSink(fd, reactor),
     startLoop: (program) => LoopChild.start(program, new Spawner(limit), reactor, ledger, beforeReaping),
+    buildTemplate: forkserver && ((plan) => forkserver.build(plan)),
     closeReactor: () => reactor.close(),
   };
 }
 
 /** @throws Error with the precise reason where it can't be had */
-async function createForkserver(options: ForkserverOptions): Promise<ExecEngine> {
+async function createForkserver(options: ForkserverOptions): Promise<ForkserverEngine> {
   const { ForkserverEngine } = await import('../process/engines/forkserver/engine.js');
   const engine = new ForkserverEngine(options);
   engine.examine();
@@ -71,14 +76,4 @@ async function createForkserver(options: ForkserverOptions): Promise<ExecEngine>
   const reason = options.stats.selfTest?.reason ?? '';
   if (reason !== '') throw new Error(`forkserver: ${reason}`);
   return engine;
-}
-
-const RLIMIT_NOFILE = 7;
-const THIS_PROCESS = 0;
-
-function limitOf({ openFiles, shared }: WorkerSettings, slot: number): LoweredLimit | undefined {
-  if (openFiles === undefined) return undefined;
-  return new LoweredLimit(shared.openFiles, slot, openFiles, (limit) => {
-    prlimit(THIS_PROCESS, RLIMIT_NOFILE, limit, null);
-  });
 }

@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { explainStart } from '../action/explain-start.js';
-import type { Variable } from '../contract/environment.js';
 import { type RunRequest, readRunBody } from '../contract/run-body.js';
-import type { TraceContext } from '../contract/trace-context.js';
 import { type Failure, rowOf } from '../errors/table.js';
 import type { KnativeContext, RunAnswer, RunTask } from '../pool/messages.js';
 import type { StartOutcome, StartRequest } from '../process/engines/engine.js';
-import { Activation, type RequestFacts } from './activation.js';
+import { Activation } from './activation.js';
+import { factsOf, withTrace } from './request-parts.js';
 import type { WorkerRuntime } from './runtime.js';
 
 /**
@@ -15,10 +14,6 @@ import type { WorkerRuntime } from './runtime.js';
  */
 const PASSING_MS: Readonly<Record<string, number>> = { ETXTBSY: 200, EMFILE: 3000, ENFILE: 3000 };
 const RETRY_MS = 5;
-
-const ACTIVATION_ID = '__OW_ACTIVATION_ID';
-/** Longer ids are cut, for log and metrics. */
-const LONGEST_ID = 128;
 
 /** The machine's limits, not the action's fault. */
 const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
@@ -83,32 +78,6 @@ function runRequest(
       });
     });
   });
-}
-
-function factsOf(request: RunRequest | Failure): RequestFacts {
-  if ('code' in request) return { argumentBytes: 0 };
-  const id = request.variables.find(([name]) => name === ACTIVATION_ID)?.[1];
-  return {
-    argumentBytes: request.argument.length,
-    ...(id !== undefined && { activationId: id.slice(0, LONGEST_ID) }),
-  };
-}
-
-/** The trace context as the action sees it (D-21), where the request does not name it itself. */
-function withTrace(variables: readonly Variable[], trace: TraceContext | undefined): readonly Variable[] {
-  if (trace === undefined) return variables;
-  const { traceparent, tracestate } = trace;
-  const traced = [...variables];
-  addTrace(traced, 'TRACEPARENT', traceparent);
-  if (tracestate !== undefined) addTrace(traced, 'TRACESTATE', tracestate);
-  return traced;
-}
-
-/** Under the platform's name and under that which OpenTelemetry's tools read. */
-function addTrace(variables: Variable[], name: string, value: string): void {
-  const owName = `__OW_${name}`;
-  if (!variables.some(([given]) => given === owName)) variables.push([owName, value]);
-  variables.push([name, value]);
 }
 
 async function begin(request: StartRequest, activation: Activation, runtime: WorkerRuntime): Promise<void> {

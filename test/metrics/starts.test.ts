@@ -30,7 +30,7 @@ describe('hyperskeleton_activation_starts_total', () => {
   });
 
   it('shows that runs with a trace context are cloned as those without are, in whatever turns', async () => {
-    server = await RunServer.start({ engine: 'forkserver', flags: ['--threads', '1'] });
+    server = await RunServer.start({ engine: 'forkserver', flags: ['--threads', '1', '--direct', 'off'] });
     await server.install(SCRIPT);
     const turns: Record<string, string>[] = [{}, { traceparent: TRACEPARENT, tracestate: 'rojo=1' }];
     for (let count = 0; count < 10; count++) {

@@ -84,6 +84,54 @@ describe.each(['forkserver', 'posix_spawn', 'child_process'])('a worker thread t
   });
 });
 
+it('D-24: what the main thread runs itself goes on when a worker dies', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-pool-'));
+  const child = spawn(process.execPath, [HARNESS, folder, 'forkserver'], {
+    stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
+  });
+  try {
+    const port = await new Promise<number>((resolve) => {
+      child.once('message', (message) => resolve((message as { port: number }).port));
+    });
+    const run = async (body: string): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${port}/run`, { method: 'POST', body })).text();
+    const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const directs = async (): Promise<number> =>
+      Number(/hyperskeleton_activations_direct_total (\d+)/.exec(await metrics())?.[1]);
+    const gate = new Gate(folder);
+    await writeFile(
+      join(folder, 'exec'),
+      `#!/bin/sh\ncase $1 in *wait*) ${gate.wait}; exit 7;; esac\necho "$1"\n`,
+    );
+    await chmod(join(folder, 'exec'), 0o755);
+    await until('the main thread starts it', async () => {
+      const before = await directs();
+      await run('{"value":{}}');
+      return (await directs()) > before;
+    });
+    const waiting = run('{"value":{"wait":1}}');
+    await gate.arrivals(1);
+    await delay(500);
+    child.send('kill-worker');
+    await until('the worker is gone', async () =>
+      /hyperskeleton_workers_lost_total 1\n/.test(await metrics()),
+    );
+    gate.open();
+    // Its exit is known: nobody else has reaped it.
+    expect(JSON.parse(await waiting)).toEqual({ error: 'The action did not return a dictionary or array.' });
+    for (let count = 0; count < 5; count++)
+      expect(await run(`{"value":{"count":${count}}}`)).toBe(`{"count":${count}}`);
+    await until('the main thread starts it again', async () => {
+      const before = await directs();
+      await run('{"value":{}}');
+      return (await directs()) > before;
+    });
+  } finally {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 it('D-24: an ActionLoop process of a dead worker thread is killed, and another takes its place', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-pool-'));
   const arguments_ = [HARNESS, folder, 'posix_spawn', 'actionloop'];

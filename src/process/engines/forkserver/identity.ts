@@ -1,8 +1,8 @@
 import { accessSync, constants } from 'node:fs';
 import { interpreterOf, readHead } from '../../../action/executable.js';
-import { Inheritance } from './inheritance.js';
+import { Inheritance, type InheritanceFacts } from './inheritance.js';
 import { attributeSize } from './native.js';
-import { Place } from './place.js';
+import { Place, type PlaceFacts } from './place.js';
 import { Unsuitable } from './refusal.js';
 
 const SET_ID = 0o6000;
@@ -15,25 +15,66 @@ const OF_SYSTEM = /^\/(usr|lib\w*|etc|bin|sbin)\//;
 /** So many places outside of the system are looked at for each run. */
 const MOST_PLACES = 64;
 
+/** What is known of an identity, for another thread. */
+export interface IdentityFacts {
+  readonly near: readonly PlaceFacts[];
+  readonly far: readonly PlaceFacts[];
+  readonly inheritance: InheritanceFacts;
+}
+
 /**
  * What a template was made of: the executable, the interpreters of a script, the action folder, every path at which the
  * loader looked for something, found or not, and what the server passes on to its processes. A template is used only
  * while all of it is what it was.
  */
 export class Identity {
+  readonly #near: readonly Place[];
+  readonly #far: readonly Place[];
+  readonly #inheritance: Inheritance;
+  #checkedMs = performance.now();
+
+  /**
+   * @param near looked at for each run
+   * @param far looked at once a second
+   */
+  constructor(near: readonly Place[], far: readonly Place[], inheritance: Inheritance) {
+    this.#near = near;
+    this.#far = far;
+    this.#inheritance = inheritance;
+  }
+
+  /** As another thread has found it. */
+  static of({ near, far, inheritance }: IdentityFacts): Identity {
+    const places = (facts: readonly PlaceFacts[]): Place[] => facts.map((one) => new Place(one.path, one));
+    return new Identity(places(near), places(far), new Inheritance(inheritance));
+  }
+
+  get facts(): IdentityFacts {
+    const facts = (places: readonly Place[]): PlaceFacts[] => places.map((place) => place.facts);
+    return { near: facts(this.#near), far: facts(this.#far), inheritance: this.#inheritance.facts };
+  }
+
+  /** Cheap enough for each run: a system call for the executable, one for the folder, and for whatever is near. */
+  unchanged(): boolean {
+    for (const place of this.#near) if (!place.unchanged()) return false;
+    const now = performance.now();
+    if (now - this.#checkedMs < RECHECK_MS) return true;
+    this.#checkedMs = now;
+    return this.#far.every((place) => place.unchanged()) && this.#inheritance.unchanged();
+  }
+}
+
+/** Finds out what a template is made of, from before its start until it stands. */
+export class Identification {
   /** The executable, then its interpreters. */
   readonly #executables: readonly Place[];
+  readonly #folder: Place;
   readonly #inheritance = new Inheritance();
-  /** Looked at for each run. */
-  #near: readonly Place[];
-  /** Looked at once a second. */
-  #far: readonly Place[] = [];
-  #checkedMs = 0;
 
   /** @throws Unsuitable for what the kernel starts with other rights, or what nobody may look into */
   constructor(exec: string, folder: string) {
     this.#executables = startOf(exec, folder);
-    this.#near = [...this.#executables, new Place(folder)];
+    this.#folder = new Place(folder);
     for (const { path, mode, exists } of this.#executables) {
       if (!exists || readHead(path) === undefined) throw new Unsuitable(`${path} can't be read`);
       if ((mode & SET_ID) !== 0) throw new Unsuitable(`${path} is set-user-ID or set-group-ID`);
@@ -54,26 +95,17 @@ export class Identity {
    * @param mapped the files in the program's memory besides its own
    * @throws Unsuitable when it is not the executable that was looked at, or anything has changed since
    */
-  confirm(pid: number, asked: readonly Place[], mapped: readonly string[]): void {
+  confirm(pid: number, asked: readonly Place[], mapped: readonly string[]): Identity {
     const program = this.#executables.at(-1) as Place;
-    const found = [...this.#near, ...asked];
-    if (!program.isAlso(`/proc/${pid}/exe`) || !found.every((place) => place.unchanged()))
+    const own = [...this.#executables, this.#folder];
+    if (!program.isAlso(`/proc/${pid}/exe`) || ![...own, ...asked].every((place) => place.unchanged()))
       throw new Unsuitable(`${program.path} changed while it was started`);
     const unasked = mapped.find((path) => !asked.some((place) => place.isAlso(path)));
     if (unasked !== undefined) throw new Unsuitable(`nobody knows how ${unasked} came into its memory`);
-    this.#far = asked.filter(({ path }) => OF_SYSTEM.test(path));
-    this.#near = [...this.#near, ...asked.filter(({ path }) => !OF_SYSTEM.test(path))];
-    if (this.#near.length > MOST_PLACES) throw new Unsuitable('its loader looks at too many places');
-    this.#checkedMs = performance.now();
-  }
-
-  /** Cheap enough for each run: a system call for the executable, one for the folder, and for whatever is near. */
-  unchanged(): boolean {
-    for (const place of this.#near) if (!place.unchanged()) return false;
-    const now = performance.now();
-    if (now - this.#checkedMs < RECHECK_MS) return true;
-    this.#checkedMs = now;
-    return this.#far.every((place) => place.unchanged()) && this.#inheritance.unchanged();
+    const far = asked.filter(({ path }) => OF_SYSTEM.test(path));
+    const near = [...own, ...asked.filter(({ path }) => !OF_SYSTEM.test(path))];
+    if (near.length > MOST_PLACES) throw new Unsuitable('its loader looks at too many places');
+    return new Identity(near, far, this.#inheritance);
   }
 }
 

@@ -1,42 +1,54 @@
 import { readFileSync } from 'node:fs';
 import { statFields } from '../../stat-fields.js';
+import { thisThread } from './this-thread.js';
 
 /** Lines of `/proc/[pid]/status` that tell what is passed on (proc(5)). */
 const PASSED_ON = /^(Umask|Uid|Gid|Groups|Cap\w+|NoNewPrivs|Seccomp\w*|Speculation\w+|\w+_allowed):/;
 /** Places in `/proc/[pid]/stat`, counted from the field behind the name: nice value, real-time priority, policy. */
 const SCHEDULING = [16, 37, 38];
 
+/** What is known of it, for another thread. */
+export interface InheritanceFacts {
+  /** The thread's folder in /proc. */
+  readonly thread: string;
+  readonly before: string;
+}
+
 /**
- * What this thread passes on to the processes that it starts: limits, priority, CPUs, cgroups, rights. An administrator
+ * What a thread passes on to the processes that it starts: limits, priority, CPUs, cgroups, rights. An administrator
  * may change it from outside (prlimit(1), taskset(1), renice(1)), and a clone has what its template has.
  */
 export class Inheritance {
-  readonly #before = passedOn();
+  readonly facts: InheritanceFacts;
+
+  /** @param known what another thread passed on; undefined: what this one does */
+  constructor(known?: InheritanceFacts) {
+    this.facts = known ?? factsOf(thisThread());
+  }
 
   unchanged(): boolean {
-    return passedOn() === this.#before;
+    return factsOf(this.facts.thread).before === this.facts.before;
   }
 }
 
-function passedOn(): string {
-  const fields = statFields(read('stat'));
-  return [
+function factsOf(thread: string): InheritanceFacts {
+  const text = (name: string): string => read(`${thread}/${name}`);
+  const lines = (name: string): string[] => text(name).split('\n');
+  const fields = statFields(text('stat'));
+  const before = [
     // The limit on open files is set for each start by itself.
-    ...linesOf('limits').filter((line) => !line.startsWith('Max open files')),
-    ...linesOf('status').filter((line) => PASSED_ON.test(line)),
+    ...lines('limits').filter((line) => !line.startsWith('Max open files')),
+    ...lines('status').filter((line) => PASSED_ON.test(line)),
     ...SCHEDULING.map((place) => fields[place]),
-    ...['oom_score_adj', 'coredump_filter', 'cgroup'].map(read),
+    ...['oom_score_adj', 'coredump_filter', 'cgroup'].map(text),
   ].join('\n');
-}
-
-function linesOf(name: string): string[] {
-  return read(name).split('\n');
+  return { thread, before };
 }
 
 /** Empty where this system does not tell. */
-function read(name: string): string {
+function read(path: string): string {
   try {
-    return readFileSync(`/proc/thread-self/${name}`, 'latin1');
+    return readFileSync(path, 'latin1');
   } catch {
     return '';
   }

@@ -22,6 +22,13 @@ const OF_FOLDER = [
 
 const result = Buffer.alloc(RESULT_BYTES);
 
+/** What is known of a place, for another thread. */
+export interface PlaceFacts {
+  readonly path: string;
+  /** A struct statx; absent where there was nothing. */
+  readonly before?: Uint8Array;
+}
+
 /** What a path led to, links followed: a file, a folder, or nothing. Any change of it shows. */
 export class Place {
   readonly path: string;
@@ -29,12 +36,20 @@ export class Place {
   readonly #before: Buffer | undefined;
   readonly #parts: readonly (readonly [from: number, to: number])[];
 
-  /** @param path absolute */
-  constructor(path: string) {
+  /**
+   * @param path absolute
+   * @param known what it led to before; undefined: what it leads to now
+   */
+  constructor(path: string, known?: PlaceFacts) {
     this.path = path;
     this.#path = Buffer.from(`${path}\0`);
-    this.#before = stat(this.#path) ? Buffer.from(result) : undefined;
+    if (known !== undefined) this.#before = known.before && Buffer.from(known.before);
+    else this.#before = stat(this.#path) ? Buffer.from(result) : undefined;
     this.#parts = (this.mode & FILE_TYPE) === FOLDER ? OF_FOLDER : OF_FILE;
+  }
+
+  get facts(): PlaceFacts {
+    return { path: this.path, ...(this.#before !== undefined && { before: Uint8Array.from(this.#before) }) };
   }
 
   get exists(): boolean {

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Ledger, PIDFD } from '../../ledger.js';
 import { close, kill, pidfdOpen, wait4 } from '../../libc.js';
@@ -18,17 +18,22 @@ export interface Expected {
   kill(): void;
 }
 
-/** Reaps processes of this thread that are nobody's activation: templates, spare clones, clones that failed. */
+/** Reaps processes of a thread that are nobody's activation: templates, spare clones, clones that failed. */
 export class Reaper {
+  /** The folder in /proc of the thread whose children they are. */
+  parent: string;
   readonly #reactor: Reactor;
   readonly #ledger: Ledger;
   readonly #expected = new Set<number>();
   #sweep: NodeJS.Timeout | undefined;
+  /** Dead strangers of the last look. */
+  #dead = new Set<number>();
   #closed = false;
 
-  constructor(reactor: Reactor, ledger: Ledger) {
+  constructor(reactor: Reactor, ledger: Ledger, parent: string) {
     this.#reactor = reactor;
     this.#ledger = ledger;
+    this.parent = parent;
   }
 
   /**
@@ -70,8 +75,8 @@ export class Reaper {
   }
 
   /**
-   * Reaps, in a while, whatever child of this thread has ended without anybody knowing its number: a clone that was
-   * killed before it could tell it.
+   * Reaps, in a while, whatever child has ended without anybody knowing its number: a clone that was killed before it
+   * could tell it. One that was found dead twice is nobody's: another thread would have reaped its own meanwhile.
    *
    * @param mayNow whether no clone is on its way: one that has just ended may be about to tell
    */
@@ -83,15 +88,19 @@ export class Reaper {
         this.sweepLater(mayNow);
         return;
       }
-      for (const pid of this.strangers()) if (stateOf(pid) === 'Z') reap(pid);
+      const dead = this.strangers().filter((pid) => stateOf(pid) === 'Z');
+      for (const pid of dead) if (this.#dead.has(pid)) reap(pid);
+      const left = dead.filter((pid) => !this.#dead.has(pid));
+      this.#dead = new Set(left);
+      if (left.length > 0) this.sweepLater(mayNow);
     }, RETRY_MS).unref();
   }
 
-  /** Children of this thread that nobody has heard of: clones on their way, or that ended there. None, in doubt. */
+  /** Children that this thread has not heard of: clones on their way, or that ended there. None, in doubt. */
   strangers(): number[] {
     if (!this.#ledger.complete) return [];
-    const known = new Set([...this.#ledger.pids(), ...this.#expected]);
-    return childrenOfThisThread().filter((pid) => !known.has(pid));
+    const known = new Set([...this.#ledger.pidsOfAll(), ...this.#expected]);
+    return childrenOf(this.parent).filter((pid) => !known.has(pid));
   }
 
   close(): void {
@@ -104,17 +113,29 @@ function reap(pid: number): void {
   wait4(pid, status, WALL | WNOHANG, null);
 }
 
-function childrenOfThisThread(): number[] {
-  // The link names the calling thread (proc(5)).
-  const text = readFileSync(`/proc/${readlinkSync('/proc/thread-self')}/children`, 'latin1');
-  return text.split(' ').filter(Boolean).map(Number);
+function childrenOf(thread: string): number[] {
+  try {
+    return readFileSync(`${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+  } catch {
+    // That thread has ended.
+    return [];
+  }
 }
 
 /** The letter of its state (proc(5)); empty when there is no such process. */
 export function stateOf(pid: number): string {
+  return fieldsOf(pid)[0] ?? '';
+}
+
+/** Its process group (proc(5)); 0 when there is no such process. */
+export function groupOf(pid: number): number {
+  return Number(fieldsOf(pid)[2] ?? 0);
+}
+
+function fieldsOf(pid: number): readonly string[] {
   try {
-    return statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))[0] ?? '';
+    return statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'));
   } catch {
-    return '';
+    return [];
   }
 }

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { kill } from '../../libc.js';
 import type { Channels } from './channels.js';
-import { type Reaper, stateOf } from './reaper.js';
+import { groupOf, type Reaper, stateOf } from './reaper.js';
 
 const { SIGCONT, SIGKILL, SIGSTOP } = constants.signals;
 /** A process stops when it leaves the kernel; looking takes longer than that. */
@@ -13,10 +13,12 @@ const STOPPED = /[TtZX]/;
  * with it a clone that has not told its number yet: nobody could ever end that.
  *
  * Only who has not begun may be ended: they are stopped first, then all that was told is read, and who is known by then
- * goes on.
+ * goes on. Until it begins a clone is in its template's process group; the children of other templates are not touched.
+ *
+ * @param template the process id of their template
  */
-export function endStrays(reaper: Reaper, channels: Channels): void {
-  const strays = reaper.strangers();
+export function endStrays(template: number, reaper: Reaper, channels: Channels): void {
+  const strays = reaper.strangers().filter((pid) => groupOf(pid) === template);
   for (const pid of strays) kill(pid, SIGSTOP);
   const stopped = strays.filter(stops);
   channels.readAll();

@@ -14,7 +14,7 @@ const LONGEST_LIFE_MS = 600_000;
 export class Template {
   readonly action: ActionImage;
   readonly shape: Shape;
-  readonly built: Built;
+  readonly built: Pick<Built, 'pid' | 'identity'>;
   readonly #context: EngineContext;
   readonly #process: Expected | undefined;
   readonly #channel: Channel;
@@ -28,7 +28,7 @@ export class Template {
     context: EngineContext,
     action: ActionImage,
     shape: Shape,
-    built: Built,
+    built: Pick<Built, 'pid' | 'identity'>,
     socket: number,
     died: () => void,
   ) {
@@ -95,7 +95,7 @@ export class Template {
   giveUp(): void {
     const { reaper, channels } = this.#context;
     this.#process?.kill();
-    endStrays(reaper, channels);
+    endStrays(this.built.pid, reaper, channels);
   }
 
   /** Takes no further runs; ends once those under way have begun. */

@@ -6,17 +6,17 @@ import type { EngineContext } from './context.js';
 import { startOf } from './identity.js';
 import type { Place } from './place.js';
 import { Unsuitable } from './refusal.js';
-import { buildTemplate } from './set-up/build.js';
-import { hasNames, type Shape, widened } from './shape.js';
+import { type Shape, widened } from './shape.js';
+import { namesAgree, Shelf } from './shelf.js';
 import { Template } from './template.js';
+import type { TemplateSource } from './template-source.js';
+import type { Workbench } from './workbench.js';
 
 /** A template is made when no run began for so long; at the latest after so many looks. */
 const QUIET_MS = 2;
 const MOST_LOOKS = 25;
 const FIRST_BACK_OFF_MS = 1000;
 const LONGEST_BACK_OFF_MS = 60_000;
-/** Callers that send a trace context and callers that send none may take turns: neither waits for a template then. */
-const MOST_TEMPLATES = 2;
 
 interface Wish {
   readonly action: ActionImage;
@@ -24,10 +24,10 @@ interface Wish {
 }
 
 /** Makes templates, one at a time and when there is time for it, and keeps those for the last shapes of runs. */
-export class Workshop {
+export class Workshop implements TemplateSource {
   readonly #context: EngineContext;
-  /** The one that was used last goes first; no two have the same names. */
-  #templates: Template[] = [];
+  readonly #bench: Workbench;
+  readonly #shelf = new Shelf();
   #wish: Wish | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looks = 0;
@@ -39,24 +39,19 @@ export class Workshop {
   #failures = 0;
   #notBeforeMs = 0;
 
-  constructor(context: EngineContext) {
+  constructor(context: EngineContext, bench: Workbench) {
     this.#context = context;
+    this.#bench = bench;
   }
 
-  /** The template that takes runs; undefined when there is none. */
   get current(): Template | undefined {
-    return this.#templates[0];
+    return this.#shelf.current;
   }
 
-  /** Makes another template the current one, where there is one for runs with these variables. */
   turnTo(variables: readonly Variable[]): boolean {
-    const other = this.#templates.find(({ shape }) => hasNames(shape, variables));
-    if (other === undefined) return false;
-    this.#templates = [other, ...this.#templates.filter((template) => template !== other)];
-    return true;
+    return this.#shelf.turnTo(variables);
   }
 
-  /** Why there is no template of this action, precisely; undefined when nothing speaks against one. */
   obstacle(action: ActionImage): string | undefined {
     const failedTest = this.#context.stats.selfTest?.reason ?? '';
     if (failedTest !== '') return failedTest;
@@ -68,12 +63,10 @@ export class Workshop {
     return undefined;
   }
 
-  /** A run begins, by whichever engine. */
   noteRun(): void {
     this.#lastRunMs = performance.now();
   }
 
-  /** Has a template made as soon as the thread has a moment. */
   wish(action: ActionImage, shape: Shape): void {
     const { action: current, shape: wished } = this.#wish ?? {};
     const same = wished !== undefined && current === action && namesAgree(wished, shape);
@@ -83,12 +76,10 @@ export class Workshop {
 
   /** Makes one now: takes some milliseconds of this thread. */
   make(action: ActionImage, shape: Shape): Template | undefined {
-    if (this.#templates.some((template) => template.worn && namesAgree(template.shape, shape))) {
-      this.#context.stats.add('templatesRenewed');
-    }
-    this.#keep((template) => template.action === action && !namesAgree(template.shape, shape));
+    if (this.#shelf.hasWorn(shape)) this.#context.stats.add('templatesRenewed');
+    this.#shelf.makeRoom(action, shape);
     this.#wish = undefined;
-    const failedTest = this.#context.examine();
+    const failedTest = this.#bench.examine();
     if (failedTest !== '') {
       this.#failed(action, new Unsuitable(failedTest));
       return undefined;
@@ -96,19 +87,12 @@ export class Workshop {
     const pair = openSocketPair();
     if (pair === undefined) return undefined;
     const [ours, theirs] = pair;
-    const begunMs = performance.now();
     try {
-      const built = buildTemplate(this.#context.launcher, this.#context.arch, {
-        action,
-        shape,
-        socket: theirs,
-      });
+      const built = this.#bench.build({ action, shape, socket: theirs });
       close(theirs);
-      this.#context.stats.built(performance.now() - begunMs);
       this.#failure = undefined;
       const template = new Template(this.#context, action, shape, built, ours, () => this.#died(template));
-      this.#templates.unshift(template);
-      this.#keep((_, index) => index < MOST_TEMPLATES);
+      this.#shelf.add(template);
       return template;
     } catch (error) {
       close(ours);
@@ -118,9 +102,8 @@ export class Workshop {
     }
   }
 
-  /** Lets all templates go. */
   drop(): void {
-    this.#keep(() => false);
+    this.#shelf.clear();
   }
 
   close(): void {
@@ -142,15 +125,9 @@ export class Workshop {
     this.#wish = undefined;
   }
 
-  #keep(wanted: (template: Template, index: number) => boolean): void {
-    const all = this.#templates;
-    this.#templates = all.filter(wanted);
-    for (const template of all) if (!this.#templates.includes(template)) template.retire();
-  }
-
   #died(template: Template): void {
     this.#context.stats.add('templatesDied');
-    this.#templates = this.#templates.filter((one) => one !== template);
+    this.#shelf.remove(template);
     // One that never served may be one of many.
     if (template.hasServed) this.#failures = 0;
     this.#backOff();
@@ -174,11 +151,4 @@ export class Workshop {
     this.#failure = undefined;
     this.#failures = 0;
   }
-}
-
-function namesAgree(one: Shape, other: Shape): boolean {
-  return hasNames(
-    one,
-    other.names.map((name) => [name, ''] as const),
-  );
 }

@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { entryName } from '../../../../contract/environment.js';
 import type { ActionImage } from '../../engine.js';
 import type { Arch } from '../arch/arch.js';
-import { from, Identity } from '../identity.js';
+import { from, Identification, type Identity } from '../identity.js';
 import { Place } from '../place.js';
 import { TooSlow, Unsuitable } from '../refusal.js';
 import { launchStrings, type Shape } from '../shape.js';
@@ -63,7 +63,7 @@ function build(
   notLater: string,
 ): Built {
   const { exec, folder } = action;
-  const identity = new Identity(exec, folder);
+  const identification = new Identification(exec, folder);
   const tracee = launcher.launch({ exec, folder, socket, ...launchStrings(shape, action) });
   try {
     const auxiliary = auxiliaryVector(tracee.pid);
@@ -84,7 +84,7 @@ function build(
     }
     expectAlone(tracee.pid);
     const mapped = mappingsOf(tracee.pid).filter(({ inode, path }) => inode !== '0' && path !== executable);
-    identity.confirm(
+    const identity = identification.confirm(
       tracee.pid,
       [...loader, ...registered.asked],
       [...new Set(mapped.map(({ path }) => path))],

@@ -1,0 +1,99 @@
+import type { RunAnswer, RunTask, WorkerSettings } from '../pool/messages.js';
+import type { WorkerPool } from '../pool/worker-pool.js';
+import type { AwakeClock } from '../process/awake-clock.js';
+import type { MainClones } from './main-clones.js';
+
+/** A larger body takes a while to read, and a worker is there for that. */
+const MOST_BODY_BYTES = 16 * 1024;
+/** So is it for an action with larger results, or with more to log. */
+const MOST_OUTPUT_BYTES = 256 * 1024;
+
+/** Where activations are run. */
+export interface Lane {
+  /** @throws Error where a worker died with it */
+  run(task: RunTask): Promise<RunAnswer>;
+}
+
+/**
+ * Runs an activation on the main thread itself where no other is under way, by a clone of a template: the trip to a
+ * worker and back is a quarter of such an activation's time (docs/engines.md has the measurement). Whatever needs more
+ * than that is left to the workers: several at a time, the first runs of an action, large bodies, much output, every
+ * other engine.
+ */
+export class DirectLane implements Lane {
+  readonly #settings: WorkerSettings;
+  readonly #pool: WorkerPool;
+  readonly #clock: AwakeClock;
+  readonly #isAlone: () => boolean;
+  #clones: MainClones | undefined;
+  #loading = false;
+  /** Of an action that turned out to be too much for this thread. */
+  #heavyGeneration = -1;
+
+  /** @param isAlone whether the activation at hand is the only one */
+  constructor(settings: WorkerSettings, pool: WorkerPool, clock: AwakeClock, isAlone: () => boolean) {
+    this.#settings = settings;
+    this.#pool = pool;
+    this.#clock = clock;
+    this.#isAlone = isAlone;
+  }
+
+  async run(task: RunTask): Promise<RunAnswer> {
+    if (!this.#suits(task)) return this.#pool.run(task);
+    const clones = this.#clones;
+    const answer = clones?.isReadyFor(task) === true ? await clones.run(task) : undefined;
+    if (answer === undefined) return this.#byWorker(task);
+    this.#weigh(task, answer);
+    return answer;
+  }
+
+  /** A worker has died: what was prepared is not its own child any more. */
+  workerLost(): void {
+    this.#clones?.letGo();
+  }
+
+  close(): void {
+    this.#loading = true;
+    this.#clones?.close();
+    this.#clones = undefined;
+  }
+
+  #suits(task: RunTask): boolean {
+    return (
+      task.body.byteLength <= MOST_BODY_BYTES &&
+      task.generation !== this.#heavyGeneration &&
+      !this.#pool.isInitialising &&
+      this.#isAlone()
+    );
+  }
+
+  /** A worker whose fork server takes the action shows that there can be a template of it. */
+  async #byWorker(task: RunTask): Promise<RunAnswer> {
+    const answer = await this.#pool.run(task);
+    this.#weigh(task, answer);
+    if (answer.facts.engine === 'forkserver' && this.#suits(task)) this.#prepare(task);
+    return answer;
+  }
+
+  #weigh(task: RunTask, { result, facts }: RunAnswer): void {
+    if ((result?.byteLength ?? 0) + facts.logBytes > MOST_OUTPUT_BYTES)
+      this.#heavyGeneration = task.generation;
+  }
+
+  #prepare(task: RunTask): void {
+    if (this.#clones !== undefined) this.#clones.prepare(task);
+    else if (!this.#loading) this.#load();
+  }
+
+  /** Loaded when there is a use for it: a cold start goes without. */
+  #load(): void {
+    this.#loading = true;
+    import('./main-clones.js')
+      .then(({ MainClones }) => {
+        this.#clones ??= new MainClones(this.#settings, this.#pool, this.#clock);
+      })
+      .catch(() => {
+        // Where the library can't be loaded no worker has a fork server either.
+      });
+  }
+}

@@ -1,0 +1,136 @@
+import type { Variable } from '../contract/environment.js';
+import type { TemplateAnswer } from '../pool/messages.js';
+import type { ActionImage } from '../process/engines/engine.js';
+import { openSocketPair } from '../process/engines/forkserver/channel.js';
+import type { EngineContext } from '../process/engines/forkserver/context.js';
+import { Identity } from '../process/engines/forkserver/identity.js';
+import type { Shape } from '../process/engines/forkserver/shape.js';
+import { Shelf } from '../process/engines/forkserver/shelf.js';
+import { Template } from '../process/engines/forkserver/template.js';
+import type { TemplateSource } from '../process/engines/forkserver/template-source.js';
+import { close } from '../process/libc.js';
+
+const FIRST_BACK_OFF_MS = 1000;
+const LONGEST_BACK_OFF_MS = 60_000;
+
+/**
+ * Has a worker make a template of an action.
+ *
+ * @param socket what becomes its socket
+ */
+export type MakeTemplate = (action: ActionImage, shape: Shape, socket: number) => Promise<TemplateAnswer>;
+
+/**
+ * Templates that a worker makes: the main thread must not wait while a program is loaded, and its own children are to be
+ * only what actions leave behind. The sockets are this thread's, and with them the templates' lives.
+ */
+export class OrderedTemplates implements TemplateSource {
+  readonly #context: EngineContext;
+  readonly #make: MakeTemplate;
+  readonly #shelf = new Shelf();
+  #ordered: ActionImage | undefined;
+  #failures = 0;
+  #notBeforeMs = 0;
+  #obstacle = '';
+  #closed = false;
+
+  constructor(context: EngineContext, make: MakeTemplate) {
+    this.#context = context;
+    this.#make = make;
+  }
+
+  get current(): Template | undefined {
+    return this.#shelf.current;
+  }
+
+  turnTo(variables: readonly Variable[]): boolean {
+    return this.#shelf.turnTo(variables);
+  }
+
+  obstacle(_action: ActionImage): string | undefined {
+    return performance.now() < this.#notBeforeMs ? this.#obstacle : undefined;
+  }
+
+  noteRun(): void {
+    // The worker waits for a quiet moment by itself.
+  }
+
+  wish(action: ActionImage, shape: Shape): void {
+    if (this.#ordered !== undefined || this.#closed || this.obstacle(action) !== undefined) return;
+    this.#ordered = action;
+    this.#order(action, shape).catch((error: unknown) => {
+      this.#failed(error instanceof Error ? error.message : String(error));
+    });
+  }
+
+  make(): undefined {
+    return undefined;
+  }
+
+  drop(): void {
+    this.#ordered = undefined;
+    this.#notBeforeMs = 0;
+    this.#failures = 0;
+    this.#shelf.clear();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.drop();
+  }
+
+  async #order(action: ActionImage, shape: Shape): Promise<void> {
+    const pair = openSocketPair();
+    if (pair === undefined) {
+      this.#failed('there are no descriptors');
+      return;
+    }
+    const [ours, theirs] = pair;
+    let made: TemplateAnswer;
+    try {
+      made = await this.#make(action, shape, theirs);
+    } catch (error) {
+      // Whatever was started ends with its socket.
+      close(ours);
+      throw error;
+    } finally {
+      close(theirs);
+    }
+    if ('reason' in made) {
+      close(ours);
+      this.#failed(made.reason);
+      return;
+    }
+    this.#context.reaper.parent = made.parent;
+    const wanted = this.#ordered === action && !this.#closed;
+    if (this.#shelf.hasWorn(shape)) this.#context.stats.add('templatesRenewed');
+    const built = { pid: made.pid, identity: Identity.of(made.identity) };
+    const template = new Template(this.#context, action, shape, built, ours, () => this.#died(template));
+    if (!wanted) {
+      template.retire();
+      return;
+    }
+    this.#ordered = undefined;
+    this.#shelf.makeRoom(action, shape);
+    this.#shelf.add(template);
+  }
+
+  #died(template: Template): void {
+    this.#context.stats.add('templatesDied');
+    this.#shelf.remove(template);
+    if (template.hasServed) this.#failures = 0;
+    this.#backOff('the template died');
+  }
+
+  #failed(reason: string): void {
+    this.#ordered = undefined;
+    this.#backOff(reason);
+  }
+
+  #backOff(reason: string): void {
+    this.#obstacle = reason;
+    this.#notBeforeMs =
+      performance.now() + Math.min(FIRST_BACK_OFF_MS * 2 ** this.#failures, LONGEST_BACK_OFF_MS);
+    this.#failures++;
+  }
+}

@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { entryName, inheritedEntries, type Variable } from '../contract/environment.js';
+import type { ActionImage, ExecEngine } from '../process/engines/engine.js';
+
+/** Answers the action as the init of a generation has left it, with the variables of that init as JSON text. */
+export type ActionOf = (generation: number, variables: string) => ActionImage;
+
+/** @param engines are told when it is another one than before */
+export function actionCache(
+  actionRoot: string,
+  engines: readonly Pick<ExecEngine, 'actionChanged'>[],
+): ActionOf {
+  const inherited = inheritedEntries(readFileSync('/proc/self/environ'));
+  let cached: { generation: number; image: ActionImage } | undefined;
+  return (generation, variables) => {
+    if (cached?.generation !== generation) {
+      const image = imageOf(actionRoot, inherited, variables);
+      for (const engine of engines) engine.actionChanged(image);
+      cached = { generation, image };
+    }
+    return cached.image;
+  };
+}
+
+/** Precedence: the server's environment, then the init's (C-INIT-18); PWD is the action folder (C-RUN-13). */
+function imageOf(actionRoot: string, inherited: readonly Buffer[], variables: string): ActionImage {
+  const entries = new Map(inherited.map((entry) => [entryName(entry), entry]));
+  entries.set('PWD', Buffer.from(`PWD=${actionRoot}`));
+  const fromInit = variables === '' ? [] : (JSON.parse(variables) as Variable[]);
+  for (const [name, value] of fromInit) entries.set(name, Buffer.from(`${name}=${value}`));
+  return { exec: join(actionRoot, 'exec'), folder: actionRoot, environment: [...entries.values()] };
+}

@@ -1,0 +1,47 @@
+import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
+import { leadToOneFile, type Sink } from '../logs/sink.js';
+import type { WorkerSettings } from '../pool/messages.js';
+import type { AwakeClock } from '../process/awake-clock.js';
+import type { ActivationLimits, LogStreams } from './activation.js';
+
+/** More than the slots of the memory that threads share; the settings refuse more threads. */
+const OWNER_SPACING = 128;
+const LARGEST_OWNER = 0x3fff_ffff;
+
+/**
+ * The server's stdout and stderr as a thread writes to them.
+ *
+ * @param slot the thread's number in the memory that threads share
+ */
+export function streamsOf(settings: WorkerSettings, slot: number, sinkFor: (fd: number) => Sink): LogStreams {
+  const shared = new Int32Array(settings.shared.logs);
+  const [out, err] = settings.logs;
+  const oneFile = leadToOneFile(out, err);
+  const streamOf = (fd: number, index: 0 | 1): LogStream => {
+    const at = oneFile ? 0 : index * SHARED_FIELDS;
+    return new LogStream(sinkFor(fd), shared.subarray(at, at + SHARED_FIELDS), slot, index);
+  };
+  return { stdout: streamOf(out, 0), stderr: streamOf(err, 1), sentinels: settings.sentinels };
+}
+
+/** What every activation of a thread is held to. */
+export function limitsOf(settings: WorkerSettings, clock: AwakeClock): ActivationLimits {
+  const shutdown = new Int32Array(settings.shared.shutdown);
+  return {
+    maxResultBytes: settings.maxResultBytes,
+    drainMs: settings.drainMs,
+    timeoutGraceMs: settings.timeoutGraceMs,
+    killsLeftovers: settings.killsLeftovers,
+    clock,
+    killedAtShutdown: () => Atomics.load(shutdown, 0) === 1,
+  };
+}
+
+/** Numbers that no other activation in flight has, in any thread. */
+export function ownerNumbers(slot: number): () => number {
+  let serial = 0;
+  return () => {
+    serial = (serial + 1) % Math.floor(LARGEST_OWNER / OWNER_SPACING);
+    return serial * OWNER_SPACING + slot + 1;
+  };
+}
