@@ -114,7 +114,7 @@ export const SETTINGS = {
     kind: { type: 'choice', of: ['on', 'off'] },
     default: 'on',
     sentence:
-      'Whether the main thread itself starts an activation that comes while no other is under way, from a clone that waits: a quarter faster than through a worker thread (docs/engines.md).',
+      'Whether the main thread itself starts activations that come one at a time, from a clone that waits: a quarter faster than through a worker thread (docs/engines.md).',
   },
   maxBodyBytes: {
     flag: 'max-body-bytes',

@@ -8,6 +8,9 @@ const MOST_BODY_BYTES = 16 * 1024;
 /** So is it for an action with larger results, or with more to log. */
 const MOST_OUTPUT_BYTES = 256 * 1024;
 
+/** Of several callers who are answered together one is the first to come back; only then it is alone. */
+const LONE_BEFORE = 3;
+
 /** Where activations are run. */
 export interface Lane {
   /** @throws Error where a worker died with it */
@@ -15,7 +18,7 @@ export interface Lane {
 }
 
 /**
- * Runs an activation on the main thread itself where no other is under way, by a clone of a template: the trip to a
+ * Runs an activation on the main thread itself where they come one at a time, by a clone of a template: the trip to a
  * worker and back is a quarter of such an activation's time (docs/engines.md has the measurement). Whatever needs more
  * than that is left to the workers: several at a time, the first runs of an action, large bodies, much output, every
  * other engine.
@@ -27,6 +30,8 @@ export class DirectLane implements Lane {
   readonly #isAlone: () => boolean;
   #clones: MainClones | undefined;
   #loading = false;
+  /** How many in a row have come alone. */
+  #lone = 0;
   /** Of an action that turned out to be too much for this thread. */
   #heavyGeneration = -1;
 
@@ -39,6 +44,7 @@ export class DirectLane implements Lane {
   }
 
   async run(task: RunTask): Promise<RunAnswer> {
+    this.#lone = this.#isAlone() ? this.#lone + 1 : 0;
     if (!this.#suits(task)) return this.#pool.run(task);
     const clones = this.#clones;
     const answer = clones?.isReadyFor(task) === true ? await clones.run(task) : undefined;
@@ -63,7 +69,7 @@ export class DirectLane implements Lane {
       task.body.byteLength <= MOST_BODY_BYTES &&
       task.generation !== this.#heavyGeneration &&
       !this.#pool.isInitialising &&
-      this.#isAlone()
+      this.#lone > LONE_BEFORE
     );
   }
 

@@ -48,6 +48,17 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
     expect(childrenOf(server.pid)).toEqual([]);
   });
 
+  it('several callers who are answered together are the workers’, the first of them too', async () => {
+    await start();
+    await server.install('#!/bin/sh\necho "$1"\n');
+    await untilDirect();
+    const burst = (): Promise<Answer[]> => Promise.all(Array.from({ length: 4 }, () => server.run()));
+    await burst();
+    const before = await direct();
+    for (let round = 0; round < 10; round++) await burst();
+    expect(await direct()).toBe(before);
+  });
+
   it('others that come meanwhile are the workers’', async () => {
     await start();
     await server.install('#!/bin/sh\necho "{}"\n');
@@ -196,16 +207,17 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
   });
 });
 
-it('bursts, whose first one is the main thread’s, and what comes alone between them leak nothing', async () => {
+it('bursts and what comes alone between them leak nothing', async () => {
   const server = await RunServer.start({ engine: 'auto' });
   try {
     const some = async (count: number): Promise<void> => {
       for (let version = 0; version < 4; version++) {
         await server.install(`#!/bin/sh\n(sleep 0.1 &); echo "{\\"version\\":${version}}"\n`);
         for (let round = 0; round < count; round++) {
-          const alone = await server.run();
+          const alone: Answer[] = [];
+          for (let run = 0; run < 8; run++) alone.push(await server.run());
           const many = await Promise.all(Array.from({ length: 10 }, () => server.run()));
-          for (const { body } of [alone, ...many]) expect(body.toString()).toBe(`{"version":${version}}`);
+          for (const { body } of [...alone, ...many]) expect(body.toString()).toBe(`{"version":${version}}`);
         }
       }
     };
