@@ -22,6 +22,8 @@ interface StartTimes {
 interface Launched {
   readonly port: number;
   readonly launchedMs: number;
+  /** Why it will never listen; undefined while it may. */
+  readonly problem?: () => string | undefined;
   stop(): Promise<void>;
 }
 
@@ -59,7 +61,7 @@ export const coldStartGoal: Goal = {
 async function startOnce(launch: () => Promise<Launched>): Promise<StartTimes> {
   const launched = await launch();
   try {
-    const socket = await connectWhenListening(launched.port);
+    const socket = await connectWhenListening(launched);
     const listenMs = performance.now() - launched.launchedMs;
     const answer = await postRun(socket);
     const answerMs = performance.now() - launched.launchedMs;
@@ -78,12 +80,13 @@ async function launchPeer(command: string): Promise<Launched> {
     env: { ...process.env, FLASK_PROXY_PORT: String(port) },
     stdio: 'ignore',
   });
+  const exited = once(child, 'exit');
   const end = onEnd(() => child.kill('SIGKILL'));
   return {
     port,
     launchedMs,
+    problem: () => (child.exitCode === null ? undefined : `the peer ended with status ${child.exitCode}`),
     async stop() {
-      const exited = once(child, 'exit');
       end();
       await exited;
     },
@@ -91,7 +94,7 @@ async function launchPeer(command: string): Promise<Launched> {
 }
 
 /** Tries again as soon as it is refused, as the platform does. */
-async function connectWhenListening(port: number): Promise<Socket> {
+async function connectWhenListening({ port, problem }: Launched): Promise<Socket> {
   const deadline = performance.now() + TIMEOUT_MS;
   for (;;) {
     const socket = connect(port, '127.0.0.1');
@@ -99,6 +102,8 @@ async function connectWhenListening(port: number): Promise<Socket> {
       await once(socket, 'connect');
       return socket;
     } catch (error) {
+      const reason = problem?.();
+      if (reason !== undefined) throw new Error(reason, { cause: error });
       if (performance.now() > deadline) throw error;
       await delay(POLL_MS);
     }
