@@ -43,8 +43,10 @@ export class MainClones {
     };
     // The folder of the thread whose children they are comes with the first template.
     const context = createContext(parts, '');
-    const templates = new OrderedTemplates(context, (_, shape, socket) =>
-      pool.makeTemplate({ kind: 'template', ...this.#current, shape, socket }),
+    const templates = new OrderedTemplates(
+      context,
+      (_, shape, socket) => pool.makeTemplate({ kind: 'template', ...this.#current, shape, socket }),
+      () => pool.views.every(({ tasks }) => tasks === 0),
     );
     this.#engine = new CloneEngine(context, templates, false);
     this.#actionOf = actionCache(settings.actionRoot, [this.#engine]);

@@ -12,6 +12,9 @@ import { close } from '../process/libc.js';
 
 const FIRST_BACK_OFF_MS = 1000;
 const LONGEST_BACK_OFF_MS = 60_000;
+/** One is ordered when the workers have nothing to do; at the latest after so many looks. */
+const LOOK_MS = 2;
+const MOST_LOOKS = 25;
 
 /**
  * Has a worker make a template of an action.
@@ -27,16 +30,20 @@ export type MakeTemplate = (action: ActionImage, shape: Shape, socket: number) =
 export class OrderedTemplates implements TemplateSource {
   readonly #context: EngineContext;
   readonly #make: MakeTemplate;
+  readonly #atRest: () => boolean;
   readonly #shelf = new Shelf();
   #ordered: ActionImage | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   #notBeforeMs = 0;
   #obstacle = '';
   #closed = false;
 
-  constructor(context: EngineContext, make: MakeTemplate) {
+  /** @param atRest whether no worker has anything to do: what comes to one that makes a template waits for that */
+  constructor(context: EngineContext, make: MakeTemplate, atRest: () => boolean) {
     this.#context = context;
     this.#make = make;
+    this.#atRest = atRest;
   }
 
   get current(): Template | undefined {
@@ -52,15 +59,13 @@ export class OrderedTemplates implements TemplateSource {
   }
 
   noteRun(): void {
-    // The worker waits for a quiet moment by itself.
+    // Runs of this thread are not in a worker's way.
   }
 
   wish(action: ActionImage, shape: Shape): void {
     if (this.#ordered !== undefined || this.#closed || this.obstacle(action) !== undefined) return;
     this.#ordered = action;
-    this.#order(action, shape).catch((error: unknown) => {
-      this.#failed(error instanceof Error ? error.message : String(error));
-    });
+    this.#orderSoon(action, shape, MOST_LOOKS);
   }
 
   make(): undefined {
@@ -68,6 +73,7 @@ export class OrderedTemplates implements TemplateSource {
   }
 
   drop(): void {
+    clearTimeout(this.#timer);
     this.#ordered = undefined;
     this.#notBeforeMs = 0;
     this.#failures = 0;
@@ -77,6 +83,19 @@ export class OrderedTemplates implements TemplateSource {
   close(): void {
     this.#closed = true;
     this.drop();
+  }
+
+  /** Not at once: the very run that it is wished for may be on its way to the worker. */
+  #orderSoon(action: ActionImage, shape: Shape, looks: number): void {
+    this.#timer = setTimeout(() => {
+      if (looks > 1 && !this.#atRest()) {
+        this.#orderSoon(action, shape, looks - 1);
+        return;
+      }
+      this.#order(action, shape).catch((error: unknown) => {
+        this.#failed(error instanceof Error ? error.message : String(error));
+      });
+    }, LOOK_MS);
   }
 
   async #order(action: ActionImage, shape: Shape): Promise<void> {

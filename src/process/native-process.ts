@@ -9,6 +9,9 @@ import { StdinFeed } from './stdin-feed.js';
 const CHUNK_BYTES = 64 * 1024;
 /** fcntl(2): how much a pipe holds; exec may have enlarged it. */
 const F_GETPIPE_SZ = 1032;
+const WNOHANG = 1;
+/** How often it is looked whether a traced process can be reaped. */
+const RETRY_MS = 1000;
 
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 const status = new Int32Array(1);
@@ -196,9 +199,20 @@ export class NativeProcess implements RunningProcess {
   }
 }
 
-/** Reaps a process that has exited, and answers how. */
+/**
+ * Reaps a process that has exited, and answers how. It never waits: who traces a process learns of its end first, and as
+ * long as that one does not look (ptrace(2)) it can't be reaped. Then nothing is known of it, and it is reaped later.
+ */
 export function reap(pid: number): ProcessExit {
-  return wait4(pid, status, 0, usage) === pid ? exitOf(status[0] as number, usage) : {};
+  const reaped = wait4(pid, status, WNOHANG, usage);
+  if (reaped === 0) reapLater(pid);
+  return reaped === pid ? exitOf(status[0] as number, usage) : {};
+}
+
+function reapLater(pid: number): void {
+  const timer = setInterval(() => {
+    if (wait4(pid, status, WNOHANG, null) !== 0) clearInterval(timer);
+  }, RETRY_MS).unref();
 }
 
 /** Reads a wait status and a struct rusage as wait4(2) fills them on 64-bit Linux. */

@@ -134,6 +134,22 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
     expect((await server.run()).status).toBe(200);
   });
 
+  it('one that another process traces, and can not be reaped, holds nobody up', async () => {
+    await start();
+    await server.installProgram(await compileAction('traced'));
+    await untilDirect();
+    let tracer = 0;
+    expect(
+      await isDirect(async () => {
+        tracer = (JSON.parse((await server.run({ trace: 1 })).body.toString()) as { tracer: number }).tracer;
+      }),
+    ).toBe(true);
+    expect((await server.run()).status).toBe(200);
+    expect(isAlive(tracer)).toBe(true);
+    process.kill(tracer, 'SIGKILL');
+    await until('both are reaped', () => childrenOf(server.pid).length === 0);
+  });
+
   it('templates that die, stop or are killed lose nothing', async () => {
     await start();
     await server.install('#!/bin/sh\necho "$1"\n');
