@@ -22,7 +22,7 @@ import { reapOrphans } from '../process/orphans.js';
 import { takePrecedence } from '../process/precedence.js';
 import { createRunner } from '../server/create-runner.js';
 import type { HttpServer } from '../server/http-server.js';
-import { refuseBusyPort } from '../server/port-probe.js';
+import { type ListenAddress, urlOf } from '../server/listener.js';
 import { serverGauges } from '../server/server-gauges.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
@@ -68,11 +68,9 @@ export async function serve(config: Config): Promise<void> {
       log.warn('worker thread lost', { threadId, killed });
     },
   });
-  await closingOnError(pool, async () => {
+  await closingOnError(pool, () => {
     if (config.protocol === 'classic') ensureAction(actionRoot);
     else mkdirSync(actionRoot, { recursive: true });
-    await refuseBusyPort(config.port);
-    if (config.metricsPort !== undefined) await refuseBusyPort(config.metricsPort);
   });
   const clock = new AwakeClock();
   const action = new ActionState(config.allowReinit);
@@ -126,7 +124,7 @@ export async function serve(config: Config): Promise<void> {
   };
   const service = new Service(parts);
   const http = new HttpServer(service);
-  const port = await http.listen(config.port, config.metricsPort);
+  const addresses = await closingOnError(pool, () => http.listen());
   startup.ends('listen');
   endOnSignals(service, http);
   survive(log);
@@ -143,11 +141,24 @@ export async function serve(config: Config): Promise<void> {
   if (config.metricsPort !== undefined) warmUpLater(recorder, log);
   await reapOrphans();
   if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
-  log.info('serving', { port, engine, actionRoot, threads: config.threads, protocol: config.protocol });
-  if (isatty(2))
-    process.stderr.write(
-      `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
-    );
+  const port = addresses[0]?.port;
+  const urls = addresses.map(urlOf);
+  log.info('serving', { port, urls, engine, actionRoot, threads: config.threads, protocol: config.protocol });
+  if (isatty(2)) process.stderr.write(greeting(addresses, engine, actionRoot));
+}
+
+/** Wildcard addresses, in words. */
+const SCOPES = new Map([
+  ['::', ' (every interface, IPv6 and IPv4)'],
+  ['0.0.0.0', ' (every interface, IPv4)'],
+]);
+
+/** For a person: where it listens, a line for each address. */
+function greeting(addresses: readonly ListenAddress[], engine: string, actionRoot: string): string {
+  const lines = addresses.map(
+    (one) => `hyperskeleton serves ${urlOf(one)}${SCOPES.get(one.address) ?? ''}\n`,
+  );
+  return `${lines.join('')}engine ${engine}, action root ${actionRoot}\n`;
 }
 
 /** Only the fork server is fast enough for the main thread. */
@@ -156,7 +167,10 @@ function runsDirectly({ direct, engine, protocol, knative }: Config): boolean {
 }
 
 /** Ending the process under a thread that lives, or loads a native library, can crash it. */
-async function closingOnError<Result>(pool: WorkerPool, act: () => Promise<Result>): Promise<Result> {
+async function closingOnError<Result>(
+  pool: WorkerPool,
+  act: () => Promise<Result> | Result,
+): Promise<Result> {
   try {
     return await act();
   } catch (error) {

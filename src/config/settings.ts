@@ -5,6 +5,10 @@ export type SettingKind =
   | { readonly type: 'integer'; readonly min: number; readonly max: number }
   | { readonly type: 'choice'; readonly of: readonly string[] }
   | { readonly type: 'path' }
+  /** Separated by commas. */
+  | { readonly type: 'hosts' }
+  /** Separated by commas. */
+  | { readonly type: 'origins' }
   /** Of http or https. */
   | { readonly type: 'url' };
 
@@ -41,6 +45,15 @@ export const SETTINGS = {
     default: '8080',
     sentence:
       'TCP port to listen on; 0 takes a free one. FLASK_PROXY_PORT is the name that dockerskeleton knows; in Knative mode PORT goes first.',
+  },
+  host: {
+    flag: 'host',
+    env: ['HYPERSKELETON_HOST'],
+    kind: { type: 'hosts' },
+    default: undefined,
+    derived: 'all interfaces (`::`) in a container, else loopback (`127.0.0.1,::1`)',
+    sentence:
+      'Addresses to listen on, or host names, each of whose addresses is listened on; the flag may be repeated. `::` is every interface, IPv6 and IPv4, and means `0.0.0.0` where the system has no IPv6.',
   },
   platform: {
     flag: 'platform',
@@ -220,6 +233,22 @@ export const SETTINGS = {
     default: '',
     sentence:
       'A port of its own for GET /metrics, /healthz and /readyz; then the main port has no /metrics, which whoever can call the action could read. In Knative mode, whose main port is public, /metrics is there only.',
+  },
+  metricsHost: {
+    flag: 'metrics-host',
+    env: ['HYPERSKELETON_METRICS_HOST'],
+    kind: { type: 'hosts' },
+    default: undefined,
+    derived: 'those of --host',
+    sentence: 'Addresses for the metrics port, as --host takes them.',
+  },
+  allowedOrigins: {
+    flag: 'allowed-origins',
+    env: ['HYPERSKELETON_ALLOWED_ORIGINS'],
+    kind: { type: 'origins' },
+    default: '',
+    sentence:
+      "Origins of web pages that may send /init and /run, or `*` for every page; the flag may be repeated. Without it a request that a browser marks as another site's is answered 403 (C-SRV-04 in docs/contract.md). Knative mode serves browsers and asks nobody. Nothing of CORS is answered.",
   },
   serverTiming: {
     flag: 'server-timing',

@@ -1,4 +1,4 @@
-import { allowedText } from '../config/load.js';
+import { allowedText } from '../config/kinds.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
 import { ERRORS, type ErrorRow } from '../errors/table.js';
 import { metricsPage } from './metrics-page.js';
