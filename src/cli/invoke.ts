@@ -12,6 +12,7 @@ import { AwakeClock } from '../process/awake-clock.js';
 import { createRunner } from '../server/create-runner.js';
 import type { Runner } from '../server/runner.js';
 import { loadDeadlineReader, TimeLimit } from '../server/time-limit.js';
+import { ignoreSignals } from '../signals/server-signals.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
 import { type LogTargets, workerSettings } from './worker-settings.js';
@@ -70,6 +71,7 @@ export async function invokeCommand(argv: readonly string[]): Promise<number> {
 }
 
 async function invoke(config: Config, init: string, body: string): Promise<RunAnswer> {
+  ignoreSignals();
   const actionRoot = actionRootFor(config.actionRoot);
   if (config.protocol === 'classic') ensureAction(actionRoot);
   const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS);

@@ -27,6 +27,7 @@ import { serverGauges } from '../server/server-gauges.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
 import { loadDeadlineReader } from '../server/time-limit.js';
+import { ServerSignals } from '../signals/server-signals.js';
 import { openTracing } from '../tracing/tracing.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
@@ -50,6 +51,7 @@ const CONTAINER_LOGS: LogTargets = { logs: [1, 2], sentinels: true };
  * @throws Error with a message for the operator when it can't start
  */
 export async function serve(config: Config): Promise<void> {
+  const signals = new ServerSignals();
   const startup = new Startup();
   startup.ends('node');
   if (config.unknownPlatform !== undefined) {
@@ -97,10 +99,12 @@ export async function serve(config: Config): Promise<void> {
         spans: () => tracing?.counts,
         loop: () => runner.gauges,
         prewarm: () => prewarmStats(pool, engine),
+        signals: () => signals.counts,
+        logRecordsDropped: () => log.dropped,
       }),
     );
   startup.ends('prepare');
-  const log = await ServerLog.open(config);
+  const log = await closingOnError(pool, () => ServerLog.open(config));
   // Loaded while the first worker starts on another core: the two take about as long.
   const [{ HttpServer }, runner, tracing] = await Promise.all([
     loadFrontEnd(),
@@ -126,7 +130,7 @@ export async function serve(config: Config): Promise<void> {
   const http = new HttpServer(service);
   const addresses = await closingOnError(pool, () => http.listen());
   startup.ends('listen');
-  endOnSignals(service, http);
+  serveSignals(signals, service, http);
   survive(log);
   const hello = await closingOnError(pool, () => pool.hello());
   engine = hello.engine;
@@ -143,7 +147,8 @@ export async function serve(config: Config): Promise<void> {
   if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
   const port = addresses[0]?.port;
   const urls = addresses.map(urlOf);
-  log.info('serving', { port, urls, engine, actionRoot, threads: config.threads, protocol: config.protocol });
+  const { threads, protocol } = config;
+  log.info('serving', { port, engine, actionRoot, threads, protocol, urls });
   if (isatty(2)) process.stderr.write(greeting(addresses, engine, actionRoot));
 }
 
@@ -239,24 +244,24 @@ function survive(log: ServerLog): void {
   process.on('uncaughtException', (error) => log.fault('an error that nobody caught', error));
 }
 
-/** The first signal drains, a second one ends the grace period at once. */
-function endOnSignals(service: Service, http: HttpServer): void {
-  let hurry: (() => void) | undefined;
-  const onSignal = (): void => {
-    if (hurry !== undefined) {
-      hurry();
-      return;
-    }
-    const hurried = new Promise<void>((resolve) => {
-      hurry = resolve;
-    });
-    shutDown(service, http, hurried).then(
-      () => process.exit(0),
-      (error: unknown) => {
-        service.log.fault('the shutdown failed', error);
-        process.exit(1);
-      },
-    );
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal);
+/** Has the signals of the process do what they are for, those too that came during the start. */
+function serveSignals(signals: ServerSignals, service: Service, http: HttpServer): void {
+  const { log } = service;
+  let hurry: () => void = () => {};
+  const hurried = new Promise<void>((resolve) => {
+    hurry = resolve;
+  });
+  signals.serve({
+    drain: () =>
+      shutDown(service, http, hurried).then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.fault('the shutdown failed', error);
+          process.exit(1);
+        },
+      ),
+    hurry,
+    reopenLog: () => log.reopen(),
+    ignored: (signal, count) => log.warn('signal ignored', { signal, count }),
+  });
 }
