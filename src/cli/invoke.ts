@@ -8,6 +8,7 @@ import { initBodyOf } from '../pack/init-body-of.js';
 import { nameOf, zipOf } from '../pack/zip-of.js';
 import type { AnswerFailure, RunAnswer } from '../pool/messages.js';
 import { WorkerPool } from '../pool/worker-pool.js';
+import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { createRunner } from '../server/create-runner.js';
 import type { Runner } from '../server/runner.js';
@@ -72,6 +73,7 @@ export async function invokeCommand(argv: readonly string[]): Promise<number> {
 
 async function invoke(config: Config, init: string, body: string): Promise<RunAnswer> {
   ignoreSignals();
+  threadsThatFit(1);
   const actionRoot = actionRootFor(config.actionRoot);
   if (config.protocol === 'classic') ensureAction(actionRoot);
   const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS);

@@ -17,6 +17,7 @@ import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
 import { Recorder } from '../metrics/recorder.js';
 import { Startup } from '../metrics/startup.js';
 import { WorkerPool } from '../pool/worker-pool.js';
+import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { reapOrphans } from '../process/orphans.js';
 import { takePrecedence } from '../process/precedence.js';
@@ -59,6 +60,7 @@ export async function serve(config: Config): Promise<void> {
       `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
     );
   }
+  const mostThreads = threadsThatFit(config.threads);
   const actionRoot = actionRootFor(config.actionRoot);
   let engine = 'starting';
   const settings = { ...workerSettings(config, actionRoot, CONTAINER_LOGS), priority: takePrecedence() };
@@ -140,15 +142,19 @@ export async function serve(config: Config): Promise<void> {
     log.warn('a slower engine is in use', { engine, fallbackReason: `forkserver: ${reason}` });
   });
   service.ready = true;
-  pool.allow(config.threads);
+  pool.allow(mostThreads);
   // Who gives the metrics a port has them scraped.
   if (config.metricsPort !== undefined) warmUpLater(recorder, log);
   await reapOrphans();
   if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
   const port = addresses[0]?.port;
   const urls = addresses.map(urlOf);
-  const { threads, protocol } = config;
-  log.info('serving', { port, engine, actionRoot, threads, protocol, urls });
+  if (mostThreads < config.threads)
+    log.warn('fewer threads, for the limit of the address space', { threads: mostThreads });
+  log.info('serving', {
+    ...{ port, engine, actionRoot, threads: mostThreads, protocol: config.protocol },
+    urls,
+  });
   if (isatty(2)) process.stderr.write(greeting(addresses, engine, actionRoot));
 }
 
