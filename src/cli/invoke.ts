@@ -133,8 +133,8 @@ function parametersOf(
   const all = text === undefined ? {} : (JSON.parse(textOf(text)) as Record<string, unknown>);
   if (typeof all !== 'object' || all === null || Array.isArray(all))
     throw new Error('--params must be a JSON object');
-  for (const [name, value] of pairsIn(single)) all[name] = parameterOf(value);
-  return all;
+  const further = pairsIn(single).map(([name, value]) => [name, parameterOf(value)] as const);
+  return Object.fromEntries([...Object.entries(all), ...further]);
 }
 
 function textOf(source: string): string {
