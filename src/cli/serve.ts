@@ -111,7 +111,14 @@ export async function serve(config: Config): Promise<void> {
   const [{ HttpServer }, runner, tracing] = await Promise.all([
     loadFrontEnd(),
     createRunner(config, settings, pool, action, clock, direct),
-    openTracing({ base: config.otlpEndpoint, traces: config.otlpTracesEndpoint }, version(), log),
+    openTracing(
+      {
+        ...{ base: config.otlpEndpoint, traces: config.otlpTracesEndpoint },
+        otelVariables: config.otelVariables,
+      },
+      version(),
+      log,
+    ),
   ]);
   startup.ends('load');
   const deadlineIn = await loadDeadlineReader(config);

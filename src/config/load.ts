@@ -55,6 +55,8 @@ export interface Config {
   readonly actionloop: ActionLoopConfig;
   /** Whether answers to activations tell how long their phases took. */
   readonly serverTiming: boolean;
+  /** Whether OpenTelemetry's own variables count for the server's traces. */
+  readonly otelVariables: boolean;
   /** The collector's base address; undefined for none. */
   readonly otlpEndpoint: string | undefined;
   /** The whole address for traces, which goes first; undefined for none. */
@@ -90,11 +92,12 @@ interface Source {
 export function loadConfig(flags: Flags, environment: Environment): Config | { readonly problems: string[] } {
   const problems: string[] = [];
   const platform = (
-    sourceOf(SETTINGS.platform, flags, environment, false)?.text ?? SETTINGS.platform.default
+    sourceOf(SETTINGS.platform, flags, environment, NEITHER)?.text ?? SETTINGS.platform.default
   ).toLowerCase();
   const knative = platform === 'knative';
+  const otel = sourceOf(SETTINGS.tracing, flags, environment, NEITHER)?.text === 'otel';
   const text = (key: SettingKey): string => {
-    const source = sourceOf(SETTINGS[key], flags, environment, knative);
+    const source = sourceOf(SETTINGS[key], flags, environment, { knative, otel });
     const problem = problemOf(SETTINGS[key], source);
     if (problem !== undefined) problems.push(problem);
     return source?.text ?? SETTINGS[key].default ?? '';
@@ -139,6 +142,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
       initTimeoutMs: number('initTimeoutMs'),
     },
     serverTiming: text('serverTiming') === 'on',
+    otelVariables: text('tracing') === 'otel',
     otlpEndpoint: optionalText(text('otlpEndpoint')),
     otlpTracesEndpoint: optionalText(text('otlpTracesEndpoint')),
     logLevel: text('logLevel'),
@@ -156,16 +160,25 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
   return problems.length > 0 ? { problems } : Object.freeze(config);
 }
 
+/** What decides which variables a setting comes from. */
+interface Modes {
+  readonly knative: boolean;
+  readonly otel: boolean;
+}
+
+const NEITHER: Modes = { knative: false, otel: false };
+
 /** Where a setting's text comes from; a variable that is empty counts as not set. */
 function sourceOf(
   setting: Setting,
   flags: Flags,
   environment: Environment,
-  knative: boolean,
+  { knative, otel }: Modes,
 ): Source | undefined {
   const flag = flags[setting.flag];
   if (flag !== undefined) return { name: `--${setting.flag}`, text: flag };
-  for (const name of (knative ? setting.knativeEnv : undefined) ?? setting.env) {
+  const names = (knative ? setting.knativeEnv : undefined) ?? setting.env;
+  for (const name of [...names, ...((otel ? setting.otelEnv : undefined) ?? [])]) {
     const text = environment[name];
     if (text !== undefined && text !== '') return { name, text };
   }

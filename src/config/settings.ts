@@ -19,6 +19,8 @@ export interface Setting {
   readonly env: readonly string[];
   /** Those of Knative mode, where they differ (D-15). */
   readonly knativeEnv?: readonly string[];
+  /** Those that count besides, behind the others, where OpenTelemetry's variables are the server's. */
+  readonly otelEnv?: readonly string[];
   readonly kind: SettingKind;
   /** The default as text; undefined where it is derived when the server starts. */
   readonly default: string | undefined;
@@ -258,20 +260,31 @@ export const SETTINGS = {
     sentence:
       'Whether the answer to an activation tells in a Server-Timing header how long its phases took: queue, start, run, total, in milliseconds.',
   },
+  tracing: {
+    flag: 'tracing',
+    env: ['HYPERSKELETON_TRACING'],
+    kind: { type: 'choice', of: ['own', 'otel'] },
+    default: 'own',
+    sentence:
+      "Whose the variables `OTEL_*` are: with own they are the action's alone and the server's traces follow --otlp-endpoint; with otel the server follows them too (docs/tracing.md). The action gets them in any case.",
+  },
   otlpEndpoint: {
     flag: 'otlp-endpoint',
-    env: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
+    env: ['HYPERSKELETON_OTLP_ENDPOINT'],
+    otelEnv: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
     kind: { type: 'url' },
     default: '',
     sentence:
-      'An OpenTelemetry collector that gets a trace of each activation and init, at `/v1/traces` below this address, as OTLP/JSON over HTTP; docs/tracing.md names the other `OTEL_*` variables that count. Without an address nothing is traced.',
+      'An OpenTelemetry collector that gets a trace of each activation and init, at `/v1/traces` below this address, as OTLP/JSON over HTTP; with --tracing otel also by OTEL_EXPORTER_OTLP_ENDPOINT. Without an address nothing is traced.',
   },
   otlpTracesEndpoint: {
     flag: 'otlp-traces-endpoint',
-    env: ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
+    env: ['HYPERSKELETON_OTLP_TRACES_ENDPOINT'],
+    otelEnv: ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
     kind: { type: 'url' },
     default: '',
-    sentence: 'The same for traces alone, and it goes first: the whole address, to which nothing is added.',
+    sentence:
+      'The same for traces alone, and it goes first: the whole address, to which nothing is added; with --tracing otel also by OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.',
   },
   actionloopProcesses: {
     flag: 'actionloop-processes',

@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 
 /** End the server in good order; a second one ends the grace period. */
 const DRAINING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
-/** Opens the log file anew. */
-const REOPENING = 'SIGHUP';
+/** Opens the log file anew; where a terminal has started the server it says that the terminal is gone, and drains. */
+const HANG_UP = 'SIGHUP';
+const STDIN = 0;
+const STANDARD_STREAMS = [STDIN, 1, 2];
 /**
  * Signals without a meaning here, whose default would end or stop the server, or open Node's inspector (SIGUSR1): any
  * process of the same user, so any action, can send them (kill(2)). SIGPIPE and SIGXFSZ are ignored by Node itself, those
@@ -26,7 +28,7 @@ export interface SignalHandlers {
   drain(): void;
   /** A further one of them. */
   hurry(): void;
-  /** SIGHUP. */
+  /** SIGHUP, if no terminal has started the server. */
   reopenLog(): void;
   /** A signal that has no meaning here; told at most once a second of each. */
   ignored(signal: string, count: number): void;
@@ -48,7 +50,7 @@ export class ServerSignals {
 
   constructor() {
     for (const signal of DRAINING) this.#on(signal, () => this.#drain());
-    this.#on(REOPENING, () => this.#reopen());
+    this.#on(HANG_UP, isatty(STDIN) ? () => this.#hangUp() : () => this.#reopen());
     ignoreSignals((signal) => {
       this.counts.set(signal, (this.counts.get(signal) ?? 0) + 1);
       this.#limit(signal);
@@ -75,6 +77,17 @@ export class ServerSignals {
     this.#drains++;
     if (this.#drains === 1) this.#handlers?.drain();
     else this.#handlers?.hurry();
+  }
+
+  /** Node's exit would end in an assertion: it sets terminals back, and fails where one is gone. */
+  #hangUp(): void {
+    process.once('exit', () => {
+      for (const fd of STANDARD_STREAMS) {
+        closeSync(fd);
+        openSync('/dev/null', 'r+');
+      }
+    });
+    this.#drain();
   }
 
   #reopen(): void {
@@ -112,7 +125,7 @@ export function ignoreSignals(came: (signal: NodeJS.Signals) => void = () => {})
   for (const signal of IGNORED_SIGNALS) {
     if (signal === 'SIGPROF' && isTaken(signal)) continue;
     // At a terminal a person stops the server by it.
-    if (signal === 'SIGTSTP' && isatty(0)) continue;
+    if (signal === 'SIGTSTP' && isatty(STDIN)) continue;
     process.on(signal, () => came(signal));
   }
 }

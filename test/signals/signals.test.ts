@@ -138,6 +138,22 @@ describe('signals of the operator', () => {
     expect(readFileSync(`${log}.1`, 'utf8')).not.toContain('run_bad_json');
   });
 
+  it('the server ends with the terminal that has started it', async () => {
+    const script = `
+import os, pty, sys, time
+pid, terminal = pty.fork()
+if pid == 0: os.execv(${JSON.stringify(BINARY)}, ["hyperskeleton", "serve", "--port", "0"])
+text = b""
+while b"action root" not in text: text += os.read(terminal, 4096)
+os.close(terminal)
+print(text.decode(), os.waitpid(pid, 0)[1])`;
+    const { stdout } = await promisify(execFile)('python3', ['-c', script]);
+    expect(stdout).toMatch(
+      /^hyperskeleton serves http:\/\/\S+:\d+( \(every interface, IPv6 and IPv4\))?\r?$/m,
+    );
+    expect(stdout.trim().split(' ').at(-1)).toBe('0');
+  });
+
   it('a signal during the start is not lost', async () => {
     const child = spawn(BINARY, ['serve', '--port', String(await freePort()), '--host', '127.0.0.1'], {
       env: { PATH: process.env.PATH ?? '' },
