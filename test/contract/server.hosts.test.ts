@@ -1,12 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { Server } from 'hyper-express';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../conformance/target/free-port.js';
 import { loadConfig } from '../../src/config/load.js';
 import { defaultHosts } from '../../src/server/default-hosts.js';
+import { Listener } from '../../src/server/listener.js';
 import { logFile } from '../support/log-file.js';
 import { RunServer, type ServerOptions } from '../support/run-server.js';
 import { until } from '../support/run-waiting.js';
@@ -161,6 +164,52 @@ function launch(flags: readonly string[]): { child: ChildProcess; output: () => 
   });
   return { child, output: () => text };
 }
+
+describe('a system without IPv6', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-ipv4-'));
+  const library = join(folder, 'no-ipv6.so');
+
+  beforeAll(() => {
+    const source = `
+      #include <errno.h>
+      #include <sys/socket.h>
+      #include <sys/syscall.h>
+      #include <unistd.h>
+      int socket(int domain, int type, int protocol) {
+        if (domain != AF_INET6) return (int)syscall(SYS_socket, domain, type, protocol);
+        errno = EAFNOSUPPORT;
+        return -1;
+      }`;
+    execFileSync('gcc', ['-shared', '-fPIC', '-o', library, '-x', 'c', '-'], { input: source });
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const launcher = 'export LD_PRELOAD="$LIBRARY"; exec "$@"';
+
+  it('every interface is every one of IPv4', async () => {
+    const running = await start({ env: { LIBRARY: library, HYPERSKELETON_HOST: '::' }, launcher });
+    expect(listeners(running.port)).toEqual(['00000000']);
+  });
+
+  it('an address of IPv6 that is asked for is an error', async () => {
+    const starting = start({ env: { LIBRARY: library, HYPERSKELETON_HOST: '127.0.0.1,::1' }, launcher });
+    await expect(starting).rejects.toThrow('the server ended: 1');
+  });
+});
+
+describe('the addresses of loopback by default', () => {
+  it('are those that are there', async () => {
+    const listener = new Listener(new Server({ auto_close: false }));
+    const hosts = ['127.0.0.1', '192.0.2.1'];
+    const found = await listener.listen({ hosts, port: 0, skipsMissing: true });
+    listener.close();
+    expect(found).toEqual([{ address: '127.0.0.1', port: expect.any(Number) }]);
+    const port = await freePort();
+    const strict = listener.listen({ hosts, port, skipsMissing: false });
+    await expect(strict).rejects.toThrow('EADDRNOTAVAIL');
+    expect(await connects('127.0.0.1', port)).toBe(false);
+  });
+});
 
 describe('no other process listens beside it', () => {
   it.each([
