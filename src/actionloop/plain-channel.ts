@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { LoopImage } from '../pool/messages.js';
 import { hasKnownFormat } from '../process/engines/child-process.js';
 import type { ProcessExit } from '../process/engines/engine.js';
+import { environmentObject, variableOf } from '../process/environment-object.js';
 import { endBeforeServer } from '../process/oom-preference.js';
 import { awaitedElsewhere } from '../process/orphans.js';
 import { withoutPrecedence } from '../process/precedence.js';
@@ -108,10 +109,8 @@ function quiet(): Promise<void> {
 }
 
 function variablesOf(block: Uint8Array): Record<string, string> {
-  const variables: Record<string, string> = {};
-  for (const entry of Buffer.from(block).toString('utf8').split('\0')) {
-    const equals = entry.indexOf('=');
-    if (equals > 0) variables[entry.slice(0, equals)] = entry.slice(equals + 1);
-  }
-  return variables;
+  const entries = Buffer.from(block).toString('utf8').split('\0');
+  return environmentObject(
+    entries.filter((entry) => entry.indexOf('=') > 0).map((entry) => variableOf(Buffer.from(entry))),
+  );
 }

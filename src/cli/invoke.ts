@@ -8,10 +8,12 @@ import { initBodyOf } from '../pack/init-body-of.js';
 import { nameOf, zipOf } from '../pack/zip-of.js';
 import type { AnswerFailure, RunAnswer } from '../pool/messages.js';
 import { WorkerPool } from '../pool/worker-pool.js';
+import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { createRunner } from '../server/create-runner.js';
 import type { Runner } from '../server/runner.js';
 import { loadDeadlineReader, TimeLimit } from '../server/time-limit.js';
+import { ignoreSignals } from '../signals/server-signals.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
 import { type LogTargets, workerSettings } from './worker-settings.js';
@@ -70,6 +72,8 @@ export async function invokeCommand(argv: readonly string[]): Promise<number> {
 }
 
 async function invoke(config: Config, init: string, body: string): Promise<RunAnswer> {
+  ignoreSignals();
+  threadsThatFit(1);
   const actionRoot = actionRootFor(config.actionRoot);
   if (config.protocol === 'classic') ensureAction(actionRoot);
   const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS);
@@ -129,8 +133,8 @@ function parametersOf(
   const all = text === undefined ? {} : (JSON.parse(textOf(text)) as Record<string, unknown>);
   if (typeof all !== 'object' || all === null || Array.isArray(all))
     throw new Error('--params must be a JSON object');
-  for (const [name, value] of pairsIn(single)) all[name] = parameterOf(value);
-  return all;
+  const further = pairsIn(single).map(([name, value]) => [name, parameterOf(value)] as const);
+  return Object.fromEntries([...Object.entries(all), ...further]);
 }
 
 function textOf(source: string): string {

@@ -19,6 +19,10 @@ export interface Gauges {
   readonly prewarm: () => PrewarmStats | undefined;
   /** What became of the spans of traces; undefined where nothing is traced. */
   readonly spans: () => SpanCounts | undefined;
+  /** Signals that mean nothing to the server, by name. */
+  readonly signals?: () => ReadonlyMap<string, number>;
+  /** Records of the server's own log that could not be written. */
+  readonly logRecordsDropped?: () => number;
   /** Memory of the control group; undefined outside of one. */
   readonly memory: () => MemoryGauges | undefined;
   /** How short of CPU the container is. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { elfFacts, interpreterOf, readHead } from '../../action/executable.js';
+import { environmentObject, variableOf } from '../environment-object.js';
 import { type Ledger, PID } from '../ledger.js';
 import { endBeforeServer } from '../oom-preference.js';
 import {
@@ -39,12 +40,7 @@ export class ChildProcessEngine implements ExecEngine {
   ): StartOutcome | Promise<StartOutcome> {
     // libuv starts a file of unknown format through the shell, which the contract forbids (C-RUN-26).
     if (!hasKnownFormat(action.exec)) return { kind: 'failed', errno: 'ENOEXEC' };
-    const environment: Record<string, string> = {};
-    for (const entry of action.environment) {
-      const equals = entry.indexOf(0x3d);
-      environment[entry.toString('utf8', 0, equals)] = entry.toString('utf8', equals + 1);
-    }
-    for (const [name, value] of variables) environment[name] = value;
+    const environment = environmentObject([...action.environment.map(variableOf), ...variables]);
     let child: ChildProcess;
     try {
       child = spawn(action.exec, argumentFits(argument) ? [argument.toString('utf8')] : [], {
