@@ -39,7 +39,7 @@ export function selfTest(launcher: Launcher): void {
   };
   let pid: number | undefined;
   try {
-    const built = buildTemplate(launcher, arch, { action, shape: SHAPE, socket: theirs });
+    const built = buildTemplate(launcher, arch, { action, shape: SHAPE, socket: theirs, known: true });
     pid = built.pid;
     if (built.freezePoint !== 'entry') throw new Unsuitable(built.notLater);
     const first = runOnce(ours, action, 'exits', '1');

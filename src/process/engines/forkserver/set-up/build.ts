@@ -7,14 +7,16 @@ import { Place } from '../place.js';
 import { TooSlow, Unsuitable } from '../refusal.js';
 import { launchStrings, type Shape } from '../shape.js';
 import { STUB_CODE } from '../stub-code.js';
-import { AT_RANDOM, AT_SECURE, auxiliaryVector } from './auxiliary.js';
+import { AT_ENTRY, AT_RANDOM, AT_SECURE, auxiliaryVector } from './auxiliary.js';
+import { withholdClocks } from './clock-guard.js';
+import { CodeGuard } from './code-guard.js';
 import { CODE_BYTES, configurationOf, STUB_BYTES } from './configuration.js';
-import { expectHarmlessConstructors } from './constructors.js';
 import { readElf } from './elf.js';
 import { type FreezePoint, nothingRegistered, ownCodeBegins, type Registered, runTo } from './freeze.js';
 import { canaryPlace, expectAlone, expectOneThreadId, mappingsOf } from './inspection.js';
 import type { Launcher } from './launch.js';
 import { mapStack, type StackMap } from './stack-map.js';
+import { expectLibrarysStart } from './static-start.js';
 import type { Tracee } from './tracee.js';
 
 const PROT_READ_WRITE = 3n;
@@ -36,6 +38,8 @@ export interface Plan {
   readonly shape: Shape;
   /** The template's end of its socket. */
   readonly socket: number;
+  /** Whether all of the program is known: it is the self-test's. */
+  readonly known?: boolean;
 }
 
 /**
@@ -58,7 +62,7 @@ export function buildTemplate(launcher: Launcher, arch: Arch, plan: Plan): Built
 function build(
   launcher: Launcher,
   arch: Arch,
-  { action, shape, socket }: Plan,
+  { action, shape, socket, known }: Plan,
   freezePoint: FreezePoint,
   notLater: string,
 ): Built {
@@ -77,8 +81,16 @@ function build(
     if (freezePoint === 'entry') {
       if (action.environment.some((entry) => entryName(entry) === 'LD_AUDIT'))
         throw new Unsuitable('LD_AUDIT is set');
-      registered = runTo(tracee, arch, ownCodeBegins(elf, auxiliary), folder);
-      expectHarmlessConstructors(tracee, executable);
+      const address = ownCodeBegins(elf, auxiliary);
+      if (elf.loader !== undefined) {
+        registered = runTo(tracee, arch, address, folder, new CodeGuard(tracee, arch, executable));
+      } else {
+        if (known !== true)
+          expectLibrarysStart(tracee, arch, elf, `/proc/${tracee.pid}/exe`, auxiliary(AT_ENTRY));
+        const giveBack = withholdClocks(tracee, arch);
+        registered = runTo(tracee, arch, address, folder, undefined);
+        giveBack();
+      }
       const stackPointer = tracee.registers()[arch.stackPointer] as bigint;
       expectOneThreadId(tracee, registered.threadId, registered.toldThreadId, stackPointer);
     }

@@ -151,17 +151,22 @@ export class Tracee {
     return before;
   }
 
-  /** Has it make a system call where it stands, and puts everything back; an error comes as a negative number. */
-  call(number: number, callArguments: readonly bigint[]): bigint {
+  /**
+   * Has it make a system call, and puts everything back; an error comes as a negative number.
+   *
+   * @param place an instruction to make it at; undefined: where it stands
+   */
+  call(number: number, callArguments: readonly bigint[], place?: bigint): bigint {
     const arch = this.#arch;
     const before = this.registers();
-    const at = before[arch.programCounter] as bigint;
+    const at = place ?? (before[arch.programCounter] as bigint);
     const code = this.patch(at, Buffer.concat([arch.enterKernel, arch.trap]));
     const words = BigUint64Array.from(before);
     if (arch.interruptedCall !== undefined) words[arch.interruptedCall] = BigInt.asUintN(64, -1n);
     for (const [index, place] of arch.callArguments.entries())
       words[place] = BigInt.asUintN(64, callArguments[index] ?? 0n);
     words[arch.callNumber] = BigInt(number);
+    words[arch.programCounter] = at;
     this.setRegisters(words);
     const stop = this.run('trap');
     if (stop.kind !== 'trap')
