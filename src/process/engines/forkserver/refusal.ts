@@ -29,3 +29,8 @@ export class Unsuitable extends Error {
 export class TooSlow extends Unsuitable {
   override readonly name = 'TooSlow';
 }
+
+/** A file changed meanwhile: another attempt, once that has settled, may do. */
+export class Changing extends Unsuitable {
+  override readonly name = 'Changing';
+}
