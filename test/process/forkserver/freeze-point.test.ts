@@ -61,8 +61,10 @@ describe('a program is stopped before its own code', () => {
     ['static-pie', ['-static-pie', '-fPIE']],
     ['dynamic without PIE', ['-no-pie']],
     ['with a constructor of its own', ['-DCONSTRUCTOR']],
+    ['dynamic with 256 MiB that nothing was written to', ['-DBSS=(256<<20)']],
+    ['static with 256 MiB that nothing was written to', ['-static', '-DBSS=(256<<20)']],
   ])('%s: once C library and loader are ready', (name, flags) => {
-    const source = `#ifdef CONSTRUCTOR\n__attribute__((constructor)) void begin(void) { write(2, "x", 1); }\n#endif\n${MAIN}`;
+    const source = `#ifdef BSS\nchar unused[BSS];\n#endif\n#ifdef CONSTRUCTOR\n__attribute__((constructor)) void begin(void) { write(2, "x", 1); }\n#endif\n${MAIN}`;
     expect(templateOf(compile(name.replaceAll(' ', '-'), source, ...flags))).toMatchObject({
       freezePoint: 'entry',
       notLater: '',
@@ -123,6 +125,16 @@ int main(void) { return 0; }`;
       'keeps its thread id',
       '__asm__("movl %%fs:0x2d0, %0" : "=r"(kept));',
       /its thread id is at \w+, \w+, not at/,
+    ],
+    [
+      'keeps its thread id far behind memory that it does not use',
+      'static volatile char far_away[32 << 20]; int number; __asm__("movl %%fs:0x2d0, %0" : "=r"(number)); *(volatile int *)(far_away + sizeof far_away - 64) = number;',
+      /its thread id is at \w+, \w+, not at/,
+    ],
+    [
+      'writes to much memory',
+      'static char written[65 << 20]; memset(written, 1, sizeof written);',
+      /it has written to more than 64 MiB/,
     ],
   ])('for something before its section .init %s', (name, body, reason) => {
     const built = templateOf(withAllocator(name.replaceAll(' ', '-'), `MARKED${body}`));

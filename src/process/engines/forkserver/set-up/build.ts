@@ -13,10 +13,11 @@ import { CodeGuard } from './code-guard.js';
 import { CODE_BYTES, configurationOf, STUB_BYTES } from './configuration.js';
 import { readElf } from './elf.js';
 import { type FreezePoint, nothingRegistered, ownCodeBegins, type Registered, runTo } from './freeze.js';
-import { canaryPlace, expectAlone, expectOneThreadId, mappingsOf } from './inspection.js';
+import { canaryPlace, expectAlone, mappingsOf } from './inspection.js';
 import type { Launcher } from './launch.js';
 import { mapStack, type StackMap } from './stack-map.js';
 import { expectLibrarysStart } from './static-start.js';
+import { expectOneThreadId } from './thread-id.js';
 import type { Tracee } from './tracee.js';
 
 const PROT_READ_WRITE = 3n;

@@ -113,9 +113,14 @@ export class Tracee {
 
   read(address: bigint, count: number): Buffer {
     const bytes = Buffer.alloc(count);
-    const got = readSync(this.#memory, bytes, 0, count, address);
-    if (got !== count) throw new Unsuitable(`its memory at ${address.toString(16)} can't be read`);
+    this.readInto(address, bytes);
     return bytes;
+  }
+
+  /** Fills the bytes with what lies at an address. */
+  readInto(address: bigint, bytes: Buffer): void {
+    if (readSync(this.#memory, bytes, 0, bytes.length, address) !== bytes.length)
+      throw new Unsuitable(`its memory at ${address.toString(16)} can't be read`);
   }
 
   readWord(address: bigint): bigint {
