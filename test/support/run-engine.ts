@@ -43,8 +43,14 @@ export class EngineRig {
   readonly #statistics = createEngineStats(1);
   #action: ActionImage;
 
-  /** @param waitsForTemplate and mostRuns as ForkserverOptions has them */
-  constructor(kind: 'forkserver' | 'posix_spawn', waitsForTemplate = true, mostRuns = 10_000) {
+  /** @param waitsForTemplate and what follows: as ForkserverOptions has them */
+  constructor(
+    kind: 'forkserver' | 'posix_spawn',
+    waitsForTemplate = true,
+    mostRuns = 10_000,
+    startLimitMs = 1000,
+  ) {
+    const limits = { mostRuns, startLimitMs };
     const reactor = this.#reactor;
     const ledger = new Ledger(createLedgers(1), THREAD_ID);
     const stats = new StatsWriter(this.#statistics, 0);
@@ -53,7 +59,7 @@ export class EngineRig {
     this.engine =
       kind === 'posix_spawn'
         ? new PosixSpawnEngine(reactor, ledger)
-        : new ForkserverEngine({ reactor, ledger, limit: undefined, stats, waitsForTemplate, mostRuns });
+        : new ForkserverEngine({ reactor, ledger, limit: undefined, stats, waitsForTemplate, ...limits });
     this.#action = this.#image({});
   }
 

@@ -10,6 +10,8 @@ export const REFUSALS = [
   'changed',
   /** This action can't have a template, or the last attempts failed; tried again later. */
   'unsuitable',
+  /** Clones of it ended by faults, one after another; tried again later. */
+  'given_up',
   /** No descriptors or no room in the socket. */
   'busy',
   /** The template said that it could not make the clone. */

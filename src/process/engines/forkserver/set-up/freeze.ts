@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { constants } from 'node:os';
 import type { Arch } from '../arch/arch.js';
 import { Place } from '../place.js';
-import { TooSlow, Unsuitable } from '../refusal.js';
+import { Unsuitable } from '../refusal.js';
 import { forbidden } from './allow-list.js';
 import { askedPath } from './asked-path.js';
 import { AT_BASE, AT_ENTRY } from './auxiliary.js';
@@ -98,7 +98,6 @@ export function runTo(
   for (let calls = 0; ; ) {
     const stop = tracee.run('call');
     if (stop.kind === 'signal') {
-      if (stop.signal === constants.signals.SIGALRM) throw new TooSlow('its start took more than a second');
       if (stop.signal !== constants.signals.SIGSEGV || guard === undefined)
         throw new Unsuitable(`signal ${stop.signal} before its own code began`);
       const at = tracee.registers()[arch.programCounter] as bigint;

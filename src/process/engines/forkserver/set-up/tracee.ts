@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { errno, errnoName, kill, nativeMemory, wait4 } from '../../../libc.js';
 import type { Arch } from '../arch/arch.js';
 import { ptrace, WALL } from '../native.js';
-import { Unsuitable } from '../refusal.js';
+import { TooSlow, Unsuitable } from '../refusal.js';
 
 const PTRACE_POKETEXT = 4;
 const PTRACE_CONT = 7;
@@ -35,6 +35,11 @@ export interface AskedCall {
 
 /** Why a process stopped. */
 export type Stop = { readonly kind: 'call' | 'trap' } | { readonly kind: 'signal'; readonly signal: number };
+
+/** The timer that the helper gave the process has run out. */
+export function tooSlow(): TooSlow {
+  return new TooSlow('its start took too long');
+}
 
 /** Kept for good, for all tracees of a thread: they are set up one at a time. */
 const scratch = nativeMemory((MOST_REGISTERS + 2) * WORD_BYTES + INFO_BYTES);
@@ -108,6 +113,7 @@ export class Tracee {
       throw new Unsuitable(`it ended before its stop (wait status ${waitStatus})`);
     const signal = waitStatus >> 8;
     if (signal === SYSCALL_TRAP) return { kind: 'call' };
+    if (signal === constants.signals.SIGALRM) throw tooSlow();
     return signal === SIGTRAP ? { kind: 'trap' } : { kind: 'signal', signal: signal & 0x7f };
   }
 
