@@ -75,8 +75,7 @@ export class OrderedTemplates implements TemplateSource {
   }
 
   giveUp(template: Template): void {
-    this.#shelf.remove(template);
-    template.retire();
+    this.#shelf.clear();
     this.#setbacks.gaveUp(template);
   }
 

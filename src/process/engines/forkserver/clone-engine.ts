@@ -116,13 +116,12 @@ export class CloneEngine implements ExecEngine {
     if (shape === undefined) return 'too_large';
     const obstacle = this.#templates.obstacle(action);
     if (obstacle !== undefined) return obstacle;
-    if (refusal === 'other_names' && !this.#templates.hasRoomFor(action, shape)) return refusal;
     if (refusal === 'changed') this.letGo();
     if (this.#waitsForTemplate) {
       this.#spares.letGo();
       return this.#templates.make(action, shape) ?? 'unsuitable';
     }
-    this.#templates.wish(action, shape);
+    if (this.#templates.hasRoomFor(action, shape)) this.#templates.wish(action, shape);
     return refusal;
   }
 

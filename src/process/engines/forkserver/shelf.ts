@@ -49,7 +49,7 @@ export class Shelf {
     this.#keep((_, index) => index < MAX_TEMPLATES);
   }
 
-  /** It takes no further runs. */
+  /** It has died. */
   remove(template: Template): void {
     this.#templates = this.#templates.filter((one) => one !== template);
   }

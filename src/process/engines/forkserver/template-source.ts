@@ -20,7 +20,7 @@ export interface TemplateSource {
   wish(action: ActionImage, shape: Shape): void;
   /** Makes one now; undefined where that failed, or can't be. */
   make(action: ActionImage, shape: Shape): Template | undefined;
-  /** Lets one go whose clones end by faults, and makes none for a while. */
+  /** Clones of a template end by faults: lets all go, and makes none for a while. */
   giveUp(template: Template): void;
   /** Lets all templates go. */
   drop(): void;

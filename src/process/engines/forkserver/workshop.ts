@@ -95,8 +95,7 @@ export class Workshop implements TemplateSource {
   }
 
   giveUp(template: Template): void {
-    this.#shelf.remove(template);
-    template.retire();
+    this.#shelf.clear();
     this.#setbacks.gaveUp(template);
   }
 
