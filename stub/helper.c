@@ -1,9 +1,9 @@
 /*
  * A program without a C library, in two parts.
  *
- * As `launch PATH …` it executes PATH with the arguments that follow (PATH is argv[0]) and its own environment, stopped
- * for its parent by ptrace(2) at the first instruction. It dies with the thread that started it, and after a second,
- * whatever becomes of it: the parent waits for it.
+ * As `lMS PATH …` it executes PATH with the arguments that follow (PATH is argv[0]) and its own environment, stopped
+ * for its parent by ptrace(2) at the first instruction. It dies with the thread that started it, and after MS
+ * milliseconds, whatever becomes of it: the parent waits for it.
  *
  * Under any other name it is what the self-test clones: it begins as a C library does, then reports, from a section
  * `.init`, what it was given, and ends with status 42, or by SIGTERM when its argument begins with `s`.
@@ -22,7 +22,6 @@
 #define F_GETFD 1
 #define SIG_BLOCK 0
 #define FIRST_UNWANTED 4
-#define SECONDS 1
 #define EXIT_STATUS 42
 #define PTRACE_REFUSED 128
 
@@ -103,7 +102,9 @@ __attribute__((section(".init"), used, noreturn)) static void report(char **argv
 }
 
 static __attribute__((noreturn)) void launch(char **argv, char **environment) {
-  u64 timer[4] = {0, 0, SECONDS, 0};
+  u64 ms = 0;
+  for (char *digit = argv[0] + 1; *digit != 0; digit++) ms = 10 * ms + (u64)(*digit - '0');
+  u64 timer[4] = {0, 0, ms / 1000, ms % 1000 * 1000};
   call(NR_PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   call(NR_SETITIMER, ITIMER_REAL, (long)timer, 0, 0, 0);
   call(NR_CLOSE_RANGE, FIRST_UNWANTED, ~0u, 0, 0, 0);

@@ -221,6 +221,7 @@ function prewarmStats(pool: WorkerPool, engine: string): PrewarmStats | undefine
       failed: counters.templatesFailed,
       died: counters.templatesDied,
       renewed: counters.templatesRenewed,
+      given_up: counters.templatesGivenUp,
     },
     buildSeconds: counters.buildMsTotal / 1000,
     refusals,

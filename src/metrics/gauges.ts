@@ -66,7 +66,7 @@ export interface PrewarmStats {
   readonly discarded: number;
   /** How long it takes until one is ready; buckets of bounds.ts. */
   readonly refillSeconds: HistogramData;
-  /** What they are made from: how many were built, failed, died, were renewed. */
+  /** What they are made from: how many were built, failed, died, were renewed, given up. */
   readonly templates?: Readonly<Record<string, number>>;
   /** All that was spent on building those. */
   readonly buildSeconds?: number;

@@ -39,8 +39,9 @@ export function selfTest(launcher: Launcher): void {
   };
   let pid: number | undefined;
   try {
-    const built = buildTemplate(launcher, arch, { action, shape: SHAPE, socket: theirs });
+    const built = buildTemplate(launcher, arch, { action, shape: SHAPE, socket: theirs, known: true });
     pid = built.pid;
+    if (built.notYet !== undefined) throw new TooSlow(built.notLater);
     if (built.freezePoint !== 'entry') throw new Unsuitable(built.notLater);
     const first = runOnce(ours, action, 'exits', '1');
     const second = runOnce(ours, action, 'signalled', 'two'.repeat(50));

@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { type Ledger, STDIN, STDOUT } from '../../../ledger.js';
 import {
   close,
@@ -17,7 +18,7 @@ import type { Arch } from '../arch/arch.js';
 import { memfdCreate } from '../native.js';
 import { Unsuitable } from '../refusal.js';
 import { STUB_CODE } from '../stub-code.js';
-import { Tracee, waitFor } from './tracee.js';
+import { endProcess, Tracee, tooSlow, waitFor } from './tracee.js';
 
 const MFD_CLOEXEC = 1;
 /** Beyond the descriptors that the new process is given. */
@@ -37,6 +38,8 @@ export interface Launch {
   /** The arguments behind `argv[0]`, which is `exec`. */
   readonly arguments: readonly Buffer[];
   readonly environment: readonly Buffer[];
+  /** After so many milliseconds it gets SIGALRM, whatever it does then. */
+  readonly limitMs: number;
   /** Becomes its descriptor 3; descriptors 0 to 2 are /dev/null. */
   readonly socket: number;
 }
@@ -84,6 +87,11 @@ export class Launcher {
     // Clones inherit it.
     endBeforeServer(pid);
     const status = waitFor(pid);
+    const signal = (status & 0xff) === 0x7f ? status >> 8 : status & 0x7f;
+    if (signal === constants.signals.SIGALRM) {
+      endProcess(pid);
+      throw tooSlow();
+    }
     if ((status & 0x7f) === 0) {
       const exitStatus = (status >> 8) & 0xff;
       throw new Unsuitable(
@@ -105,8 +113,8 @@ export class Launcher {
     closeSync(this.#nothing);
   }
 
-  #spawn({ exec, folder, arguments: further, environment, socket }: Launch): number {
-    const argv = pointerArray([Buffer.from('launch'), Buffer.from(exec), ...further]);
+  #spawn({ exec, folder, arguments: further, environment, limitMs, socket }: Launch): number {
+    const argv = pointerArray([Buffer.from(`l${limitMs}`), Buffer.from(exec), ...further]);
     const envp = pointerArray(environment);
     const actions = Buffer.alloc(ACTIONS_BYTES);
     const pid = new Int32Array(1);
