@@ -3,7 +3,7 @@ import type { Alarm, AwakeClock } from '../process/awake-clock.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import { AnswerLines } from './answer-lines.js';
 import type { LoopChannel } from './channel.js';
-import { Readiness } from './readiness.js';
+import { Readiness, type Trust } from './readiness.js';
 import { GivenTurns, type Turn } from './turns.js';
 
 /** What a process tells its pool. */
@@ -29,6 +29,8 @@ export interface Retirement {
 /** What all processes of an action have in common. */
 export interface MemberLimits {
   readonly pipeline: number;
+  /** A trusted process is looked at before each so many-th request. */
+  readonly checkEvery: number;
   readonly maxResultBytes: number;
   /** From SIGTERM to SIGKILL. */
   readonly graceMs: number;
@@ -70,9 +72,13 @@ export class LoopMember {
   #killed = false;
   #talksTooLong = false;
 
-  /** @param image what its process is started from */
+  /**
+   * @param image what its process is started from
+   * @param trust what is known of the processes of that image
+   */
   constructor(
     readonly image: LoopImage,
+    readonly trust: Trust,
     limits: MemberLimits,
     observer: MemberObserver,
   ) {
@@ -124,7 +130,8 @@ export class LoopMember {
   /** Its process runs; the end of it is watched from now on. */
   attach(channel: LoopChannel): void {
     this.#channel = channel;
-    this.#readiness = new Readiness(channel, () => this.#observer.available());
+    const askAgain = (): void => this.#observer.available();
+    this.#readiness = new Readiness(channel, this.trust, this.#limits.checkEvery, askAgain);
     channel.exited.then(
       (exit) => this.#onExit(exit),
       () => this.#onExit({}),
@@ -236,6 +243,7 @@ export class LoopMember {
   #fail(line: Buffer): void {
     if (this.#failed || this.#retired) return;
     this.#failed = true;
+    this.trust.misbehaved = true;
     this.#observer.extraLine(line);
     this.#settleAll({});
     this.#channel?.kill('SIGKILL');

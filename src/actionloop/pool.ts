@@ -2,6 +2,7 @@ import type { LoopGauges } from '../metrics/gauges.js';
 import type { LoopImage } from '../pool/messages.js';
 import type { LoopLauncher } from './channel.js';
 import { LoopMember, type MemberLimits, type Retirement } from './member.js';
+import type { Trust } from './readiness.js';
 import { type StartLimits, startMember, within } from './start.js';
 import type { Turn } from './turns.js';
 
@@ -32,6 +33,7 @@ export class LoopPool {
   /** All that live, also those that are on their way out. */
   readonly #living = new Set<LoopMember>();
   readonly #queue = new Set<Turn>();
+  readonly #trusts = new WeakMap<LoopImage, Trust>();
   #starting = 0;
   #triedInVainMs = Number.NEGATIVE_INFINITY;
   #shrinking = false;
@@ -167,7 +169,9 @@ export class LoopPool {
   }
 
   async #start(image: LoopImage): Promise<LoopMember | string> {
-    const member = new LoopMember(image, this.#limits, {
+    const trust = this.#trusts.get(image) ?? { misbehaved: false };
+    this.#trusts.set(image, trust);
+    const member = new LoopMember(image, trust, this.#limits, {
       available: () => this.#serveQueue(),
       extraLine: (line) => {
         this.#extraLines++;

@@ -6,7 +6,9 @@ const WATCHED_ANSWERS = 3;
 const MIN_QUIET_MS = 5;
 const MAX_QUIET_MS = 100;
 /** Under continuous load a process rests one part in so many of the time. */
-const QUIET_SHARE = 100;
+const QUIET_SHARE = 200;
+/** So many answers of a new process are each followed by a look at it. */
+const STRICT_ANSWERS = 1000;
 /** So long it is asked in each turn of the event loop whether the process waits; then by timers. */
 const SPIN_MS = 1;
 const MAX_PAUSE_MS = 16;
@@ -15,29 +17,47 @@ const PATIENCE_MS = 1000;
 /** After so many requests in a row that were given that way, nobody waits for the sight any more. */
 const MAX_UNSEEN = 3;
 
+/** What is known of all processes of one action. */
+export interface Trust {
+  /** Whether one of them has written a line that answers nothing. */
+  misbehaved: boolean;
+}
+
 /**
  * Decides when a process may be given a request while it has none (C-AL-18). The protocol has no numbers: a line
  * that the process has yet to write for an earlier request would be taken for the answer to this one. So the
  * process must be seen waiting for its next line first. Whatever it wrote before that is in the pipe by then.
+ *
+ * Under load that costs a part of the rate: the process has to fall asleep and to be woken for each request. So a
+ * process that has answered many times, of an action that never wrote a line too many, is looked at before each Nth
+ * request only.
  *
  * That proves nothing of a process that writes from several threads or processes, or from an event loop. Against
  * those there are moments of quiet, in which no request is given and a line too many shows.
  */
 export class Readiness {
   readonly #channel: LoopChannel;
+  readonly #trust: Trust;
+  readonly #checkEvery: number;
   readonly #askAgain: () => void;
   #pending: { cancel(): void } | undefined;
   #seen = 0;
   #unseen = 0;
+  #unchecked = 0;
   #waitedMs = 0;
   #answers = 0;
   #answeredMs = Number.NEGATIVE_INFINITY;
   #quietMs = performance.now();
   #longestMs = 0;
 
-  /** @param askAgain is called when {@link ready} may have another answer than before */
-  constructor(channel: LoopChannel, askAgain: () => void) {
+  /**
+   * @param checkEvery before each so many-th request a trusted process is looked at; 1: before each
+   * @param askAgain is called when {@link ready} may have another answer than before
+   */
+  constructor(channel: LoopChannel, trust: Trust, checkEvery: number, askAgain: () => void) {
     this.#channel = channel;
+    this.#trust = trust;
+    this.#checkEvery = checkEvery;
     this.#askAgain = askAgain;
   }
 
@@ -52,6 +72,7 @@ export class Readiness {
   ready(): boolean {
     if (this.#pending !== undefined) return false;
     if (this.#mustRest()) return false;
+    if (this.#trusted && ++this.#unchecked < this.#checkEvery) return true;
     if (this.#unseen >= MAX_UNSEEN) return true;
     if (this.#channel.waits(this.#waitedMs >= SPIN_MS)) {
       this.#unseen = 0;
@@ -74,7 +95,12 @@ export class Readiness {
     this.#pending = { cancel: () => {} };
   }
 
+  get #trusted(): boolean {
+    return this.#answers >= STRICT_ANSWERS && !this.#trust.misbehaved;
+  }
+
   #yes(): true {
+    this.#unchecked = 0;
     this.#seen = 0;
     this.#waitedMs = 0;
     return true;

@@ -260,7 +260,16 @@ export const SETTINGS = {
     default: '1',
     unit: 'activations',
     sentence:
-      'ActionLoop: activations that one process may be given at a time. More than one is for actions that answer in order and never with more than one line.',
+      'ActionLoop: activations that one process may be given at a time. More than one is for actions that answer in order and never with more than one line, or that number their lines.',
+  },
+  actionloopCheckEvery: {
+    flag: 'actionloop-check-every',
+    env: ['HYPERSKELETON_ACTIONLOOP_CHECK_EVERY'],
+    kind: { type: 'integer', min: 1, max: 1_000_000 },
+    default: '16',
+    unit: 'requests',
+    sentence:
+      'ActionLoop: before each so many-th request the process must be seen waiting for it, with nothing written that answers no request; 1: before each. It is before each for the first 1000 answers of a process, and once the action has written a line too many.',
   },
   actionloopIdleMs: {
     flag: 'actionloop-idle-ms',
