@@ -9,8 +9,10 @@ const MAX_QUIET_MS = 100;
 const QUIET_SHARE = 200;
 /** So many answers of a new process are each followed by a look at it. */
 const STRICT_ANSWERS = 1000;
-/** So long it is asked in each turn of the event loop whether the process waits; then by timers. */
-const SPIN_MS = 1;
+/** A trusted process is not waited for before it has been given so many times the requests without a look. */
+const CREDIT = 4;
+/** In so many turns of the event loop it is looked whether the process waits; then by timers. */
+const MAX_SPINS = 4;
 const MAX_PAUSE_MS = 16;
 /** A process that is not seen waiting for so long gets its request all the same. */
 const PATIENCE_MS = 1000;
@@ -44,6 +46,7 @@ export class Readiness {
   #seen = 0;
   #unseen = 0;
   #unchecked = 0;
+  #spins = 0;
   #waitedMs = 0;
   #answers = 0;
   #answeredMs = Number.NEGATIVE_INFINITY;
@@ -74,19 +77,20 @@ export class Readiness {
     if (this.#mustRest()) return false;
     if (this.#trusted && ++this.#unchecked < this.#checkEvery) return true;
     if (this.#unseen >= MAX_UNSEEN) return true;
-    if (this.#channel.waits(this.#waitedMs >= SPIN_MS)) {
+    if (this.#channel.waits(this.#spins >= MAX_SPINS)) {
       this.#unseen = 0;
       if (this.#seen++ >= this.#channel.turnsToRead) return this.#yes();
       this.#afterTurn();
       return false;
     }
     this.#seen = 0;
+    if (this.#trusted && this.#unchecked < CREDIT * this.#checkEvery) return true;
     if (this.#waitedMs >= PATIENCE_MS) {
       this.#unseen++;
       return this.#yes();
     }
-    if (this.#waitedMs < SPIN_MS) this.#afterTurn();
-    else this.#after(Math.min(MAX_PAUSE_MS, Math.ceil(this.#waitedMs / 4)));
+    if (this.#spins++ < MAX_SPINS) this.#afterTurn();
+    else this.#after(Math.min(MAX_PAUSE_MS, 1 + Math.floor(this.#waitedMs / 4)));
     return false;
   }
 
@@ -96,12 +100,13 @@ export class Readiness {
   }
 
   get #trusted(): boolean {
-    return this.#answers >= STRICT_ANSWERS && !this.#trust.misbehaved;
+    return this.#checkEvery > 1 && this.#answers >= STRICT_ANSWERS && !this.#trust.misbehaved;
   }
 
   #yes(): true {
     this.#unchecked = 0;
     this.#seen = 0;
+    this.#spins = 0;
     this.#waitedMs = 0;
     return true;
   }
@@ -126,10 +131,7 @@ export class Readiness {
   }
 
   #afterTurn(): void {
-    const begunMs = performance.now();
     const immediate = setImmediate(() => {
-      // A server that was held up has not looked meanwhile.
-      this.#waitedMs += Math.min(SPIN_MS / 4, performance.now() - begunMs);
       this.#pending = undefined;
       this.#askAgain();
     });

@@ -266,10 +266,10 @@ export const SETTINGS = {
     flag: 'actionloop-check-every',
     env: ['HYPERSKELETON_ACTIONLOOP_CHECK_EVERY'],
     kind: { type: 'integer', min: 1, max: 1_000_000 },
-    default: '16',
+    default: '8',
     unit: 'requests',
     sentence:
-      'ActionLoop: before each so many-th request the process must be seen waiting for it, with nothing written that answers no request; 1: before each. It is before each for the first 1000 answers of a process, and once the action has written a line too many.',
+      'ActionLoop: before each so many-th request it is looked whether the process waits for it, with nothing written that answers no request; before four times as many that is waited for. 1: before each, as for the first 1000 answers of a process and once the action has written a line too many.',
   },
   actionloopIdleMs: {
     flag: 'actionloop-idle-ms',
