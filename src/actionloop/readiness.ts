@@ -11,8 +11,10 @@ const QUIET_SHARE = 200;
 const STRICT_ANSWERS = 1000;
 /** A trusted process is not waited for before it has been given so many times the requests without a look. */
 const CREDIT = 4;
-/** In so many turns of the event loop it is looked whether the process waits; then by timers. */
-const MAX_SPINS = 4;
+/** So long it is looked in each turn of the event loop whether the process waits; then by timers. */
+const SPIN_MS = 1;
+/** A turn counts for so much at most: a server that was held up has not looked meanwhile. */
+const MAX_TURN_MS = 0.25;
 const MAX_PAUSE_MS = 16;
 /** A process that is not seen waiting for so long gets its request all the same. */
 const PATIENCE_MS = 1000;
@@ -46,7 +48,6 @@ export class Readiness {
   #seen = 0;
   #unseen = 0;
   #unchecked = 0;
-  #spins = 0;
   #waitedMs = 0;
   #answers = 0;
   #answeredMs = Number.NEGATIVE_INFINITY;
@@ -75,9 +76,8 @@ export class Readiness {
   ready(): boolean {
     if (this.#pending !== undefined) return false;
     if (this.#mustRest()) return false;
-    if (this.#trusted && ++this.#unchecked < this.#checkEvery) return true;
-    if (this.#unseen >= MAX_UNSEEN) return true;
-    if (this.#channel.waits(this.#spins >= MAX_SPINS)) {
+    if (this.#unseen >= MAX_UNSEEN || this.#isSkipped()) return true;
+    if (this.#channel.waits(this.#waitedMs >= SPIN_MS)) {
       this.#unseen = 0;
       if (this.#seen++ >= this.#channel.turnsToRead) return this.#yes();
       this.#afterTurn();
@@ -89,14 +89,20 @@ export class Readiness {
       this.#unseen++;
       return this.#yes();
     }
-    if (this.#spins++ < MAX_SPINS) this.#afterTurn();
-    else this.#after(Math.min(MAX_PAUSE_MS, 1 + Math.floor(this.#waitedMs / 4)));
+    if (this.#waitedMs < SPIN_MS) this.#afterTurn();
+    else this.#after(Math.min(MAX_PAUSE_MS, Math.ceil(this.#waitedMs / 4)));
     return false;
   }
 
   stop(): void {
     this.#pending?.cancel();
     this.#pending = { cancel: () => {} };
+  }
+
+  /** Whether a trusted process gets this request without a look at it. */
+  #isSkipped(): boolean {
+    if (!this.#trusted || this.#seen > 0 || this.#unchecked >= CREDIT * this.#checkEvery) return false;
+    return ++this.#unchecked % this.#checkEvery !== 0;
   }
 
   get #trusted(): boolean {
@@ -106,7 +112,6 @@ export class Readiness {
   #yes(): true {
     this.#unchecked = 0;
     this.#seen = 0;
-    this.#spins = 0;
     this.#waitedMs = 0;
     return true;
   }
@@ -131,7 +136,9 @@ export class Readiness {
   }
 
   #afterTurn(): void {
+    const begunMs = performance.now();
     const immediate = setImmediate(() => {
+      this.#waitedMs += Math.min(MAX_TURN_MS, performance.now() - begunMs);
       this.#pending = undefined;
       this.#askAgain();
     });
