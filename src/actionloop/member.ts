@@ -114,6 +114,11 @@ export class LoopMember {
     return this.#turns.length > 0;
   }
 
+  /** Whether it has nothing to answer, and yet does not come back to take the next activation. */
+  get isAwaited(): boolean {
+    return !this.busy && this.#readiness?.isAwaited === true;
+  }
+
   /** Whether it has written a line that answers nothing. */
   get failed(): boolean {
     return this.#failed;

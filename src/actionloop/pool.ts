@@ -67,11 +67,15 @@ export class LoopPool {
     this.#grow();
   }
 
-  /** Takes an activation back whose time is up: out of the queue, or with the process that has it. */
+  /**
+   * Takes an activation back whose time is up: out of the queue, or with the process that has it, or that should have
+   * taken it.
+   */
   takeBack(turn: Turn): void {
     turn.expired = true;
     if (this.#queue.delete(turn)) {
       turn.settle({ kind: 'taken-back' });
+      for (const member of this.#members) if (member.isAwaited) member.condemn();
       return;
     }
     for (const member of this.#living) if (member.has(turn)) member.condemn();

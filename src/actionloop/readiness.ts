@@ -94,6 +94,11 @@ export class Readiness {
     return false;
   }
 
+  /** Whether a request waits for the process, which is not seen waiting for one. */
+  get isAwaited(): boolean {
+    return this.#waitedMs > 0;
+  }
+
   stop(): void {
     this.#pending?.cancel();
     this.#pending = { cancel: () => {} };

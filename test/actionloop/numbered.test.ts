@@ -16,7 +16,7 @@ describe.each(['posix_spawn', 'child_process'])('lines with numbers (%s)', (engi
   afterEach(() => server.stop());
 
   it('C-AL-23: the request has a number before it, and the answer is what follows its number, byte for byte', async () => {
-    await start('printf "%s  [ 1.50,\\"%s\\" ] \\n" "${line%% *}" "${line%% {*}" >&3');
+    await start(`number=\${line%% *}; printf "%s  [ 1.50,\\"%s\\" ] \\n" "$number" "$number" >&3`);
     const seen = [await server.run(), await server.run()];
     expect(seen.map(({ body }) => body.toString())).toEqual([' [ 1.50,"1" ] \n', ' [ 1.50,"2" ] \n']);
   });
