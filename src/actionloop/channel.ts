@@ -17,6 +17,8 @@ export interface LoopChannel {
   write(bytes: Buffer): void;
   /** Hands on at once what it has written until now, as far as it can be read without an event. */
   readNow(): void;
+  /** Whether the system shows what it waits for. */
+  readonly showsWaits: boolean;
   /**
    * Whether it waits for its next line at this moment.
    *

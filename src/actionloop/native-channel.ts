@@ -83,6 +83,10 @@ class NativeChannel implements LoopChannel {
     return this.#stdin < 0 ? this.#unreadAtEnd : this.#unsentBytes() + unreadIn(this.#stdin);
   }
 
+  get showsWaits(): boolean {
+    return this.#stdinWait.visible;
+  }
+
   waits(search: boolean): boolean {
     return this.#stdinWait.waits(search);
   }

@@ -88,6 +88,10 @@ class PlainChannel implements LoopChannel {
     // The stream flows: there is nothing to read before the event loop has done it.
   }
 
+  get showsWaits(): boolean {
+    return this.#stdinWait.visible;
+  }
+
   waits(search: boolean): boolean {
     return this.#stdinWait.waits(search);
   }

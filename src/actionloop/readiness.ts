@@ -63,6 +63,7 @@ export class Readiness {
     this.#trust = trust;
     this.#checkEvery = checkEvery;
     this.#askAgain = askAgain;
+    if (!channel.showsWaits) this.#unseen = MAX_UNSEEN;
   }
 
   /** Notes an answer, after which the process has none to give, and how long it took. */

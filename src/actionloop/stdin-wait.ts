@@ -54,6 +54,8 @@ export class StdinWait {
   readonly #calls: Calls | undefined = CALLS[process.arch];
   /** What descriptor 0 of the process leads to; a process that has another one is not the reader. */
   readonly #stdin: string | undefined;
+  /** Whether the system shows what the process waits for. */
+  readonly visible: boolean;
   #fd = -1;
   #wait: Wait | undefined;
 
@@ -61,11 +63,7 @@ export class StdinWait {
     this.#pid = pid;
     this.#readAgain = readAgain;
     this.#stdin = orUndefined(() => readlinkSync(`/proc/${pid}/fd/0`));
-  }
-
-  /** Whether the system shows it at all. */
-  get visible(): boolean {
-    return this.#calls !== undefined && this.#stdin !== undefined;
+    this.visible = this.#calls !== undefined && this.#stdin !== undefined && this.#isReadable();
   }
 
   /**
@@ -81,6 +79,14 @@ export class StdinWait {
   close(): void {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
+  }
+
+  #isReadable(): boolean {
+    const fd = orUndefined(() => openSync(`/proc/${this.#pid}/syscall`, 'r'));
+    if (fd === undefined) return false;
+    const length = orUndefined(() => this.#readAgain(fd, line)) ?? 0;
+    closeSync(fd);
+    return length > 0;
   }
 
   #search(): boolean {
