@@ -71,6 +71,7 @@ export interface Config {
 export interface ActionLoopConfig {
   readonly processes: number;
   readonly pipeline: number;
+  readonly checkEvery: number;
   readonly idleMs: number;
   readonly initTimeoutMs: number;
 }
@@ -138,6 +139,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     actionloop: {
       processes: number('actionloopProcesses'),
       pipeline: number('actionloopPipeline'),
+      checkEvery: number('actionloopCheckEvery'),
       idleMs: number('actionloopIdleMs'),
       initTimeoutMs: number('initTimeoutMs'),
     },

@@ -302,7 +302,16 @@ export const SETTINGS = {
     default: '1',
     unit: 'activations',
     sentence:
-      'ActionLoop: activations that one process may be given at a time. More than one is for actions that answer in order and never with more than one line.',
+      'ActionLoop: activations that one process may be given at a time. More than one is for actions that answer in order and never with more than one line, or that number their lines.',
+  },
+  actionloopCheckEvery: {
+    flag: 'actionloop-check-every',
+    env: ['HYPERSKELETON_ACTIONLOOP_CHECK_EVERY'],
+    kind: { type: 'integer', min: 1, max: 1_000_000 },
+    default: '8',
+    unit: 'requests',
+    sentence:
+      'ActionLoop: before each so many-th request it is looked whether the process waits for it, with nothing written that answers no request; before four times as many that is waited for. 1: before each, as for the first 1000 answers of a process and once the action has written a line too many.',
   },
   actionloopIdleMs: {
     flag: 'actionloop-idle-ms',

@@ -241,7 +241,7 @@ function loopMetrics(gauges: Gauges): Metric[] {
     counter(
       {
         name: names.LOOP_EXTRA_LINES_TOTAL,
-        help: 'ActionLoop: lines that answered no activation and were dropped.',
+        help: 'ActionLoop: lines, or pieces of one, that answered no activation; each ended its process.',
       },
       () => measured(gauges.loop()?.extraLines),
     ),

@@ -21,6 +21,13 @@ export const read = libc.func('int read(int fd, void *buffer, size_t count)') as
   buffer: Buffer,
   count: number,
 ) => number;
+/** pread(2); a count below 2 GiB fits an int. */
+export const pread = libc.func('int pread(int fd, void *buffer, size_t count, long offset)') as (
+  fd: number,
+  buffer: Buffer,
+  count: number,
+  offset: number,
+) => number;
 /** write(2); a count below 2 GiB fits an int. */
 export const write = libc.func('int write(int fd, void *buffer, size_t count)') as (
   fd: number,
