@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { JsonTextError, readMembers, skipValue } from './json-text.js';
+import { JsonTextError, skipValue } from './json-text.js';
+import { readMembers } from './members.js';
 
 const LINE_BREAK = 0x0a;
 
@@ -41,7 +42,8 @@ const LONGEST_ERROR_BYTES = 1024 * 1024;
 export function isActionError(result: Buffer): boolean {
   if (result[0] !== OPEN_BRACE || result.length > LONGEST_ERROR_BYTES) return false;
   if (!result.includes(ERROR_NAME)) return false;
-  return readMembers(result, 0, result.length).members.some(({ name }) => name === 'error');
+  const { members } = readMembers(result, 0, result.length, 0, { named: ['error'] });
+  return members.get('error') !== undefined;
 }
 
 /** The line without the one line break that may end it (C-RUN-16). */
