@@ -1,15 +1,14 @@
 import { rm } from 'node:fs/promises';
 import type { ActionLoopConfig } from '../config/load.js';
 import { MESSAGE_TWICE, SENTINEL } from '../contract/messages.js';
-import { isActionError, resultIn, withoutFinalBreak } from '../contract/result.js';
+import { isActionError, type Judged, resultIn, withoutFinalBreak } from '../contract/result.js';
 import { type Failure, textOfFailure } from '../errors/table.js';
 import { type LogStream, NOBODY } from '../logs/log-stream.js';
 import type { LoopGauges } from '../metrics/gauges.js';
 import type { AnswerFailure, InitAnswer, LoopImage, RunAnswer } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';
-import type { Received } from '../server/receive.js';
-import type { Runner } from '../server/runner.js';
+import type { Runner, RunRequest } from '../server/runner.js';
 import type { TimeLimit } from '../server/time-limit.js';
 import type { LoopLauncher } from './channel.js';
 import { LoopPool } from './pool.js';
@@ -40,9 +39,7 @@ const SHOWN_BYTES = 200;
 const SENTINEL_LINE = Buffer.from(`${SENTINEL}\n`);
 
 /** What came of a turn. */
-interface Judged {
-  readonly result?: Uint8Array;
-  readonly actionError?: boolean;
+interface Verdict extends Judged {
   readonly failure?: AnswerFailure;
 }
 
@@ -63,14 +60,14 @@ export class LoopRunner implements Runner {
     return this.#members.gauges;
   }
 
-  async run({ body }: Received, time: TimeLimit | undefined): Promise<RunAnswer> {
+  async run({ body }: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer> {
     const begunMs = performance.now();
     if (this.#members.image === undefined) return this.#answer({ code: 'loop_no_action' });
     const line = body.byteLength > LARGE_BODY_BYTES ? await this.#parts.pool.loopLine(body) : lineOf(body);
     if ('code' in line) return this.#answer(line);
     const turn: Turn = { line: Buffer.from(line.buffer, line.byteOffset, line.byteLength), settle: () => {} };
     const { end, timeIsUp } = await this.#turn(turn, time);
-    const { actionError, ...answer } = this.#judge(end, timeIsUp);
+    const { actionError, ...answer } = await this.#judge(end, timeIsUp);
     const facts = {
       logBytes: 0,
       argumentBytes: turn.line.length,
@@ -147,11 +144,11 @@ export class LoopRunner implements Runner {
     return { end: ended, timeIsUp };
   }
 
-  #judge(end: TurnEnd, timeIsUp: boolean): Judged {
+  async #judge(end: TurnEnd, timeIsUp: boolean): Promise<Verdict> {
     if (timeIsUp) return { failure: { code: 'run_timeout' } };
     switch (end.kind) {
       case 'answered':
-        return judgeLine(end.line);
+        return this.#judgeLine(end.line);
       case 'too-long':
         return { failure: { code: 'run_result_too_large' } };
       case 'exited':
@@ -185,6 +182,17 @@ export class LoopRunner implements Runner {
     return { code: isStart ? 'loop_start_logged' : 'loop_init_logged' };
   }
 
+  /** The line itself is the answer, with its line feed (C-AL-14). */
+  async #judgeLine(line: Buffer): Promise<Verdict> {
+    if (line.length > LARGE_BODY_BYTES) {
+      const judged = await this.#parts.pool.judge(new Uint8Array(line), true);
+      return judged.result === undefined ? { failure: { code: 'run_invalid_result' } } : judged;
+    }
+    const result = resultIn(withoutFinalBreak(line));
+    if (result === undefined) return { failure: { code: 'run_invalid_result' } };
+    return { result: line, ...(isActionError(result) && { actionError: true }) };
+  }
+
   #tellExtraLine(line: Buffer): void {
     const shown = line.subarray(0, SHOWN_BYTES).toString('utf8').trimEnd();
     this.#log(
@@ -211,10 +219,4 @@ export class LoopRunner implements Runner {
     const { stdout, stderr } = this.#parts.logs;
     return new Promise((resolve) => stdout.whenWritten(() => stderr.whenWritten(resolve)));
   }
-}
-
-function judgeLine(line: Buffer): Judged {
-  const result = resultIn(withoutFinalBreak(line));
-  if (result === undefined) return { failure: { code: 'run_invalid_result' } };
-  return { result: line, actionError: isActionError(result) };
 }

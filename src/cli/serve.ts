@@ -16,7 +16,8 @@ import type { PrewarmStats } from '../metrics/gauges.js';
 import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
 import { Recorder } from '../metrics/recorder.js';
 import { Startup } from '../metrics/startup.js';
-import { WorkerPool } from '../pool/worker-pool.js';
+import { ByteBudget } from '../pool/byte-budget.js';
+import { slotOfMain, WorkerPool } from '../pool/worker-pool.js';
 import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { reapOrphans } from '../process/orphans.js';
@@ -77,6 +78,7 @@ export async function serve(config: Config): Promise<void> {
     else mkdirSync(actionRoot, { recursive: true });
   });
   const clock = new AwakeClock();
+  const budget = new ByteBudget(settings.shared.budget, slotOfMain(config.threads));
   const action = new ActionState(config.allowReinit);
   const limits = systemLimits();
   const shedder = config.loadShedding
@@ -95,7 +97,7 @@ export async function serve(config: Config): Promise<void> {
     lag &&
     new Recorder(
       serverGauges({
-        ...{ admission, pool, startup, lag, lagMemory },
+        ...{ admission, budget, pool, startup, lag, lagMemory },
         engine: () => engine,
         version: settings.version,
         spans: () => tracing?.counts,
@@ -127,6 +129,8 @@ export async function serve(config: Config): Promise<void> {
     deadlineIn,
     action,
     admission,
+    budget,
+    maxBodyBytes: settings.maxBodyBytes,
     pool,
     runner,
     metrics: recorder,

@@ -46,6 +46,25 @@ export function isActionError(result: Buffer): boolean {
   return members.get('error') !== undefined;
 }
 
+/** What an action's last line is. */
+export interface Judged {
+  /** The result in memory of its own; absent if the line is none. */
+  readonly result?: Uint8Array;
+  /** Whether it is an error of the action's own making (C-RUN-20). */
+  readonly actionError?: true;
+}
+
+/**
+ * Judges a line as {@link resultIn} and {@link isActionError} do; takes time by its length.
+ *
+ * @param whole whether the result is the line itself, with its line feed (C-AL-14): it takes no copy then
+ */
+export function judge(line: Buffer, whole = false): Judged {
+  const result = resultIn(withoutFinalBreak(line));
+  if (result === undefined) return {};
+  return { result: whole ? line : new Uint8Array(result), ...(isActionError(result) && { actionError: true }) };
+}
+
 /** The line without the one line break that may end it (C-RUN-16). */
 export function withoutFinalBreak(line: Buffer): Buffer {
   return line.length > 0 && line[line.length - 1] === LINE_BREAK ? line.subarray(0, -1) : line;

@@ -10,6 +10,7 @@ const NO_GAUGES: Gauges = {
   inFlight: none,
   queued: none,
   limits: () => ({ inFlight: 0, queued: 0 }),
+  buffered: () => ({ usedBytes: 0, limitBytes: 0 }),
   workerThreads: none,
   threads: () => [],
   engine: () => '',

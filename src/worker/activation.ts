@@ -1,10 +1,11 @@
 import { constants } from 'node:os';
 import { LastLine } from '../contract/last-line.js';
 import { SENTINEL } from '../contract/messages.js';
-import { isActionError, resultIn, withoutFinalBreak } from '../contract/result.js';
+import { type Judged, judge, withoutFinalBreak } from '../contract/result.js';
 import { WholeLines } from '../contract/whole-lines.js';
 import { type LogStream, NOBODY } from '../logs/log-stream.js';
 import type { AnswerFailure, RunAnswer } from '../pool/messages.js';
+import type { ByteBudget, ByteHold } from '../pool/byte-budget.js';
 import type { Alarm, AlarmTime, AwakeClock } from '../process/awake-clock.js';
 import type { ProcessExit, ProcessObserver, RunningProcess } from '../process/engines/engine.js';
 import { killGroup } from '../process/leftovers.js';
@@ -26,6 +27,10 @@ export interface ActivationLimits {
   /** Whether what is left of the process group is killed at the end (D-02). */
   readonly killsLeftovers: boolean;
   readonly clock: AwakeClock;
+  /** Of which a result takes what it needs. */
+  readonly budget: ByteBudget;
+  /** Judges a long line in another thread; undefined: this thread judges every line itself. */
+  readonly judgeElsewhere?: (line: Uint8Array) => Promise<Judged>;
   /** Whether a shutdown has killed what still ran. */
   readonly killedAtShutdown: () => boolean;
 }
@@ -38,6 +43,9 @@ export interface RequestFacts {
 
 /** A line of stderr longer than this is logged in pieces; bounded, for each activation holds one. */
 const MAX_STDERR_LINE_BYTES = 1024 * 1024;
+
+/** A shorter line is judged at once. */
+const MAX_LINE_BYTES_HERE = 64 * 1024;
 
 const SENTINEL_LINE = Buffer.from(`${SENTINEL}\n`);
 const LINE_BREAK = Buffer.from('\n');
@@ -72,7 +80,11 @@ export class Activation implements ProcessObserver {
   #leftoversKilled = 0;
   #pausedFor = 0;
   #logBytes = 0;
-  #actionError = false;
+  readonly #room: ByteHold;
+  /** Of the line as it stands; undefined once more of it comes. */
+  #judged: Judged | undefined;
+  #judgeLost = false;
+  #isOver = false;
 
   /**
    * @param owner a number that no other activation in flight has, for its log lines
@@ -92,8 +104,11 @@ export class Activation implements ProcessObserver {
     this.#owner = owner;
     this.#request = request;
     this.#resolve = resolve;
-    this.#lastLine = new LastLine(limits.maxResultBytes, (bytes, release) =>
-      this.#log(logs.stdout, bytes, release),
+    this.#room = limits.budget.hold();
+    this.#lastLine = new LastLine(
+      limits.maxResultBytes,
+      (bytes, release) => this.#log(logs.stdout, bytes, release),
+      this.#room,
     );
     this.#stderrLines = new WholeLines(MAX_STDERR_LINE_BYTES, (bytes) => this.#log(logs.stderr, bytes));
     if (time !== undefined) this.#timeLimit = limits.clock.alarm(time, () => this.#endForTime());
@@ -120,7 +135,7 @@ export class Activation implements ProcessObserver {
   /** Nothing was started: logs the reason, if there is one to tell, and answers. */
   refuse(failure: AnswerFailure, log?: string): void {
     if (log !== undefined) this.#log(this.#logs.stdout, Buffer.from(`${log}\n`));
-    this.#answer(undefined, failure);
+    this.#answer({}, failure);
   }
 
   /** Nothing was started, and somebody else runs the request. */
@@ -129,6 +144,7 @@ export class Activation implements ProcessObserver {
   }
 
   stdout(chunk: Buffer): void {
+    this.#judged = undefined;
     this.#lastLine.push(chunk);
     this.#holdBack(this.#logs.stdout);
   }
@@ -140,12 +156,19 @@ export class Activation implements ProcessObserver {
 
   exited(streamsOpen: boolean): void {
     this.#exitedMs = performance.now();
-    if (!streamsOpen || this.#timeIsUp || this.#result() !== undefined) {
+    if (!streamsOpen || this.#timeIsUp) {
       this.#conclude();
       return;
     }
-    const { clock, drainMs } = this.#limits;
-    this.#stragglers = clock.alarm({ inMs: drainMs }, () => this.#conclude());
+    this.#judge(({ result }) => {
+      if (this.#isOver) return;
+      if (result !== undefined && this.#judged !== undefined) {
+        this.#conclude();
+        return;
+      }
+      const { clock, drainMs } = this.#limits;
+      this.#stragglers = clock.alarm({ inMs: drainMs }, () => this.#conclude());
+    });
   }
 
   streamsEnded(): void {
@@ -165,30 +188,56 @@ export class Activation implements ProcessObserver {
     this.#killing = clock.alarm({ inMs: timeoutGraceMs }, () => process.kill(constants.signals.SIGKILL));
   }
 
-  #result(): Buffer | undefined {
-    if (this.#timeIsUp || this.#lastLine.overflowing) return undefined;
-    return resultIn(withoutFinalBreak(this.#lastLine.held()));
+  /** Calls back with what the line is as it stands: at once, or when another thread has judged it. */
+  #judge(then: (judged: Judged) => void): void {
+    if (this.#timeIsUp || this.#lastLine.overflowing) {
+      then({});
+      return;
+    }
+    if (this.#judged !== undefined) {
+      then(this.#judged);
+      return;
+    }
+    const line = withoutFinalBreak(this.#lastLine.held());
+    const { judgeElsewhere } = this.#limits;
+    if (judgeElsewhere === undefined || line.length <= MAX_LINE_BYTES_HERE) {
+      this.#judged = judge(line);
+      then(this.#judged);
+      return;
+    }
+    const length = this.#lastLine.held().length;
+    judgeElsewhere(new Uint8Array(line)).then(
+      (judged) => {
+        if (this.#lastLine.held().length === length) this.#judged = judged;
+        then(judged);
+      },
+      () => {
+        this.#judgeLost = true;
+        then({});
+      },
+    );
   }
 
   #conclude(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#stragglers?.cancel();
     this.#killing?.cancel();
+    this.#timeLimit?.cancel();
     this.#exit = this.#process?.release(() => this.#killLeftovers());
-    const result = this.#result();
-    // The message to the main thread copies the whole buffer under a view: give it one of the exact size.
-    const copy = result === undefined ? undefined : Uint8Array.from(result);
-    let failure: AnswerFailure | undefined;
-    if (result !== undefined) this.#actionError = isActionError(result);
-    if (copy === undefined) {
-      failure = this.#failure();
-      const tells = !this.#timeIsUp || this.#lastLine.held().length > 0;
-      if (tells && !this.#lastLine.overflowing) {
-        const line = Buffer.concat([withoutFinalBreak(this.#lastLine.held()), LINE_BREAK]);
-        this.#log(this.#logs.stdout, line);
+    this.#judge((judged) => {
+      let failure: AnswerFailure | undefined;
+      if (judged.result === undefined) {
+        failure = this.#failure();
+        const tells = !this.#timeIsUp || this.#lastLine.held().length > 0;
+        if (tells && !this.#lastLine.overflowing) {
+          const line = Buffer.concat([withoutFinalBreak(this.#lastLine.held()), LINE_BREAK]);
+          this.#log(this.#logs.stdout, line);
+        }
       }
-    }
-    this.#lastLine.drop();
-    this.#answer(copy, failure);
+      this.#lastLine.drop();
+      this.#answer(judged, failure);
+    });
   }
 
   /** A group whose time is up is ended whole, whatever is set for leftovers. */
@@ -199,12 +248,16 @@ export class Activation implements ProcessObserver {
 
   #failure(): AnswerFailure {
     if (this.#timeIsUp) return { code: 'run_timeout' };
+    if (this.#judgeLost) return { code: 'worker_lost' };
+    if (this.#lastLine.lacksRoom) {
+      return { code: 'run_result_no_memory', detail: String(this.#limits.budget.limitBytes) };
+    }
     if (this.#lastLine.overflowing) return { code: 'run_result_too_large' };
     if (this.#exit?.signal !== constants.signals.SIGKILL) return { code: 'run_invalid_result' };
     return { code: this.#limits.killedAtShutdown() ? 'run_shutdown_killed' : 'run_killed' };
   }
 
-  #answer(result: Uint8Array | undefined, failure: AnswerFailure | undefined): void {
+  #answer(judged: Judged, failure: AnswerFailure | undefined): void {
     this.#timeLimit?.cancel();
     this.#stderrLines.end();
     const { stdout, stderr } = this.#logs;
@@ -213,10 +266,15 @@ export class Activation implements ProcessObserver {
       stderr.write(NOBODY, SENTINEL_LINE);
     }
     // Whoever reads the logs finds them complete once the answer is there (C-LOG-01).
-    stdout.whenWritten(() => stderr.whenWritten(() => this.#resolve(this.#facts(result, failure))));
+    stdout.whenWritten(() =>
+      stderr.whenWritten(() => {
+        this.#room.release();
+        this.#resolve(this.#facts(judged, failure));
+      }),
+    );
   }
 
-  #facts(result: Uint8Array | undefined, failure: AnswerFailure | undefined): RunAnswer {
+  #facts({ result, actionError }: Judged, failure: AnswerFailure | undefined): RunAnswer {
     return {
       ...(result !== undefined && { result }),
       ...(failure !== undefined && { failure }),
@@ -230,7 +288,7 @@ export class Activation implements ProcessObserver {
         ...(this.#refusal !== undefined && { refusal: this.#refusal }),
         ...(this.#exit !== undefined && { exit: this.#exit }),
         ...(this.#leftoversKilled > 0 && { leftoversKilled: this.#leftoversKilled }),
-        ...(this.#actionError && { actionError: true }),
+        ...(actionError && { actionError }),
       },
     };
   }

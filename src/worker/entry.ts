@@ -1,5 +1,6 @@
 import type { WorkerTask } from '../pool/messages.js';
 import { buffersPassed } from '../process/memory-relief.js';
+import { moving } from './moved.js';
 import { run } from './run.js';
 import { createRuntime } from './runtime.js';
 
@@ -15,7 +16,7 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       thread.lag?.touch();
       const answer = await run(task, thread);
       buffersPassed(task.body.byteLength + (answer.result?.byteLength ?? 0) + answer.facts.logBytes);
-      return answer;
+      return moving(answer, answer.result, answer.shaped?.body, answer.bringsInit?.body);
     }
     case 'init': {
       const { init } = await inits();
@@ -34,6 +35,18 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       return (await loopTasks()).processTask(task, thread);
     case 'loop-line':
       return (await import('../actionloop/run-line.js')).lineOf(task.body);
+    case 'judge': {
+      const { judge } = await import('../contract/result.js');
+      const { buffer, byteOffset, byteLength } = task.line;
+      const judged = judge(Buffer.from(buffer, byteOffset, byteLength), task.whole);
+      buffersPassed(task.line.byteLength);
+      return moving(judged, judged.result);
+    }
+    case 'deadline': {
+      const { deadlineIn } = await import('../contract/deadline.js');
+      const deadlineEpochMs = deadlineIn(task.body);
+      return moving({ ...(deadlineEpochMs !== undefined && { deadlineEpochMs }), body: task.body }, task.body);
+    }
     case 'template':
       return (await import('./make-template.js')).makeTemplate(task, thread);
     case 'close':

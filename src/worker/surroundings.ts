@@ -1,6 +1,7 @@
 import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { leadToOneFile, type Sink } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
+import { ByteBudget } from '../pool/byte-budget.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { ActivationLimits, LogStreams } from './activation.js';
 
@@ -24,8 +25,12 @@ export function streamsOf(settings: WorkerSettings, slot: number, sinkFor: (fd: 
   return { stdout: streamOf(out, 0), stderr: streamOf(err, 1), sentinels: settings.sentinels };
 }
 
-/** What every activation of a thread is held to. */
-export function limitsOf(settings: WorkerSettings, clock: AwakeClock): ActivationLimits {
+/**
+ * What every activation of a thread is held to.
+ *
+ * @param slot the thread's number in the memory that threads share
+ */
+export function limitsOf(settings: WorkerSettings, clock: AwakeClock, slot: number): ActivationLimits {
   const shutdown = new Int32Array(settings.shared.shutdown);
   return {
     maxResultBytes: settings.maxResultBytes,
@@ -33,6 +38,7 @@ export function limitsOf(settings: WorkerSettings, clock: AwakeClock): Activatio
     timeoutGraceMs: settings.timeoutGraceMs,
     killsLeftovers: settings.killsLeftovers,
     clock,
+    budget: new ByteBudget(settings.shared.budget, slot),
     killedAtShutdown: () => Atomics.load(shutdown, 0) === 1,
   };
 }
