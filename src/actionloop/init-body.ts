@@ -78,7 +78,7 @@ function readEnvironment(text: Buffer, env: Member | undefined): { list: Variabl
   const values = new Map<string, string>();
   const { start, end } = env.value;
   const members = readMembers(text, start, end, 2, ENVIRONMENT).members.others();
-  if ('problem' in members) return malformed(`"env" can't be exported: ${members.problem}`);
+  if ('problem' in members) return malformed(`"env" ${members.problem}`);
   for (const { name, value } of members) {
     const isString = kindAt(text, value.start) === 'string';
     const variable: Variable = [

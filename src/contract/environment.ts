@@ -30,13 +30,14 @@ export function problemOf([name, value]: Variable): string | undefined {
 /** The variables of an init's `env` object (C-INIT-18, C-INIT-19), the last of each name. */
 export function initVariables(text: Buffer, members: Members): Variable[] | BadVariable {
   const all = members.others();
-  return 'problem' in all ? all : collect(all, text, (name) => name);
+  return 'problem' in all ? { problem: `"env" ${all.problem}` } : collect(all, text, (name) => name);
 }
 
 /** The `__OW_*` variables of a run's context keys (C-RUN-08), without `value`, the last of each name. */
 export function contextVariables(text: Buffer, members: Members): Variable[] | BadVariable {
   const context = members.others('value');
-  return 'problem' in context ? context : collect(context, text, (name) => `__OW_${name.toUpperCase()}`);
+  if ('problem' in context) return { problem: `the context ${context.problem}` };
+  return collect(context, text, (name) => `__OW_${name.toUpperCase()}`);
 }
 
 function collect(

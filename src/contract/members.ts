@@ -5,8 +5,10 @@ import { decodeString, type Span, walkMembers } from './json-text.js';
  * (execve(2), "Limits on size of arguments and environment"). Larger contexts need not be read.
  */
 export const MAX_CONTEXT_BYTES = 6 * 1024 * 1024;
-/** Members of one object that become variables or headers. */
+/** Members of one object that become variables or headers, duplicates included. */
 export const MAX_CONTEXT_MEMBERS = 16_384;
+
+const TOO_LARGE = `is larger than ${MAX_CONTEXT_BYTES} bytes`;
 
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
@@ -54,13 +56,13 @@ export class Members {
   /**
    * All that were kept but those of these names.
    *
-   * @returns why they can't be had: they are more than the limits allow
+   * @returns why they can't be had, as `is larger than …`: they are more than the limits allow
    */
   others(...except: readonly string[]): readonly Member[] | { readonly problem: string } {
     if (this.#problem !== undefined) return { problem: this.#problem };
     const others = [...this.#found.values()].filter(({ name }) => !except.includes(name));
     const bytes = others.reduce((sum, { value }) => sum + value.end - value.start, this.#nameBytes);
-    return bytes > MAX_CONTEXT_BYTES ? { problem: `it is larger than ${MAX_CONTEXT_BYTES} bytes` } : others;
+    return bytes > MAX_CONTEXT_BYTES ? { problem: TOO_LARGE } : others;
   }
 
   /** Takes a member as {@link walkMembers} finds it. */
@@ -72,19 +74,14 @@ export class Members {
   /** The name, if the member is to be kept. */
   #nameOf(at: number, end: number): string | undefined {
     const { named, others = 0 } = this.#wanted;
-    if (others > 0 && this.#problem === undefined && this.#nameBytes + end - at <= MAX_CONTEXT_BYTES) {
-      const name = decodeString(this.#text, { start: at, end });
-      if (this.#found.has(name) || named.includes(name)) return name;
-      if (++this.#others <= others) {
-        this.#nameBytes += end - at;
-        return name;
-      }
-      this.#problem = `it has more than ${others} members`;
-      return undefined;
+    if (others > 0 && this.#problem === undefined) {
+      this.#nameBytes += end - at;
+      if (++this.#others > others + named.length) this.#problem = `has more than ${others} members`;
+      else if (this.#nameBytes > MAX_CONTEXT_BYTES) this.#problem = TOO_LARGE;
+      else return decodeString(this.#text, { start: at, end });
     }
-    const known = named.find((name) => isName(this.#text, at, end, name));
-    if (known === undefined && others > 0) this.#problem ??= `it is larger than ${MAX_CONTEXT_BYTES} bytes`;
-    return known;
+    for (const name of named) if (isName(this.#text, at, end, name)) return name;
+    return undefined;
   }
 }
 

@@ -102,7 +102,7 @@ function readHeaders(text: Buffer, member: Member | undefined): Header[] | Failu
   const headers = new Map<string, Header[]>();
   const { start, end } = member.value;
   const given = readMembers(text, start, end, 1, HEADERS).members.others();
-  if ('problem' in given) return wrong(`"headers" can't be sent: ${given.problem}`);
+  if ('problem' in given) return wrong(`"headers" ${given.problem}`);
   for (const { name, value } of given) {
     if (!TOKEN.test(name)) return wrong(`the header name ${JSON.stringify(name)} is none`);
     const lower = name.toLowerCase();
