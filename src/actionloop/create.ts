@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.js';
 import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { leadToOneFile, PlainSink, type Sink } from '../logs/sink.js';
+import { ByteBudget } from '../pool/byte-budget.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { slotOfMain, type WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';
@@ -30,6 +31,7 @@ export async function createLoopRunner(
     launch,
     close,
     clock,
+    budget: new ByteBudget(settings.shared.budget),
     logs: { stdout: streamOf(out, 0), stderr: streamOf(err, 1), sentinels: settings.sentinels },
     config: config.actionloop,
     maxResultBytes: config.maxResultBytes,

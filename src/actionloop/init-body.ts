@@ -38,7 +38,10 @@ export function readLoopInitBody(bytes: Uint8Array): LoopInitRequest | Failure {
     case 'null':
       return { code: 'loop_no_code' };
     case 'object':
-      return readValue(body.text, readMembers(body.text, value.value.start, value.value.end, 1, FIELDS).members);
+      return readValue(
+        body.text,
+        readMembers(body.text, value.value.start, value.value.end, 1, FIELDS).members,
+      );
     default:
       return malformed('"value" must be an object');
   }

@@ -5,6 +5,7 @@ import { isActionError, type Judged, resultIn, withoutFinalBreak } from '../cont
 import { type Failure, textOfFailure } from '../errors/table.js';
 import { type LogStream, NOBODY } from '../logs/log-stream.js';
 import type { LoopGauges } from '../metrics/gauges.js';
+import type { ByteBudget } from '../pool/byte-budget.js';
 import type { AnswerFailure, InitAnswer, LoopImage, RunAnswer } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';
@@ -24,6 +25,8 @@ export interface LoopRunnerParts {
   readonly logs: { readonly stdout: LogStream; readonly stderr: LogStream; readonly sentinels: boolean };
   readonly clock: AwakeClock;
   readonly config: ActionLoopConfig;
+  /** Of the bytes that long answers take. */
+  readonly budget: ByteBudget;
   readonly maxResultBytes: number;
   readonly timeoutGraceMs: number;
   /** OW_WAIT_FOR_ACK: whether a process acknowledges its start (D-09). */
@@ -50,9 +53,16 @@ export class LoopRunner implements Runner {
   readonly #members: LoopPool;
 
   constructor(parts: LoopRunnerParts) {
-    const { clock, config, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } = parts;
+    const { budget, clock, config, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } = parts;
     this.#parts = parts;
-    const limits = { ...config, clock, maxResultBytes, graceMs: timeoutGraceMs, waitForAcknowledgement };
+    const limits = {
+      ...config,
+      budget,
+      clock,
+      maxResultBytes,
+      graceMs: timeoutGraceMs,
+      waitForAcknowledgement,
+    };
     this.#members = new LoopPool(parts.launch, limits, (line) => this.#tellExtraLine(line));
   }
 
@@ -150,7 +160,7 @@ export class LoopRunner implements Runner {
       case 'answered':
         return this.#judgeLine(end.line);
       case 'too-long':
-        return { failure: { code: 'run_result_too_large' } };
+        return { failure: this.#tooLong(end.lacksRoom) };
       case 'exited':
         return { failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_exited' } };
       case 'not-started':
@@ -180,6 +190,11 @@ export class LoopRunner implements Runner {
     this.#log('stderr', `${isStart ? failure.detail : textOfFailure(failure)}\n`);
     await this.writeSentinels();
     return { code: isStart ? 'loop_start_logged' : 'loop_init_logged' };
+  }
+
+  #tooLong(lacksRoom: boolean): AnswerFailure {
+    if (!lacksRoom) return { code: 'run_result_too_large' };
+    return { code: 'run_result_no_memory', detail: String(this.#parts.budget.limitBytes) };
   }
 
   /** The line itself is the answer, with its line feed (C-AL-14). */

@@ -13,17 +13,15 @@ const VERSIONS = [
  * around that (versions 1 and 2), and of what the machine has.
  *
  * @param groups text of `/proc/self/cgroup`
- * @param limitIn reads the limit on the group of that folder; undefined if it has none
+ * @param mounted the folder in which the trees of control groups are looked for
  */
-export function memoryLimitBytes(
-  groups = ownGroups(),
-  limitIn: (path: string) => number | undefined = bytesIn,
-): number {
+export function memoryLimitBytes(groups = ownGroups(), mounted = '/'): number {
   let least = totalmem();
   for (const { accounting, file } of VERSIONS) {
-    let folder = groupFolder(accounting, file, groups);
-    while (folder?.startsWith(accounting.root) === true) {
-      least = Math.min(least, limitIn(join(folder, file)) ?? least);
+    const root = join(mounted, accounting.root);
+    let folder = groupFolder({ ...accounting, root }, file, groups);
+    while (folder?.startsWith(root) === true) {
+      least = Math.min(least, bytesIn(join(folder, file)) ?? least);
       folder = dirname(folder);
     }
   }

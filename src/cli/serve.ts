@@ -17,7 +17,7 @@ import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
 import { Recorder } from '../metrics/recorder.js';
 import { Startup } from '../metrics/startup.js';
 import { ByteBudget } from '../pool/byte-budget.js';
-import { slotOfMain, WorkerPool } from '../pool/worker-pool.js';
+import { WorkerPool } from '../pool/worker-pool.js';
 import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { reapOrphans } from '../process/orphans.js';
@@ -78,7 +78,7 @@ export async function serve(config: Config): Promise<void> {
     else mkdirSync(actionRoot, { recursive: true });
   });
   const clock = new AwakeClock();
-  const budget = new ByteBudget(settings.shared.budget, slotOfMain(config.threads));
+  const budget = new ByteBudget(settings.shared.budget);
   const action = new ActionState(config.allowReinit);
   const limits = systemLimits();
   const shedder = config.loadShedding

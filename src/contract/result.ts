@@ -62,7 +62,10 @@ export interface Judged {
 export function judge(line: Buffer, whole = false): Judged {
   const result = resultIn(withoutFinalBreak(line));
   if (result === undefined) return {};
-  return { result: whole ? line : new Uint8Array(result), ...(isActionError(result) && { actionError: true }) };
+  return {
+    result: whole ? line : new Uint8Array(result),
+    ...(isActionError(result) && { actionError: true }),
+  };
 }
 
 /** The line without the one line break that may end it (C-RUN-16). */

@@ -141,11 +141,7 @@ interface AnswerBody {
   readonly isBinary?: true;
 }
 
-function readAnswerBody(
-  result: Buffer,
-  members: Members,
-  type: string | undefined,
-): AnswerBody | Failure {
+function readAnswerBody(result: Buffer, members: Members, type: string | undefined): AnswerBody | Failure {
   const body = members.get('body');
   if (type?.includes('image')) return readImage(result, body);
   if (body === undefined) return { bytes: withoutShape(result), type: JSON_TYPE };

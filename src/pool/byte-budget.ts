@@ -27,10 +27,10 @@ export class ByteBudget {
   readonly #cells: Int32Array;
   readonly #slot: number;
 
-  /** @param slot the thread's number in the memory that threads share */
-  constructor(memory: SharedArrayBuffer, slot: number) {
+  /** @param slot the thread's number in the memory that threads share; undefined: the last, the main thread's */
+  constructor(memory: SharedArrayBuffer, slot?: number) {
     this.#cells = new Int32Array(memory);
-    this.#slot = SLOTS + slot;
+    this.#slot = slot === undefined ? this.#cells.length - 1 : SLOTS + slot;
   }
 
   get limitBytes(): number {

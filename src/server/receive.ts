@@ -52,7 +52,9 @@ export async function receive(
   const aborted = (during: 'body' | 'run', receivedBytes: number): void =>
     service.aborted(during, { receivedBytes, ms: performance.now() - receivedMs }, requestId);
   let bodyBytes = 0;
-  const received = await receiveBody(request, response, budget, maxBodyBytes, () => aborted('run', bodyBytes));
+  const received = await receiveBody(request, response, budget, maxBodyBytes, () =>
+    aborted('run', bodyBytes),
+  );
   if ('problem' in received) {
     const { problem } = received;
     if (problem === 'aborted') {

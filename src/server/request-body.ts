@@ -12,12 +12,6 @@ export type RequestBody =
     }
   | { readonly problem: NoPlace | 'malformed' | 'aborted'; readonly receivedBytes: number };
 
-/** What a request is told of its connection. */
-export interface Gone {
-  /** The connection has ended after the body had come whole, and before the request was answered. */
-  (): void;
-}
-
 /**
  * Receives a request's body, whatever its content type, chunked or with a length (C-SRV-06, C-SRV-09). Only one
  * that has come whole is a body: if the connection ends before that, by the client or by the front end's own time
@@ -25,14 +19,14 @@ export interface Gone {
  *
  * Must be called before the handler's first await.
  *
- * @param gone is called if the connection ends later
+ * @param gone is called if the connection ends later, and before the request has been answered
  */
 export function receiveBody(
   request: Request,
   response: Response,
   budget: ByteBudget,
   maxBytes: number,
-  gone: Gone,
+  gone: () => void,
 ): Promise<RequestBody> | RequestBody {
   const { raw } = response;
   const { headers } = request;
@@ -52,25 +46,33 @@ export function receiveBody(
     place.drop();
     waiting({ problem: 'aborted', receivedBytes: place.length });
   });
-  const problem = lengthsOf(request) > 1 ? 'malformed' : place.refusal;
-  if (problem !== undefined) return { problem, receivedBytes: 0 };
+  if (lengthsOf(request) > 1) return { problem: 'malformed', receivedBytes: 0 };
+  let problem = place.refusal;
+  const waits = waitsForItsEnd(headers.connection);
+  if (problem !== undefined && !waits) return { problem, receivedBytes: 0 };
   if (announcedBytes === 0) return place.take();
   return new Promise((resolve) => {
     settle = resolve;
     raw.onData((piece, isLast) => {
       if (settle === undefined) return;
-      const refusal = place.add(piece, isLast);
-      if (refusal === undefined && !isLast) return;
-      settle = undefined;
-      if (refusal === undefined) {
-        request.received = true;
-        resolve(place.take());
-        return;
+      if (problem === undefined) {
+        problem = place.add(piece, isLast);
+        if (problem !== undefined) place.drop();
       }
-      place.drop();
-      resolve({ problem: refusal, receivedBytes: place.length });
+      if (!isLast && (problem === undefined || waits)) return;
+      settle = undefined;
+      request.received = isLast;
+      resolve(problem === undefined ? place.take() : { problem, receivedBytes: place.length });
     });
   });
+}
+
+/**
+ * Whether a refusal must wait until the whole body has come. Who asks for the connection to be closed after the
+ * answer and still sends would have it reset, and lose the answer (RFC 9112, section 9.6).
+ */
+function waitsForItsEnd(connection: string | undefined): boolean {
+  return connection !== undefined && /\bclose\b/i.test(connection);
 }
 
 /** How many Content-Length headers there are: with two the parts of the way disagree on where the body ends. */

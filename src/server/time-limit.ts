@@ -50,11 +50,7 @@ export class TimeLimit {
    *
    * @param deadlineEpochMs the platform's deadline; undefined if it does not count
    */
-  static of(
-    config: Config,
-    clock: AwakeClock,
-    deadlineEpochMs: number | undefined,
-  ): TimeLimit | undefined {
+  static of(config: Config, clock: AwakeClock, deadlineEpochMs: number | undefined): TimeLimit | undefined {
     const limitMs = config.activationTimeoutMs === 0 ? undefined : config.activationTimeoutMs;
     return limitMs === undefined && deadlineEpochMs === undefined
       ? undefined

@@ -45,7 +45,10 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
     case 'deadline': {
       const { deadlineIn } = await import('../contract/deadline.js');
       const deadlineEpochMs = deadlineIn(task.body);
-      return moving({ ...(deadlineEpochMs !== undefined && { deadlineEpochMs }), body: task.body }, task.body);
+      return moving(
+        { ...(deadlineEpochMs !== undefined && { deadlineEpochMs }), body: task.body },
+        task.body,
+      );
     }
     case 'template':
       return (await import('./make-template.js')).makeTemplate(task, thread);

@@ -52,7 +52,10 @@ async function runKnative(
   const answer = await runRequest('code' in read ? read : read.request, task, runtime);
   if (answer.result === undefined) return answer;
   const { buffer, byteOffset, byteLength } = answer.result;
-  const shaped = shapeResult(Buffer.from(buffer, byteOffset, byteLength), context.accessControlRequestHeaders);
+  const shaped = shapeResult(
+    Buffer.from(buffer, byteOffset, byteLength),
+    context.accessControlRequestHeaders,
+  );
   if ('code' in shaped) return { failure: shaped, facts: answer.facts };
   // A message copies, or moves, all of the buffer under a view.
   const body = shaped.body.byteLength < MIN_MOVED_BYTES ? new Uint8Array(shaped.body) : shaped.body;

@@ -1,7 +1,7 @@
 import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { leadToOneFile, type Sink } from '../logs/sink.js';
-import type { WorkerSettings } from '../pool/messages.js';
 import { ByteBudget } from '../pool/byte-budget.js';
+import type { WorkerSettings } from '../pool/messages.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { ActivationLimits, LogStreams } from './activation.js';
 

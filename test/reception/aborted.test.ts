@@ -135,13 +135,16 @@ describe.each(PROTOCOLS)('C-SRV-12: a request that did not come whole ($name)', 
 describe('C-SRV-12: a client that leaves', () => {
   it('during a run is counted, and the run is finished', async () => {
     const { running, pages } = await start(PROTOCOLS[0]);
-    await running.install(`#!/bin/sh\nread -r _ <${running.folder}/gate\necho '{}' | tee ${running.folder}/done\n`);
+    await running.install(
+      `#!/bin/sh\nread -r _ <${running.folder}/gate\necho '{}' | tee ${running.folder}/done\n`,
+    );
     const { execFileSync } = await import('node:child_process');
     execFileSync('mkfifo', [join(running.folder, 'gate')]);
     const connection = await RawConnection.open(running.port);
     connection.send('POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}');
-    await until('it runs', async () =>
-      ((await scrape(pages)).value('hyperskeleton_activations_in_flight') ?? 0) > 0,
+    await until(
+      'it runs',
+      async () => ((await scrape(pages)).value('hyperskeleton_activations_in_flight') ?? 0) > 0,
     );
     connection.close();
     await until('it is counted', async () => (await abortedAt(pages, 'run')) === 1);
@@ -156,7 +159,8 @@ describe('C-SRV-12: a client that leaves', () => {
     const connection = await RawConnection.open(running.port);
     connection.socket.pause();
     connection.send('POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}');
-    const held = async (): Promise<number> => (await scrape(pages)).value('hyperskeleton_buffered_bytes') ?? 0;
+    const held = async (): Promise<number> =>
+      (await scrape(pages)).value('hyperskeleton_buffered_bytes') ?? 0;
     await until('the answer waits', async () => (await held()) >= bytes && !(await isRunning(pages)));
     connection.close();
     await until('it is counted', async () => (await abortedAt(pages, 'answer')) === 1);
