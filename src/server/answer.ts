@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Request, Response } from 'hyper-express';
 import { type ErrorCode, rowOf, textOfFailure } from '../errors/table.js';
+import { free } from '../process/memory-relief.js';
 import type { AnswerFailure, Header, ShapedAnswer } from '../pool/messages.js';
 
 const JSON_TYPE = 'application/json';
@@ -73,10 +74,14 @@ function deliver({ raw }: Response, body: Uint8Array, delivery: Delivery): void 
   const sendFrom = (offset: number): boolean => {
     sentBytes = offset;
     const [, isWhole] = raw.tryEnd(body.subarray(offset), body.byteLength);
-    if (isWhole) delivery.ends(true, body.byteLength);
+    if (isWhole) ends(true);
     return isWhole;
   };
-  raw.onAborted(() => delivery.ends(false, sentBytes));
+  const ends = (isWhole: boolean): void => {
+    delivery.ends(isWhole, isWhole ? body.byteLength : sentBytes);
+    free(body);
+  };
+  raw.onAborted(() => ends(false));
   if (!sendFrom(0)) raw.onWritable(sendFrom);
 }
 

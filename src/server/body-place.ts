@@ -1,3 +1,4 @@
+import { free } from '../process/memory-relief.js';
 import type { ByteBudget, ByteHold } from '../pool/byte-budget.js';
 
 /** The first room of a body that does not come in one piece. */
@@ -72,6 +73,7 @@ export class BodyPlace {
 
   /** Gives all up. */
   drop(): void {
+    free(this.#room);
     this.#room = EMPTY;
     this.#hold.release();
   }
@@ -89,6 +91,7 @@ export class BodyPlace {
     // The system gives pages of it when they are written, not before.
     const room = new Uint8Array(bytes);
     room.set(this.#room.subarray(0, this.#length));
+    free(this.#room);
     this.#room = room;
     return true;
   }
