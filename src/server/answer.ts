@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { Request, Response } from 'hyper-express';
 import { type ErrorCode, rowOf, textOfFailure } from '../errors/table.js';
-import { free } from '../process/memory-relief.js';
 import type { AnswerFailure, Header, ShapedAnswer } from '../pool/messages.js';
+import { free } from '../process/memory-relief.js';
 
 const JSON_TYPE = 'application/json';
 /** Seconds after which a refused caller may try again. */

@@ -1,5 +1,5 @@
-import { free } from '../process/memory-relief.js';
 import type { ByteBudget, ByteHold } from '../pool/byte-budget.js';
+import { free } from '../process/memory-relief.js';
 
 /** The first room of a body that does not come in one piece. */
 const MIN_ROOM_BYTES = 16 * 1024;
