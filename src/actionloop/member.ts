@@ -275,7 +275,8 @@ export class LoopMember {
 
   #settleAll(exit: ProcessExit): void {
     const [oldest, ...others] = this.#turns.takeAll();
-    oldest?.settle(this.#talksTooLong ? { kind: 'too-long' } : { kind: 'exited', exit });
+    const { lacksRoom } = this.#lines;
+    oldest?.settle(this.#talksTooLong ? { kind: 'too-long', lacksRoom } : { kind: 'exited', exit });
     for (const turn of others) turn.settle({ kind: 'exited', exit });
   }
 
