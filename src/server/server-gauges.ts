@@ -30,8 +30,19 @@ export interface GaugeSources {
 
 /** How a server stands, for its metrics. */
 export function serverGauges(sources: GaugeSources): Gauges {
-  const { admission, budget, pool, startup, engine, version, loop, prewarm, spans, signals, logRecordsDropped } =
-    sources;
+  const {
+    admission,
+    budget,
+    pool,
+    startup,
+    engine,
+    version,
+    loop,
+    prewarm,
+    spans,
+    signals,
+    logRecordsDropped,
+  } = sources;
   const utilization = new LoopUtilization();
   let memory: ReturnType<typeof containerMemory> | null = null;
   let cpu: ReturnType<typeof cpuShortage> | undefined;
