@@ -215,7 +215,9 @@ function linkOrCopy(from: Buffer, to: Buffer): void {
 }
 
 function kindOf({ type, pax }: Header, name: string): EntryKind {
-  if (pax !== null && Object.keys(pax).some((key) => key.startsWith(SPARSE))) throw sparse(name);
+  if (pax !== null && Object.keys(pax).some((key) => key.startsWith(SPARSE))) {
+    throw sparse(bytesOf(name, pax[`${SPARSE}name`]));
+  }
   // GNU's own types have no name in tar-stream; the one that tar makes of ordinary files is the sparse file.
   if (type === null) throw sparse(name);
   const kind = KINDS[type];
