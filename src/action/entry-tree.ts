@@ -55,7 +55,9 @@ export class EntryTree {
     const last = components.length - 1;
     let node = this.root;
     for (let depth = 0; depth < last; depth++) {
-      node = this.#child(node, components[depth] as string) ?? this.#create(node, components[depth] as string, folder());
+      node =
+        this.#child(node, components[depth] as string) ??
+        this.#create(node, components[depth] as string, folder());
       if (node.kind === 'folder') continue;
       if (!node.vague) throw new UnsafeEntry(`the entry ${this.#path(components)} lies below a ${node.kind}`);
       Object.assign(node, folder());

@@ -1,4 +1,13 @@
-import { closeSync, lstatSync, openSync, readFileSync, renameSync, rmSync, type Stats, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  unlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { writeAll } from './write-all.js';
 

@@ -225,7 +225,8 @@ function endOfData(archive: Buffer, headerAt: number, packedBytes: number, limit
   if (dataAt > limit || archive.readUInt32LE(headerAt) !== LOCAL) {
     throw new BadArchive('an entry of it has no header where its directory says');
   }
-  const end = dataAt + archive.readUInt16LE(headerAt + 26) + archive.readUInt16LE(headerAt + 28) + packedBytes;
+  const end =
+    dataAt + archive.readUInt16LE(headerAt + 26) + archive.readUInt16LE(headerAt + 28) + packedBytes;
   if (end > limit) throw new BadArchive('an entry of it does not lie inside the archive');
   return end;
 }

@@ -128,7 +128,8 @@ async function place(
 function withoutExec(bin: string): LoopInstallFailure | undefined {
   if (exists(join(bin, 'exec'))) return undefined;
   const found = execBelow(bin);
-  const where = found === undefined ? '' : `, but there is ${found}: pack what is in that folder, not the folder`;
+  const where =
+    found === undefined ? '' : `, but there is ${found}: pack what is in that folder, not the folder`;
   const advice = `error: there is no file named exec at the top of the archive${where}`;
   return { failure: { code: 'loop_start_failed', detail: MESSAGE_EXITED }, advice };
 }
@@ -158,7 +159,10 @@ function exists(path: string): boolean {
 /** The next number after all that are there, as in the peer. */
 function newFolder(actionRoot: string): string {
   const numbers = readdirSync(actionRoot).filter((name) => /^\d{1,9}$/.test(name));
-  const folder = join(actionRoot, String(numbers.reduce((most, name) => Math.max(most, Number(name)), 0) + 1));
+  const folder = join(
+    actionRoot,
+    String(numbers.reduce((most, name) => Math.max(most, Number(name)), 0) + 1),
+  );
   mkdirSync(folder);
   writeFileSync(join(folder, UNFINISHED), '');
   return folder;

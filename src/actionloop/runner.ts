@@ -58,7 +58,14 @@ export class LoopRunner implements Runner {
   constructor(parts: LoopRunnerParts) {
     const { clock, config, initTimeoutMs, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } = parts;
     this.#parts = parts;
-    const limits = { ...config, clock, initTimeoutMs, maxResultBytes, graceMs: timeoutGraceMs, waitForAcknowledgement };
+    const limits = {
+      ...config,
+      clock,
+      initTimeoutMs,
+      maxResultBytes,
+      graceMs: timeoutGraceMs,
+      waitForAcknowledgement,
+    };
     this.#members = new LoopPool(parts.launch, limits, (line) => this.#tellExtraLine(line));
   }
 

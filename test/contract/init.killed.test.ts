@@ -33,11 +33,21 @@ function write(path: string, text: string): void {
 function lay(staged: boolean): void {
   rmSync(root, { recursive: true, force: true });
   mkdirSync(root);
-  for (const path of ['exec', 'kept', 'lib/a', 'lib/deep/b', 'folder/x', 'was/file']) write(path, `old ${path}`);
+  for (const path of ['exec', 'kept', 'lib/a', 'lib/deep/b', 'folder/x', 'was/file'])
+    write(path, `old ${path}`);
   symlinkSync('kept', join(root, 'link'));
   if (!staged) return;
   const files = '.hyperskeleton-test/new';
-  for (const path of ['exec', 'added', 'more/c', 'lib/a', 'lib/deep/d', 'folder', 'link', 'was/file/now/a/folder'])
+  for (const path of [
+    'exec',
+    'added',
+    'more/c',
+    'lib/a',
+    'lib/deep/d',
+    'folder',
+    'link',
+    'was/file/now/a/folder',
+  ])
     write(`${files}/${path}`, `new ${path}`);
   mkdirSync(join(root, '.hyperskeleton-test/old'));
 }
@@ -71,8 +81,15 @@ describe('C-INIT-23: a server that is killed amid an init', () => {
     const action = join(root, 'action');
     const flags = ['--action-root', action];
     const env = { NODE_OPTIONS: `--require ${HANG}`, HANG: 'wait' };
-    const entries: Entry[] = [script('exec', 'echo "{}"'), { name: 'big', data: Buffer.alloc(500_000, 'abcdefg'), stored: false }];
-    entries.push({ name: 'noise', data: Buffer.from(Array.from({ length: 200_000 }, (_, at) => (at * at) % 251)), stored: true });
+    const entries: Entry[] = [
+      script('exec', 'echo "{}"'),
+      { name: 'big', data: Buffer.alloc(500_000, 'abcdefg'), stored: false },
+    ];
+    entries.push({
+      name: 'noise',
+      data: Buffer.from(Array.from({ length: 200_000 }, (_, at) => (at * at) % 251)),
+      stored: true,
+    });
     const first = await RunServer.start({ engine: 'posix_spawn', flags, env });
     const before = treeOf(action);
     const init = first.post('/init', archiveBody(zipOf(entries))).catch(() => undefined);

@@ -25,11 +25,22 @@ afterEach(async () => {
 /** What is too large to be unpacked where the init is. */
 function large(): Buffer {
   const noise = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * at) % 251));
-  return zipOf([script('exec', 'echo "{}"'), { name: 'big', data: noise }, { name: 'noise', data: noise, stored: true }]);
+  return zipOf([
+    script('exec', 'echo "{}"'),
+    { name: 'big', data: noise },
+    { name: 'noise', data: noise, stored: true },
+  ]);
 }
 
 function hanging(how: string, more: Record<string, string> = {}): Omit<ServerOptions, 'engine'> {
-  return { env: { NODE_OPTIONS: `--require ${HANG}`, HANG: how, HYPERSKELETON_INIT_TIMEOUT_MS: String(LIMIT_MS), ...more } };
+  return {
+    env: {
+      NODE_OPTIONS: `--require ${HANG}`,
+      HANG: how,
+      HYPERSKELETON_INIT_TIMEOUT_MS: String(LIMIT_MS),
+      ...more,
+    },
+  };
 }
 
 function expectTimeout(answer: Answer): void {
@@ -45,7 +56,9 @@ describe.each(['loop', 'wait'])('an init whose archive makes its reader hang (%s
     server = running;
     const before = treeOf(running.actionRoot);
     const init = running.post('/init', archiveBody(large()));
-    await until('it unpacks', () => readdirSync(running.actionRoot).some((name) => name.startsWith('.hyper')));
+    await until('it unpacks', () =>
+      readdirSync(running.actionRoot).some((name) => name.startsWith('.hyper')),
+    );
     const waiting = running.run();
     expect(await running.get('/healthz')).toBe(200);
     expectTimeout(await init);
@@ -83,7 +96,9 @@ describe.each(['loop', 'wait'])('an init whose archive makes its reader hang (%s
     const running = await RunServer.start({ engine: 'posix_spawn', ...hanging(how, grace) });
     server = running;
     const init = running.post('/init', archiveBody(large()));
-    await until('it unpacks', () => readdirSync(running.actionRoot).some((name) => name.startsWith('.hyper')));
+    await until('it unpacks', () =>
+      readdirSync(running.actionRoot).some((name) => name.startsWith('.hyper')),
+    );
     running.process.kill('SIGTERM');
     const [answer] = await Promise.all([init, once(running.process, 'exit')]);
     expect([answer.status, answer.headers['x-hyperskeleton-error']]).toEqual([500, 'init_shutdown_killed']);
@@ -117,7 +132,10 @@ describe.each(['loop', 'wait'])('an init whose archive makes its reader hang (%s
 describe('an init that takes too long without hanging', () => {
   it('C-INIT-21: a small archive, entry by entry', async () => {
     server = await RunServer.start({ engine: 'posix_spawn', ...hanging('slow') });
-    const entries: Entry[] = Array.from({ length: 300 }, (_, at) => ({ name: `e${at}`, data: 'x'.repeat(50) }));
+    const entries: Entry[] = Array.from({ length: 300 }, (_, at) => ({
+      name: `e${at}`,
+      data: 'x'.repeat(50),
+    }));
     const before = treeOf(server.actionRoot);
     expectTimeout(await server.post('/init', archiveBody(zipOf(entries))));
     expect(treeOf(server.actionRoot)).toEqual(before);
