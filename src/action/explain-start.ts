@@ -144,10 +144,10 @@ const NO_PROGRAMS: readonly (readonly [start: RegExp, reason: string, text: stri
     'begins with a byte order mark (the bytes EF BB BF), so its #! line is none: save it as UTF-8 without one',
   ],
   [/^(\xff\xfe|\xfe\xff)/, 'utf16', 'is UTF-16: save it as UTF-8 without a byte order mark'],
-  [/^[\0\s]+#!/, 'late_interpreter', 'has its #! line not at the very begin: remove what stands before it'],
+  [/^\s+#!/, 'late_interpreter', 'has its #! line not at the very begin: remove what stands before it'],
   [/^UEsDB/, 'base64_zip', 'is a zip in base64: "binary" must be true in the init'],
   [/^H4sI/, 'base64_gzip', 'is a gzip file in base64: "binary" must be true in the init'],
-  [/^PK\x03\x04/, 'zip', 'is a zip itself: the archive holds another one'],
+  [/^PK\p{Cc}{2}/u, 'zip', 'is a zip itself: the archive holds another one'],
 ];
 
 function explainNoProgram(exec: string, head: Buffer): StartProblem {

@@ -122,9 +122,9 @@ describe.each(['loop', 'wait'])('an init whose archive makes its reader hang (%s
     });
     server = running;
     const init = (value: string): string => `{"init":${value}}`;
-    const valueOf = (body: string): string => JSON.stringify((JSON.parse(body) as { value: object }).value);
-    expectTimeout(await running.post('/', init(valueOf(archiveBody(large())))));
-    expect((await running.post('/', init(valueOf(textBody(GO))))).status).toBe(200);
+    const valueIn = (body: string): string => JSON.stringify((JSON.parse(body) as { value: object }).value);
+    expectTimeout(await running.post('/', init(valueIn(archiveBody(large())))));
+    expect((await running.post('/', init(valueIn(textBody(GO))))).status).toBe(200);
     expect((await running.post('/', '{"value":{}}')).body.toString()).toBe('{"after":1}');
   });
 });
@@ -145,7 +145,7 @@ describe('an init that takes too long without hanging', () => {
     const options = hanging('wait');
     server = await startLoopServer({
       engine: 'posix_spawn',
-      launcher: 'OW_COMPILER="${TMPDIR}/compiler"; export OW_COMPILER; exec "$@"',
+      launcher: 'OW_COMPILER="$TMPDIR/compiler"; export OW_COMPILER; exec "$@"',
       ...options,
     });
     const pids = join(server.folder, 'pids');
