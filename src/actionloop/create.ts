@@ -32,6 +32,7 @@ export async function createLoopRunner(
     clock,
     logs: { stdout: streamOf(out, 0), stderr: streamOf(err, 1), sentinels: settings.sentinels },
     config: config.actionloop,
+    initTimeoutMs: config.initTimeoutMs,
     maxResultBytes: config.maxResultBytes,
     timeoutGraceMs: config.timeoutGraceMs,
     waitForAcknowledgement: (process.env.OW_WAIT_FOR_ACK ?? '') !== '',

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ActionLoopConfig } from '../config/load.js';
 import { MESSAGE_TWICE, SENTINEL } from '../contract/messages.js';
 import { isActionError, resultIn, withoutFinalBreak } from '../contract/result.js';
@@ -13,6 +14,7 @@ import type { Runner } from '../server/runner.js';
 import type { TimeLimit } from '../server/time-limit.js';
 import type { LoopLauncher } from './channel.js';
 import { LoopPool } from './pool.js';
+import { UNFINISHED } from './recover.js';
 import { lineOf } from './run-line.js';
 import type { Turn, TurnEnd } from './turns.js';
 
@@ -25,6 +27,7 @@ export interface LoopRunnerParts {
   readonly logs: { readonly stdout: LogStream; readonly stderr: LogStream; readonly sentinels: boolean };
   readonly clock: AwakeClock;
   readonly config: ActionLoopConfig;
+  readonly initTimeoutMs: number;
   readonly maxResultBytes: number;
   readonly timeoutGraceMs: number;
   /** OW_WAIT_FOR_ACK: whether a process acknowledges its start (D-09). */
@@ -53,9 +56,16 @@ export class LoopRunner implements Runner {
   readonly #members: LoopPool;
 
   constructor(parts: LoopRunnerParts) {
-    const { clock, config, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } = parts;
+    const { clock, config, initTimeoutMs, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } = parts;
     this.#parts = parts;
-    const limits = { ...config, clock, maxResultBytes, graceMs: timeoutGraceMs, waitForAcknowledgement };
+    const limits = {
+      ...config,
+      clock,
+      initTimeoutMs,
+      maxResultBytes,
+      graceMs: timeoutGraceMs,
+      waitForAcknowledgement,
+    };
     this.#members = new LoopPool(parts.launch, limits, (line) => this.#tellExtraLine(line));
   }
 
@@ -87,22 +97,26 @@ export class LoopRunner implements Runner {
 
   async init(body: Uint8Array): Promise<InitAnswer> {
     const begunMs = performance.now();
-    const answer = await this.#parts.pool.installLoop(body, this.#parts.config.initTimeoutMs);
-    const { image, log, ...told } = answer;
+    const { pool, initTimeoutMs } = this.#parts;
+    const { image, log, advice, ...told } = await pool.installLoop(body, initTimeoutMs);
     if (log !== undefined && told.failure?.code === 'loop_start_failed') this.#log('stdout', `${log}\n`);
+    if (advice !== undefined) this.#log('stderr', `${advice}\n`);
     if (told.failure !== undefined || image === undefined) {
       return { ...told, failure: await this.#tellInitFailure(told.failure ?? { code: 'internal' }) };
     }
     const before = this.#members.image;
     const installedMs = performance.now();
-    const problem = await this.#members.replace(image);
+    const problem = await this.#members.replace(image, Math.max(0, initTimeoutMs - told.durationMs));
     const startMs = performance.now() - installedMs;
     if (problem === undefined) {
+      await rm(join(image.folder, UNFINISHED), { force: true });
       if (before !== undefined) this.#removeLater(before);
       return { ...told, startMs, durationMs: performance.now() - begunMs };
     }
     this.#removeLater(image);
-    const failure = await this.#tellInitFailure({ code: 'loop_start_failed', detail: problem });
+    const failure = await this.#tellInitFailure(
+      pool.killedAll ? { code: 'init_shutdown_killed' } : { code: 'loop_start_failed', detail: problem },
+    );
     return { ...told, startMs, failure, durationMs: performance.now() - begunMs };
   }
 

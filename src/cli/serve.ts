@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isatty } from 'node:tty';
 import { threadId } from 'node:worker_threads';
@@ -72,9 +71,9 @@ export async function serve(config: Config): Promise<void> {
       log.warn('worker thread lost', { threadId, killed });
     },
   });
-  await closingOnError(pool, () => {
+  await closingOnError(pool, async () => {
     if (config.protocol === 'classic') ensureAction(actionRoot);
-    else mkdirSync(actionRoot, { recursive: true });
+    else (await import('../actionloop/recover.js')).ensureLoopRoot(actionRoot);
   });
   const clock = new AwakeClock();
   const action = new ActionState(config.allowReinit);

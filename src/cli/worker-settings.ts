@@ -20,6 +20,8 @@ export function workerSettings(config: Config, actionRoot: string, targets: LogT
     maxResultBytes: config.maxResultBytes,
     maxUnzippedBytes: config.maxUnzippedBytes,
     maxEntries: config.maxEntries,
+    maxUnzipRatio: config.maxUnzipRatio,
+    initTimeoutMs: config.initTimeoutMs,
     drainMs: config.drainMs,
     timeoutGraceMs: config.timeoutGraceMs,
     killsLeftovers: config.leftovers !== 'keep',

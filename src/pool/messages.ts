@@ -22,6 +22,8 @@ export interface WorkerSettings {
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
   readonly maxEntries: number;
+  readonly maxUnzipRatio: number;
+  readonly initTimeoutMs: number;
   readonly drainMs: number;
   readonly timeoutGraceMs: number;
   /** Whether what is left of an activation's process group is killed (D-02). */
@@ -139,7 +141,6 @@ export interface HelloTask {
 export interface LoopInstallTask {
   readonly kind: 'loop-install';
   readonly body: Uint8Array;
-  /** For the compiler. */
   readonly timeoutMs: number;
 }
 
@@ -211,6 +212,8 @@ export interface LoopInstallAnswer extends InitAnswer {
   readonly image?: LoopImage;
   /** For the action's stdout. */
   readonly log?: string;
+  /** For the action's stderr. */
+  readonly advice?: string;
 }
 
 /** What the metrics want to know of an activation; durations are in milliseconds. */

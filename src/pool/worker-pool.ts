@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { recoverAction } from '../action/recover.js';
 import type { Failure } from '../errors/table.js';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { createLagMemory } from '../metrics/loop-lag.js';
@@ -141,6 +142,10 @@ export class WorkerPool {
     this.#initialising++;
     try {
       return await this.#send<InitAnswer>(task, 'body' in task ? task.body : undefined);
+    } catch (error) {
+      // Its thread has died, perhaps while files were taking their places.
+      recoverAction(this.#settings.actionRoot);
+      throw error;
     } finally {
       this.#initialising--;
     }

@@ -28,6 +28,8 @@ export interface ActivationLimits {
   readonly clock: AwakeClock;
   /** Whether a shutdown has killed what still ran. */
   readonly killedAtShutdown: () => boolean;
+  /** Why there is no result, by the last line and the exit status, as a line for the log; undefined for no reason. */
+  readonly explainFailure: (line: Buffer, status: number | undefined) => string | undefined;
 }
 
 /** What an activation's facts say of its request. */
@@ -185,10 +187,16 @@ export class Activation implements ProcessObserver {
       if (tells && !this.#lastLine.overflowing) {
         const line = Buffer.concat([withoutFinalBreak(this.#lastLine.held()), LINE_BREAK]);
         this.#log(this.#logs.stdout, line);
+        if (failure.code === 'run_invalid_result') this.#explain(line);
       }
     }
     this.#lastLine.drop();
     this.#answer(copy, failure);
+  }
+
+  #explain(line: Buffer): void {
+    const text = this.#limits.explainFailure(line, this.#exit?.status);
+    if (text !== undefined) this.#log(this.#logs.stdout, Buffer.from(`${text}\n`));
   }
 
   /** A group whose time is up is ended whole, whatever is set for leftovers. */

@@ -19,8 +19,9 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
     }
     case 'init': {
       const { init } = await inits();
+      const { byteLength } = task.body;
       const answer = await init(task, thread);
-      buffersPassed(task.body.byteLength + answer.codeBytes);
+      buffersPassed(byteLength + answer.codeBytes);
       return answer;
     }
     case 'refuse-init':

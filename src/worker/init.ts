@@ -1,3 +1,4 @@
+import { InitLimit } from '../action/init-limit.js';
 import { install } from '../action/install.js';
 import { type InitRequest, readInitBody } from '../contract/init-body.js';
 import { MESSAGE_TWICE, SENTINEL } from '../contract/messages.js';
@@ -13,10 +14,12 @@ export async function init(task: InitTask, runtime: WorkerRuntime): Promise<Init
   const request = task.knative ? await readOfKnative(task.body) : readInitBody(task.body);
   if (!('variables' in request)) return refused(request, runtime.logs, begunMs, 0);
   const codeBytes = sizeOf(request.code);
-  const { settings, gate, logs } = runtime;
-  const { failure, unpackedBytes } = await install(request.code, settings.actionRoot, settings, (work) =>
-    gate.replacing(work),
-  );
+  const { settings, gate, logs, limits } = runtime;
+  const limit = new InitLimit(limits.clock, settings.initTimeoutMs, limits.killedAtShutdown);
+  const { failure, unpackedBytes } = await install(request.code, {
+    ...{ actionRoot: settings.actionRoot, limits: settings, limit },
+    exclusively: (work) => gate.replacing(work),
+  }).finally(() => limit.close());
   const installMs = performance.now() - begunMs;
   if (failure !== undefined) return { ...(await refused(failure, logs, begunMs, codeBytes)), installMs };
   const variables = request.variables.length === 0 ? '' : JSON.stringify(request.variables);

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { explainFailure } from '../action/explain-failure.js';
 import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { leadToOneFile, type Sink } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
@@ -34,6 +36,7 @@ export function limitsOf(settings: WorkerSettings, clock: AwakeClock): Activatio
     killsLeftovers: settings.killsLeftovers,
     clock,
     killedAtShutdown: () => Atomics.load(shutdown, 0) === 1,
+    explainFailure: (line, status) => explainFailure(join(settings.actionRoot, 'exec'), line, status),
   };
 }
 
