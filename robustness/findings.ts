@@ -12,8 +12,11 @@ export const FINDING_KINDS = {
   'wrong-answer': 'an answer is not the one that the request or the oracle demands',
   'unexpected-failure': 'a request failed with a status or cause that nothing injected explains',
   'malformed-answer': 'the server sent bytes that are no HTTP/1.1 answer with a length',
+  'no-length':
+    'an answer has neither Content-Length nor chunks: who reads it depends on the end of the connection',
   dropped: 'the server closed the connection of a well-behaved client without an answer',
-  'no-answer': 'a complete request got neither an answer nor the end of its connection in time',
+  'no-answer': 'a well-behaved client waited for its answer in vain',
+  silence: 'a whole request, valid or not, got neither an answer nor the end of its connection in time',
   'log-line': 'a log line was lost, doubled, torn or outside of its sentinels',
   sentinels: 'the number of sentinels is not the number of runs that reached the contract',
   metrics: 'a counter or gauge does not fit what was sent and answered',

@@ -103,6 +103,11 @@ export class TokenLedger {
     this.#forget(token, entry);
   }
 
+  /** Whether the token was issued by this ledger. */
+  knows(token: string): boolean {
+    return this.#source.made(token);
+  }
+
   /** Whether something is still to come of what was answered 200. */
   get isSettled(): boolean {
     return [...this.#open.values()].every(({ outcome, runs, stdout, stderr }) => {

@@ -5,6 +5,7 @@ import { SENTINEL } from '../../conformance/messages.js';
 const OWN_LINE = /^(?:[LE]|invalid) (\S+)$/;
 const PADDING_LINE = /^P \S+ \d+$/;
 const MAX_OTHER_LINES = 200;
+const MAX_SEGMENTS = 50;
 
 /** Who is told of what comes. */
 export interface LogEvents {
@@ -22,9 +23,9 @@ export class LogStream {
   #rest = '';
   /** How many sentinels have come. */
   sentinels = 0;
-  /** The tokens since the last sentinel, and those between the two before it. */
+  /** The tokens since the last sentinel, and those between sentinels before that. */
   #segment: string[] = [];
-  lastSegment: readonly string[] = [];
+  readonly #segments: (readonly string[])[] = [];
   /** Lines that are neither the action's nor sentinels: the server's own words, or what a torn line left. */
   readonly others: string[] = [];
 
@@ -58,6 +59,11 @@ export class LogStream {
     this.#socket = undefined;
   }
 
+  /** The tokens of all lines between the same two sentinels as the token's line; undefined if that is not there. */
+  segmentOf(token: string): readonly string[] | undefined {
+    return this.#segments.findLast((segment) => segment.includes(token));
+  }
+
   #take(text: string): void {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
@@ -67,7 +73,8 @@ export class LogStream {
   #line(line: string): void {
     if (line === SENTINEL) {
       this.sentinels++;
-      this.lastSegment = this.#segment;
+      this.#segments.push(this.#segment);
+      if (this.#segments.length > MAX_SEGMENTS) this.#segments.shift();
       this.#segment = [];
       return;
     }

@@ -24,14 +24,21 @@ export interface Setting {
 
 const SETTLE_TIMEOUT_MS = 20_000;
 const QUIET_MS = 300;
-const POLL_MS = 30;
+const POLL_MS = 10;
 const EXIT_MARGIN_MS = 1000;
+const MAX_ORIGINS = 500;
 const KILL_AFTER_MS = 30_000;
+
+/** The case that a token was made for, and what sends it again. */
+export interface Origin {
+  readonly name: string;
+  readonly replay: unknown;
+}
 
 /** A server with all that watches it: the invariant checker of the tools. */
 export class Session {
   readonly subject: Subject;
-  readonly tally = new Tally();
+  readonly tally: Tally;
   readonly ledger: TokenLedger;
   readonly stdout: LogStream;
   readonly stderr: LogStream;
@@ -43,6 +50,7 @@ export class Session {
   /** Whether sentinels and counters can't be expected to be exact: log readers or workers were taken away. */
   isInexact = false;
   readonly #setting: Setting;
+  readonly #origins = new Map<string, Origin>();
   readonly #marks: RunMarks;
   readonly #excuses: Excuse[] = [];
   #health: HealthWatch | undefined;
@@ -56,8 +64,13 @@ export class Session {
   ) {
     this.subject = subject;
     this.circumstances = circumstances;
+    this.tally = new Tally(subject.protocol);
     this.#setting = setting;
-    this.ledger = new TokenLedger((kind, detail) => this.report(kind, detail));
+    this.ledger = new TokenLedger((kind, detail, token) => {
+      const origin = this.#origins.get(token);
+      const where = origin === undefined ? circumstances : { ...circumstances, case: origin.name };
+      setting.findings.add(kind, detail, where, origin?.replay);
+    });
     this.#marks = new RunMarks(join(subject.folder, 'runs'));
     this.stdout = streams.stdout;
     this.stderr = streams.stderr;
@@ -111,6 +124,14 @@ export class Session {
     if (answer.status !== 200) throw new Error(`the init failed: ${answer.status} ${answer.body}`);
   }
 
+  /** Notes which case a token belongs to, for as long as a finding about it is likely. */
+  remember(token: string, origin: Origin): void {
+    this.#origins.set(token, origin);
+    if (this.#origins.size <= MAX_ORIGINS) return;
+    const [oldest] = this.#origins.keys();
+    if (oldest !== undefined) this.#origins.delete(oldest);
+  }
+
   /** Excuses slow health checks during a time in which the tool itself held the server up. */
   excuse(fromMs: number, toMs = nowMs()): void {
     this.#excuses.push({ fromMs, toMs });
@@ -124,7 +145,6 @@ export class Session {
   /** Runs so many activations one at a time; the log of each must be its own lines between sentinels (C-LOG-02). */
   async runAlone(times: number): Promise<void> {
     for (let count = 0; count < times && !this.subject.hasEnded; count++) {
-      const [before, beforeErr] = [this.stdout.sentinels, this.stderr.sentinels];
       const token = this.ledger.issue();
       const answer = await send(this.subject.port, 'POST', this.subject.path, runBody(token, PLAIN)).catch(
         () => undefined,
@@ -136,14 +156,17 @@ export class Session {
       }
       this.answered(token, answer.status, undefined, answer.body);
       if (answer.status !== 200 || this.ledger.logsIncomplete) continue;
-      await this.#until(() => this.stdout.sentinels > before && this.stderr.sentinels > beforeErr);
+      await this.#until(() => [this.stdout, this.stderr].every((stream) => stream.segmentOf(token)));
       for (const [name, stream] of [
         ['stdout', this.stdout],
         ['stderr', this.stderr],
       ] as const) {
-        const got = stream.lastSegment.join(' ');
+        const got = stream.segmentOf(token)?.join(' ');
         if (got !== token)
-          this.report('log-line', `${token} was alone, ${name} had between sentinels: "${got}"`);
+          this.report(
+            'log-line',
+            `${token} was alone, ${name} had with it between two sentinels: ${got ?? 'nothing'}`,
+          );
       }
     }
   }

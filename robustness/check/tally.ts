@@ -1,3 +1,4 @@
+import type { Protocol } from '../../conformance/case.js';
 import { ERRORS, type ErrorCode } from '../../src/errors/table.js';
 
 /** What a request asked for. */
@@ -24,17 +25,25 @@ export interface Range {
 export class Tally {
   /** `purpose status cause` → how many. */
   readonly answers = new Map<string, number>();
+  readonly #protocol: Protocol;
   #sentinels = 0;
   #activations = 0;
   #succeeded = 0;
   #undecided = 0;
+
+  constructor(protocol: Protocol) {
+    this.#protocol = protocol;
+  }
 
   answered({ purpose, status, cause }: Counted): void {
     const key = `${purpose} ${status}${cause === undefined ? '' : ` ${cause}`}`;
     this.answers.set(key, (this.answers.get(key) ?? 0) + 1);
     const row = cause !== undefined && cause in ERRORS ? ERRORS[cause as ErrorCode] : undefined;
     if (row !== undefined) {
-      if (row.sentinels) this.#sentinels++;
+      // A failed init of ActionLoop is in the log only if OW_LOG_INIT_ERROR asks for it (C-AL-12).
+      const isSilent =
+        this.#protocol === 'actionloop' && purpose === 'init' && !String(cause).endsWith('_logged');
+      if (row.sentinels && !isSilent) this.#sentinels++;
       if (purpose === 'run' && 'outcome' in row) this.#activations++;
       return;
     }
