@@ -84,13 +84,8 @@ export class Session {
     circumstances: Readonly<Record<string, unknown>> = {},
   ): Promise<Session> {
     const streams = new Streams();
-    const env = { ...options.env, __OW_RUNS_FILE: '' };
     const subject = await Subject.launch(
-      {
-        ...options,
-        env: { ...env, ...options.env },
-        before: `export __OW_RUNS_FILE="$PWD/runs" && ${options.before ?? ':'}`,
-      },
+      { ...options, before: `export __OW_RUNS_FILE="$PWD/runs" && ${options.before ?? ':'}` },
       (folder) => streams.open(folder),
     );
     const all = { protocol: options.protocol, engine: options.engine, ...circumstances };
@@ -116,9 +111,14 @@ export class Session {
     this.#setting.findings.add(kind, detail, this.circumstances, replay);
   }
 
+  /** The request that initialises the server with the tools' action. */
+  initRequest(): { path: string; body: string } {
+    return probeInit(this.protocol, this.#setting.probes);
+  }
+
   /** Initialises the server with the tools' action; throws if it refuses. */
   async initialise(): Promise<void> {
-    const { path, body } = probeInit(this.protocol, this.#setting.probes);
+    const { path, body } = this.initRequest();
     const answer = await send(this.subject.port, 'POST', path, body);
     this.tally.answered({ purpose: 'init', status: answer.status, cause: undefined });
     if (answer.status !== 200) throw new Error(`the init failed: ${answer.status} ${answer.body}`);
@@ -236,6 +236,13 @@ export class Session {
     }
     const status = this.subject.server.exitCode;
     if (status !== undefined && status !== 0) this.report('bad-exit', `exit status ${status} after SIGTERM`);
+  }
+
+  /** Kills the server if it has not ended yet: what is still open then ends too. */
+  async killRest(): Promise<void> {
+    this.#isEnding = true;
+    this.subject.server.endAll();
+    while (!this.subject.hasEnded) await delay(POLL_MS);
   }
 
   /** Ends everything and removes the folder. */

@@ -4,7 +4,6 @@ import { leaksOf } from '../check/resources.js';
 import { Session } from '../check/session.js';
 import { mixedWork, quickWork } from '../load/request.js';
 import { TokenClients, worksFrom } from '../load/token-clients.js';
-import { probeInit } from '../support/probe.js';
 import { randomFor } from '../support/random.js';
 import type { Tool, ToolContext } from '../tool.js';
 
@@ -60,7 +59,7 @@ async function soakServer(context: ToolContext, cell: Cell, budgetMs: number): P
   try {
     await session.initialise();
     do {
-      await soakRound(context, session, worksFrom(random, make), roundMs);
+      await soakRound(session, worksFrom(random, make), roundMs);
       summary.round(`${cell.protocol} ${cell.engine}`);
     } while (performance.now() + roundMs < deadlineMs && !context.isOver() && !session.subject.hasEnded);
     for (const { detail } of leaksOf(session.samples)) session.report('leak', detail);
@@ -71,7 +70,6 @@ async function soakServer(context: ToolContext, cell: Cell, budgetMs: number): P
 }
 
 async function soakRound(
-  context: ToolContext,
   session: Session,
   next: ConstructorParameters<typeof TokenClients>[1],
   roundMs: number,
@@ -82,7 +80,7 @@ async function soakRound(
     repeat(MARKS_EVERY_MS, endMs, () => Promise.resolve(session.takeMarks())),
     repeat(SCRAPE_EVERY_MS, endMs, async () => void (await session.scrape().catch(() => undefined))),
     // A further init amid the load replaces the action by itself, which no run may notice.
-    repeat(roundMs / 2, endMs, () => initAgain(context, session)),
+    repeat(roundMs / 2, endMs, () => initAgain(session)),
   ];
   await Promise.all(background);
   await clients.stop();
@@ -92,8 +90,8 @@ async function soakRound(
   await session.sample();
 }
 
-async function initAgain({ probes }: ToolContext, session: Session): Promise<void> {
-  const { path, body } = probeInit(session.protocol, probes);
+async function initAgain(session: Session): Promise<void> {
+  const { path, body } = session.initRequest();
   const answer = await send(session.subject.port, 'POST', path, body).catch(() => undefined);
   if (answer === undefined) session.tally.unanswered('init');
   else session.tally.answered({ purpose: 'init', status: answer.status, cause: undefined });
