@@ -46,17 +46,18 @@ async function main(tool: Tool, readReplay: (path: string) => unknown): Promise<
   }
   const signal = abortOnSignals();
   process.once('exit', endEverything);
-  const deadlineMs = performance.now() + options.minutes * 60_000;
   const findings = new Findings(tool.name, options.findingsFolder, options.except);
   const reference = await Reference.start();
   const summary = new Summary();
+  const probes = await buildProbes(temporaryFolder());
+  const deadlineMs = performance.now() + options.minutes * 60_000;
   const context: ToolContext = {
     options,
     findings,
     reference,
     summary,
     seed: options.seed,
-    probes: await buildProbes(temporaryFolder()),
+    probes,
     isOver: () => signal.aborted || performance.now() > deadlineMs,
     wants: (part) => options.only.length === 0 || options.only.includes(part),
     finish: async (session) => {

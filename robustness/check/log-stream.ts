@@ -23,6 +23,7 @@ export class LogStream {
   #rest = '';
   /** How many sentinels have come. */
   sentinels = 0;
+  receivedBytes = 0;
   /** The tokens since the last sentinel, and those between sentinels before that. */
   #segment: string[] = [];
   readonly #segments: (readonly string[])[] = [];
@@ -65,6 +66,7 @@ export class LogStream {
   }
 
   #take(text: string): void {
+    this.receivedBytes += text.length;
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) this.#line(line);

@@ -23,6 +23,7 @@ export interface Setting {
 }
 
 const SETTLE_TIMEOUT_MS = 20_000;
+const SETTLE_QUIET_MS = 4000;
 const QUIET_MS = 300;
 const POLL_MS = 10;
 const EXIT_MARGIN_MS = 1000;
@@ -318,13 +319,23 @@ export class Session {
   }
 
   #died(): void {
-    const said = [...this.stderr.others].slice(-3).join(' | ');
+    const said = this.stderr.others.slice(0, 12).join(' | ');
     this.report('server-died', `exit status ${this.subject.server.exitCode}; its last words: ${said}`);
   }
 
+  /** Resolves once it holds, or once nothing has come for so long that nothing will. */
   async #until(holds: () => boolean): Promise<void> {
-    const deadline = Date.now() + SETTLE_TIMEOUT_MS;
-    while (!holds() && Date.now() < deadline && !this.subject.hasEnded) await delay(POLL_MS);
+    const progress = (): number => this.stdout.receivedBytes + this.stderr.receivedBytes;
+    const endMs = nowMs() + SETTLE_TIMEOUT_MS;
+    let before = progress();
+    let quietFromMs = nowMs();
+    while (!holds() && nowMs() < endMs && !this.subject.hasEnded) {
+      await delay(POLL_MS);
+      const now = progress();
+      if (now !== before) quietFromMs = nowMs();
+      else if (nowMs() - quietFromMs > SETTLE_QUIET_MS) return;
+      before = now;
+    }
   }
 }
 

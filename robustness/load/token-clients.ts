@@ -5,7 +5,7 @@ import type { RandomSource } from '../support/random.js';
 import { runBody, type Work } from './request.js';
 
 const ANSWER_TIMEOUT_MS = 60_000;
-const PAUSE_AFTER_LOSS_MS = 20;
+const PAUSE_AFTER_LOSS_MS = 300;
 
 /** The answers that each end of an activation may have: 200 or these causes. */
 const EXPECTED: Readonly<Record<Work['end'], readonly string[]>> = {
@@ -96,9 +96,10 @@ export class TokenClients {
     this.failed++;
     session.ledger.closed(token);
     session.tally.unanswered('run');
+    // A server that has died closes all connections a moment before anybody knows that it has died.
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_LOSS_MS));
     const isExpected = session.mayDrop || this.isServerEnding || session.subject.hasEnded || this.#isStopping;
     if (!isExpected) session.report('dropped', `${error.message}`);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_LOSS_MS));
   }
 }
 

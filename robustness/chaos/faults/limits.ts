@@ -1,15 +1,12 @@
-import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { openFiles } from '../../../bench/support/processes.js';
 import type { Session } from '../../check/session.js';
 import { postRun } from '../../load/one-run.js';
 import { PLAIN, runBody } from '../../load/request.js';
 import { below } from '../../support/random.js';
 import { type Fault, needsRoot } from '../fault.js';
 
-const execute = promisify(execFile);
 const CGROUPS = '/sys/fs/cgroup/pids';
 const NO_RESOURCES = [
   'run_no_resources',
@@ -19,22 +16,23 @@ const NO_RESOURCES = [
   'run_killed',
 ] as const;
 
-/** The limit on open files falls to what is open, and a little: EMFILE everywhere. */
+/** The server may open so many files; it needs about 40 at rest. */
+const MAX_DESCRIPTORS = 160;
+
+/** Idle connections use up all descriptors: EMFILE for whatever needs one. */
 export const fewDescriptors: Fault = {
   name: 'few-descriptors',
-  // The server moves its soft limit itself; a hard limit can be raised again by root only.
-  obstacle: needsRoot,
+  launch: { before: `ulimit -n ${MAX_DESCRIPTORS}` },
   explains: NO_RESOURCES,
   mayDrop: true,
   isInexact: true,
   inject: async (session, random) => {
-    const { pid } = session.subject;
-    const limits = readFileSync(`/proc/${pid}/limits`, 'latin1');
-    const [, soft, hard] = /^Max open files\s+(\d+)\s+(\d+)/m.exec(limits) ?? [];
-    const limit = openFiles(pid) + below(random, 8);
-    await execute('prlimit', [`--pid=${pid}`, `--nofile=${limit}:${limit}`]);
-    await delay(100 + below(random, 400));
-    await execute('prlimit', [`--pid=${pid}`, `--nofile=${soft}:${hard}`]);
+    const sockets = Array.from({ length: MAX_DESCRIPTORS }, () => {
+      const socket = connect(session.subject.port, '127.0.0.1');
+      return socket.on('error', () => {});
+    });
+    await delay(200 + below(random, 500));
+    for (const socket of sockets) socket.destroy();
     await delay(200);
   },
 };
