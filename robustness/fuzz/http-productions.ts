@@ -26,6 +26,7 @@ type Production = (ingredients: Ingredients) => Omit<HttpCase, 'name'>;
 const send = (...pieces: readonly (Buffer | string)[]): Step[] =>
   pieces.map((piece) => ({ send: typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece }));
 const CHUNKED = 'Transfer-Encoding: chunked';
+const MAX_SENDS = 12;
 const SIZES = [0, 0, 0, 100, 5000, 100_000] as const;
 
 /** A request of which something is wrong, whole, of one token that may be run once. */
@@ -58,16 +59,20 @@ function whole(ingredients: Ingredients, make: (parts: RequestParts) => Buffer[]
   const { random, protocol, issue } = ingredients;
   const token = issue('once');
   const pauseMs = pick(random, [0, 0, 1, 20]);
-  const steps = make(runParts(protocol, token, pick(random, SIZES))).flatMap((piece): Step[] =>
-    pauseMs === 0 ? send(piece) : [...send(piece), { pauseMs }],
-  );
-  const demand = { status: [200] };
+  const pieces = make(runParts(protocol, token, pick(random, SIZES)));
+  // Many small pieces are sent together: what counts is that they are not sent all at once.
+  const atOnce = Math.ceil(pieces.length / MAX_SENDS);
+  const steps: Step[] = [];
+  for (let at = 0; at < pieces.length; at += atOnce) {
+    steps.push({ send: Buffer.concat(pieces.slice(at, at + atOnce)) });
+    if (pauseMs > 0) steps.push({ pauseMs });
+  }
   return {
-    steps: steps.slice(0, 400),
+    steps,
     tokens: [{ token, mayRun: 'once' }],
-    isWhole: steps.length <= 400,
+    isWhole: true,
     maxRequests: 1,
-    demand,
+    demand: { status: [200] },
   };
 }
 
