@@ -15,7 +15,7 @@ import { runKilled, runStopped, templateKilled, templateStopped } from './faults
 import { sigterm } from './faults/sigterm.js';
 import { workerLost } from './faults/worker.js';
 
-const FAULTS: readonly Fault[] = [
+export const FAULTS: readonly Fault[] = [
   sigterm,
   templateKilled,
   workerLost,
