@@ -319,6 +319,7 @@ export class Session {
   }
 
   #died(): void {
+    this.#isEnding = true;
     const said = this.stderr.others.slice(0, 12).join(' | ');
     this.report('server-died', `exit status ${this.subject.server.exitCode}; its last words: ${said}`);
   }
