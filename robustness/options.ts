@@ -17,6 +17,8 @@ export interface Options {
   readonly help: boolean;
   readonly minutes: number;
   readonly seed: number;
+  /** How many rounds of a soak a server gets at least, however long they take. */
+  readonly rounds: number;
   readonly protocols: readonly Protocol[];
   readonly engines: readonly string[];
   /** Parts of the tool, by name; empty means all. */
@@ -35,6 +37,7 @@ export function usageOf(tool: string, parts: readonly string[]): string {
 
   --minutes N        how long; default ${DEFAULT_MINUTES}
   --seed S           a whole number; the same seed makes the same requests and faults; default: a random one
+  --rounds N         soak: at least so many rounds on a server, however long they take; default 1
   --protocol LIST    ${PROTOCOLS.join(', ')}; default all
   --engine LIST      ${ENGINES.join(', ')}; default all
   --only LIST        parts of the tool: ${parts.join(', ')}; default all
@@ -60,7 +63,10 @@ export function readOptions(args: readonly string[], parts: readonly string[]): 
   if (!(minutes > 0)) throw new UsageError('--minutes is a number above 0');
   const seed = Number(values.seed ?? randomInt(MAX_SEED));
   if (!Number.isSafeInteger(seed) || seed < 0) throw new UsageError('--seed is a whole number');
+  const rounds = Number(values.rounds ?? 1);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('--rounds is a whole number above 0');
   return {
+    rounds,
     help: values.help ?? false,
     minutes,
     seed,
@@ -85,6 +91,7 @@ function parse(args: readonly string[]) {
       options: {
         minutes: text,
         seed: text,
+        rounds: text,
         protocol: text,
         engine: text,
         only: text,

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 
@@ -14,6 +15,8 @@ export type HealthSample = readonly [atMs: number, tookMs: number];
 
 /** All samples of the server and of the reference; a request that failed took Infinity. */
 export interface HealthReport {
+  /** When, and how many processes were runnable or waited for a disk, averaged over a minute (proc(5), loadavg). */
+  readonly load: (readonly [atMs: number, load: number])[];
   readonly server: HealthSample[];
   readonly reference: HealthSample[];
 }
@@ -42,6 +45,8 @@ function get(toPort: number, path: string, agent: Agent): Promise<boolean> {
   });
 }
 
+const load: [number, number][] = [];
+
 async function sample(toPort: number, path: string): Promise<HealthSample[]> {
   const samples: HealthSample[] = [];
   const agent = new Agent({ keepAlive: false });
@@ -55,11 +60,13 @@ async function sample(toPort: number, path: string): Promise<HealthSample[]> {
     await delay(pauseMs);
     // How late this thread itself is counts for the reference: it makes both look slow.
     const lateMs = performance.now() - beforeMs - pauseMs;
-    if (toPort === referencePort) samples.push([atMs + tookMs, lateMs]);
+    if (toPort !== referencePort) continue;
+    samples.push([atMs + tookMs, lateMs]);
+    load.push([atMs, loadavg()[0] ?? 0]);
   }
   return samples;
 }
 
 parentPort?.postMessage('started');
 const [server, reference] = await Promise.all([sample(port, page), sample(referencePort, '/')]);
-parentPort?.postMessage({ server, reference } satisfies HealthReport);
+parentPort?.postMessage({ load, server, reference } satisfies HealthReport);

@@ -48,7 +48,7 @@ export class HealthWatch {
 
   /** Ends the thread; what it was still waiting for is missing if that takes more than a minute. */
   async stop(): Promise<HealthReport> {
-    const empty: HealthReport = { server: [], reference: [] };
+    const empty: HealthReport = { load: [], server: [], reference: [] };
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<HealthReport>((resolve) => {
       timer = setTimeout(() => resolve(empty), STOP_TIMEOUT_MS);

@@ -36,6 +36,11 @@ const T_999 = [
 const T_999_BEYOND = 3.55;
 const MIN_POINTS = 6;
 
+/** Whether so many points are enough for {@link growthOf}. */
+export function canJudge(points: number): boolean {
+  return points - Math.floor(points / 3) >= MIN_POINTS;
+}
+
 /** What a resource did over time. */
 export interface Growth {
   /** From the first to the last point, along the fitted line. */

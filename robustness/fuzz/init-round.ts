@@ -20,6 +20,7 @@ const MIB = 2 ** 20;
 const MAX_UNZIPPED_BYTES = 32 * MIB;
 /** What one init may take beyond what the server held before: unpacked it is 32 MiB at most. */
 const MAX_GROWTH_BYTES = 256 * MIB;
+const REMOVED_WITHIN_MS = 5000;
 const JSON_SHARE = 0.3;
 const OWN_FILES: ReadonlySet<string> = new Set(['exec']);
 
@@ -148,7 +149,7 @@ class AttackedFolder {
     for (const path of stagingIn(subject.actionRoot)) report('files-left', `${name}: ${path}`);
     if (answer.status === 200) await this.#restore(report);
     else {
-      const after = listOf(subject.actionRoot);
+      const after = await this.#settledList(before);
       if (subject.protocol === 'actionloop' ? !isPartOf(after, before) : after !== before)
         report(
           'action-lost',
@@ -157,6 +158,18 @@ class AttackedFolder {
       await session.runAlone(1);
     }
     return true;
+  }
+
+  /** What is in the folder; in ActionLoop a moment later, for that of a failed start is removed with its process. */
+  async #settledList(before: string): Promise<string> {
+    const { actionRoot, protocol } = this.#session.subject;
+    const endMs = performance.now() + REMOVED_WITHIN_MS;
+    let list = listOf(actionRoot);
+    while (protocol === 'actionloop' && !isPartOf(list, before) && performance.now() < endMs) {
+      await delay(20);
+      list = listOf(actionRoot);
+    }
+    return list;
   }
 
   /** Puts the tools' action back. */

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { send } from '../../bench/support/http.js';
 import { leaksOf } from '../check/resources.js';
 import { Session } from '../check/session.js';
+import { canJudge } from '../check/slope.js';
 import { mixedWork, quickWork } from '../load/request.js';
 import { TokenClients, worksFrom } from '../load/token-clients.js';
 import { randomFor } from '../support/random.js';
@@ -58,10 +59,17 @@ async function soakServer(context: ToolContext, cell: Cell, budgetMs: number): P
   const deadlineMs = performance.now() + budgetMs;
   try {
     await session.initialise();
+    let rounds = 0;
     do {
       await soakRound(session, worksFrom(random, make), roundMs);
       summary.round(`${cell.protocol} ${cell.engine}`);
-    } while (performance.now() + roundMs < deadlineMs && !context.isOver() && !session.subject.hasEnded);
+      rounds++;
+    } while (
+      !session.subject.hasEnded &&
+      (rounds < options.rounds || performance.now() + roundMs < deadlineMs)
+    );
+    // In fewer rounds growth can't be told from noise; the report says whether it was looked for.
+    if (canJudge(session.samples.length)) summary.round('judged for leaks');
     for (const { detail } of leaksOf(session.samples)) session.report('leak', detail);
     await session.terminate();
   } finally {
