@@ -9,17 +9,20 @@ const LINK_TARGET = '/etc/passwd';
 /** Everything in a folder, a line each: path, type and mode, size or target. Times are left out. */
 export function listOf(folder: string): string {
   const paths = readdirSync(folder, { recursive: true, encoding: 'latin1' }).sort();
-  return paths
-    .map((path) => {
-      const stat = lstatSync(Buffer.from(join(folder, path), 'latin1'));
-      const what = stat.isSymbolicLink()
-        ? readlinkSync(Buffer.from(join(folder, path), 'latin1'))
-        : stat.isFile()
-          ? stat.size
-          : '';
-      return `${path} ${stat.mode.toString(8)} ${what}`;
-    })
-    .join('\n');
+  return paths.flatMap((path) => lineOf(folder, path)).join('\n');
+}
+
+function lineOf(folder: string, path: string): string[] {
+  // Names need not be UTF-8.
+  const whole = Buffer.from(join(folder, path), 'latin1');
+  try {
+    const stat = lstatSync(whole);
+    const what = stat.isSymbolicLink() ? readlinkSync(whole) : stat.isFile() ? stat.size : '';
+    return [`${path} ${stat.mode.toString(8)} ${what}`];
+  } catch {
+    // It was removed after the folder was read.
+    return [];
+  }
 }
 
 /** Staging folders and files of inits that are over (the server's own names in the action folder). */
