@@ -291,7 +291,12 @@ export class Session {
   }
 
   async #judgeMetrics(): Promise<void> {
-    const page = await this.scrape().catch(() => undefined);
+    let page = await this.scrape().catch(() => undefined);
+    if (page === undefined) {
+      // What the fault left of descriptors may be freed a moment later.
+      await delay(EXIT_MARGIN_MS);
+      page = await this.scrape().catch(() => undefined);
+    }
     if (page === undefined) {
       if (this.subject.hasEnded) this.#died();
       else this.report('metrics', 'GET /metrics failed');

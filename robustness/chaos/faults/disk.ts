@@ -11,7 +11,9 @@ const LEFT_BYTES = 200_000;
 /** The file system of the action folder is full while an init comes: refused, and the former action serves. */
 export const fullDisk: Fault = {
   name: 'full-disk',
-  obstacle: ({ protocol }) => needsRoot() ?? (protocol === 'knative' ? 'it has no further init' : undefined),
+  // ActionLoop removes the folder of the action before the last one at any moment, which makes room again.
+  obstacle: ({ protocol }) =>
+    needsRoot() ?? (protocol === 'classic' ? undefined : 'it is for the classic protocol'),
   launch: {
     // The mount is in a namespace of the server's own and goes with it.
     launcher: `unshare --mount sh -c 'mount -t tmpfs -o size=${SIZE} none action && exec "$@"' sh`,
