@@ -59,6 +59,8 @@ export function unreadIn(fd: number): number {
   return ioctl(fd, FIONREAD, count) === 0 ? (count[0] as number) : 0;
 }
 
+/** getpgid(2). */
+export const getpgid = libc.func('int getpgid(int pid)') as (pid: number) => number;
 /** kill(2). */
 export const kill = libc.func('int kill(int pid, int signal)') as (pid: number, signal: number) => number;
 /** sigaction(2); the actions are of glibc's struct sigaction. */
@@ -136,10 +138,23 @@ const syscall = libc.func('long syscall(long number, long first, long second)') 
   second: number,
 ) => number;
 const PIDFD_OPEN = 434;
+const PIDFD_SEND_SIGNAL = 424;
+const syscall4 = libc.func('long syscall(long number, long first, long second, void *third, long fourth)') as (
+  number: number,
+  first: number,
+  second: number,
+  third: null,
+  fourth: number,
+) => number;
 
 /** pidfd_open(2), by number: the C library has no wrapper before 2.36. The descriptor is closed on exec. */
 export function pidfdOpen(pid: number): number {
   return Number(syscall(PIDFD_OPEN, pid, 0));
+}
+
+/** pidfd_send_signal(2), by number: the C library has no wrapper before 2.36. */
+export function pidfdSendSignal(pidfd: number, signal: number): number {
+  return Number(syscall4(PIDFD_SEND_SIGNAL, pidfd, signal, null, 0));
 }
 
 /** posix_spawn(3) and what prepares it; argv and envp are addresses of pointer arrays. */
@@ -201,9 +216,15 @@ export function errno(): number {
   return koffi.errno();
 }
 
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/** Second names of numbers that have two on Linux (errno(3)); Node and libuv report the other one. */
+const SECOND_NAMES: ReadonlySet<string> = new Set(['EWOULDBLOCK', 'EOPNOTSUPP', 'EDEADLOCK']);
+const NAMES = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => !SECOND_NAMES.has(name))
+    .map(([name, number]) => [number, name]),
+);
 
-/** The name of an error number, as `ENOENT`. */
+/** The name of an error number, as `ENOENT`; of two names for one number the one that Node uses, as `EAGAIN`. */
 export function errnoName(number: number): string {
   return NAMES.get(number) ?? `E${number}`;
 }
