@@ -25,7 +25,7 @@ export interface Installed {
 }
 
 /** Runs its work while no process is being started from the action folder. */
-export type Exclusively = (work: () => void) => void;
+export type Exclusively = (work: () => void) => Promise<void>;
 
 /**
  * Brings the code of an init into the action folder, wholly or not at all (section 2, D-04).
@@ -53,7 +53,7 @@ export async function install(
         ? staging.writeText('exec', code.text, executableMode(modeOf(exec)))
         : await staging.writeArchive(entries, limits);
     const links = entries.filter(({ kind }) => kind === 'link').map(({ components }) => join(...components));
-    const failure = replace(staging, actionRoot, links, exclusively);
+    const failure = await replace(staging, actionRoot, links, exclusively);
     return failure === undefined ? { unpackedBytes } : { failure, unpackedBytes };
   } catch (error) {
     return { failure: failureOf(error), unpackedBytes };
@@ -62,17 +62,17 @@ export async function install(
   }
 }
 
-function replace(
+async function replace(
   staging: Staging,
   actionRoot: string,
   links: readonly string[],
   exclusively: Exclusively,
-): Failure | undefined {
+): Promise<Failure | undefined> {
   Replacement.refuseWayThroughLinks(staging.files, actionRoot);
   const bringsExec = lstatSync(join(staging.files, 'exec'), { throwIfNoEntry: false }) !== undefined;
   const replacement = new Replacement(staging.replaced);
   let failure: Failure | undefined;
-  exclusively(() => {
+  await exclusively(() => {
     try {
       if (bringsExec) makeExecutable(join(staging.files, 'exec'));
       // A process that has just been started may look for its script: not even for a moment may `exec` be none.
