@@ -34,6 +34,26 @@ export const write = libc.func('int write(int fd, void *buffer, size_t count)') 
   buffer: Uint8Array,
   count: number,
 ) => number;
+const send = libc.func('long send(int fd, void *buffer, size_t count, int flags)') as (
+  fd: number,
+  buffer: Uint8Array,
+  count: number,
+  flags: number,
+) => number;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+
+/** send(2), which returns EAGAIN where it would wait, whatever mode the socket is in. */
+export function sendWithoutWaiting(fd: number, bytes: Uint8Array): number {
+  return Number(send(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/** pwritev2(2); an offset of -1 is the file's own position. */
+export const pwritev2 = libc.func(
+  'long pwritev2(int fd, uintptr_t vectors, int count, long offset, int flags)',
+) as (fd: number, vectors: bigint, count: number, offset: number, flags: number) => number;
+/** Returns EAGAIN where it would wait; EOPNOTSUPP for a pipe before Linux 6.4. */
+export const RWF_NOWAIT = 8;
 /** fcntl(2) with an int argument. */
 export const fcntl = libc.func('int fcntl(int fd, int command, int argument)') as (
   fd: number,
@@ -139,13 +159,9 @@ const syscall = libc.func('long syscall(long number, long first, long second)') 
 ) => number;
 const PIDFD_OPEN = 434;
 const PIDFD_SEND_SIGNAL = 424;
-const syscall4 = libc.func('long syscall(long number, long first, long second, void *third, long fourth)') as (
-  number: number,
-  first: number,
-  second: number,
-  third: null,
-  fourth: number,
-) => number;
+const syscall4 = libc.func(
+  'long syscall(long number, long first, long second, void *third, long fourth)',
+) as (number: number, first: number, second: number, third: null, fourth: number) => number;
 
 /** pidfd_open(2), by number: the C library has no wrapper before 2.36. The descriptor is closed on exec. */
 export function pidfdOpen(pid: number): number {
@@ -238,3 +254,29 @@ export const O_CLOEXEC = 0o2000000;
 export const F_DUPFD_CLOEXEC = 1030;
 export const F_SETFL = 4;
 export const O_NONBLOCK = 0o4000;
+
+/** _exit(2): ends the process with all its threads, and runs nothing of them before. */
+export const exitAtOnce = libc.func('void _exit(int status)') as (status: number) => void;
+
+const CLOCK_MONOTONIC = 1;
+const SIGEV_SIGNAL = 0;
+const SIGEVENT_BYTES = 64;
+
+/**
+ * A timer of the kernel's that sends this process SIGKILL after some milliseconds (timer_create(2), timer_settime(2)).
+ *
+ * @throws Error where the C library has no such functions in libc.so (before 2.34)
+ */
+export function killThisProcessIn(ms: number): void {
+  const create = libc.func('int timer_create(int clock, void *event, void *timer)');
+  const setTime = libc.func('int timer_settime(uintptr_t timer, int flags, void *next, void *previous)');
+  const event = Buffer.alloc(SIGEVENT_BYTES);
+  event.writeInt32LE(constants.signals.SIGKILL, 8);
+  event.writeInt32LE(SIGEV_SIGNAL, 12);
+  const timer = Buffer.alloc(8);
+  if (create(CLOCK_MONOTONIC, event, timer) !== 0) return;
+  const next = Buffer.alloc(32);
+  next.writeBigInt64LE(BigInt(Math.floor(ms / 1000)), 16);
+  next.writeBigInt64LE(BigInt(ms % 1000) * 1_000_000n, 24);
+  setTime(timer.readBigUInt64LE(0), 0, next, null);
+}
