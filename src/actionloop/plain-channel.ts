@@ -130,15 +130,6 @@ class PlainChannel implements LoopChannel {
   }
 }
 
-/** @returns false if there is no such process or group any more */
-function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
-  try {
-    return process.kill(pid, signal);
-  } catch {
-    return false;
-  }
-}
-
 const QUIET_MS = 50;
 
 function quiet(): Promise<void> {
