@@ -75,7 +75,7 @@ describe.each(ENGINES)('a shutdown (%s)', (engine) => {
   it('C-SRV-11: is not held up by ActionLoop processes that ignore every signal, nor by half a request', async () => {
     server = await startLoopServer({ engine, env: { HYPERSKELETON_GRACE_MS: '300' } });
     const gate = new Gate(server.folder);
-    const code = loopScript(`${gate.wait}; echo "{}" >&3`, 'trap "" TERM INT HUP; echo $$ > pid');
+    const code = loopScript(`${gate.wait}; echo "{}" >&3`, 'trap "" TERM INT HUP');
     await server.post('/init', loopInit(code));
     const half = await RawConnection.open(server.port);
     half.send('POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{"value"');
