@@ -30,7 +30,7 @@ export interface Installed {
 }
 
 /** Runs its work while no process is being started from the action folder. */
-export type Exclusively = (work: () => void) => void;
+export type Exclusively = (work: () => void) => Promise<void>;
 
 /** What an init is installed with. */
 export interface Installation {
@@ -61,7 +61,8 @@ export async function install(code: InitCode, installation: Installation): Promi
         ? staging.writeText('exec', code.text, executableMode(modeOf(exec)))
         : await unpack({ format: 'zip', packed: code.zip, folder: staging.files, limits }, limit);
     limit.check();
-    const failure = misplacedExec(staging.files, actionRoot) ?? replace(staging, actionRoot, exclusively);
+    const failure =
+      misplacedExec(staging.files, actionRoot) ?? (await replace(staging, actionRoot, exclusively));
     return failure === undefined ? { unpackedBytes } : { failure, unpackedBytes };
   } catch (error) {
     return { failure: failureOf(error), unpackedBytes };
@@ -77,13 +78,17 @@ function misplacedExec(files: string, actionRoot: string): Failure | undefined {
   return found === undefined ? undefined : { code: 'init_exec_misplaced', detail: found };
 }
 
-function replace(staging: Staging, actionRoot: string, exclusively: Exclusively): Failure | undefined {
+async function replace(
+  staging: Staging,
+  actionRoot: string,
+  exclusively: Exclusively,
+): Promise<Failure | undefined> {
   const { files, replaced, journal } = staging;
   Replacement.refuseWayThroughLinks(files, actionRoot);
   const bringsExec = lstat(join(files, 'exec')) !== undefined;
   const replacement = new Replacement({ files, replaced, actionRoot }, journal);
   let failure: Failure | undefined;
-  exclusively(() => {
+  await exclusively(() => {
     try {
       if (bringsExec) makeExecutable(files);
       // A process that has just been started may look for its script: not even for a moment may `exec` be none.

@@ -1,5 +1,6 @@
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
+import { sinkTargetOf } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { createSharedMemory } from '../pool/worker-pool.js';
 import { openFilesOfActions } from '../process/open-files.js';
@@ -28,6 +29,7 @@ export function workerSettings(config: Config, actionRoot: string, targets: LogT
     openFiles: openFilesOfActions(process.env.HYPERSKELETON_SOFT_OPEN_FILES),
     shared: createSharedMemory(config.threads, config.metrics),
     ...targets,
+    sinks: [sinkTargetOf(targets.logs[0]), sinkTargetOf(targets.logs[1])],
     version: version(),
   };
 }

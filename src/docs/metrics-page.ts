@@ -13,6 +13,7 @@ const NO_GAUGES: Gauges = {
   workerThreads: none,
   threads: () => [],
   engine: () => '',
+  losses: () => [],
   version: '',
   spans: () => undefined,
   survivors: none,

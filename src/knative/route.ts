@@ -97,12 +97,13 @@ export class KnativeRoute {
     return activate(received, this.#service, (traced, time) => this.#execute(traced, http, initIsDone, time));
   }
 
-  #execute(
-    { body, trace }: Received,
+  async #execute(
+    request: Received,
     http: HttpContext,
     initIsDone: boolean,
     time: TimeLimit | undefined,
   ): Promise<RunAnswer> {
+    const { body, trace } = request;
     const knative: KnativeContext = {
       ...http,
       namespace: process.env.__OW_NAMESPACE ?? '',
@@ -111,14 +112,18 @@ export class KnativeRoute {
       raw: this.#raw,
       actionName: this.#actionName,
     };
-    return this.#service.pool.runKeepingBody({
+    const { action, pool } = this.#service;
+    const answer = await pool.runKeepingBody({
       kind: 'run',
       body,
-      ...this.#service.action.current,
+      ...action.current,
       knative,
       ...(time !== undefined && { time: time.left() }),
       ...(trace !== undefined && { trace }),
     });
+    if (answer.superseded === undefined) return answer;
+    await action.settled;
+    return this.#execute(request, http, initIsDone, time);
   }
 
   #send(request: Request, response: Response, answer: Activated, http: HttpContext): void {

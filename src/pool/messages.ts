@@ -5,6 +5,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { TraceContext } from '../contract/trace-context.js';
 import type { ErrorCode } from '../errors/table.js';
+import type { SinkTarget } from '../logs/sink.js';
 import type { AlarmTime } from '../process/awake-clock.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import type { IdentityFacts } from '../process/engines/forkserver/identity.js';
@@ -33,6 +34,8 @@ export interface WorkerSettings {
   readonly shared: SharedMemory;
   /** The descriptors that logs go to. */
   readonly logs: readonly [stdout: number, stderr: number];
+  /** How the threads write to them. */
+  readonly sinks: readonly [stdout: SinkTarget, stderr: SinkTarget];
   /** Whether the lines that end an activation's log are written. */
   readonly sentinels: boolean;
   /** The nice value of actions; undefined: this process's own. */
@@ -51,6 +54,8 @@ export interface SharedMemory {
   readonly openFiles: SharedArrayBuffer;
   /** Who is writing to stdout and stderr: logs/log-stream.ts. */
   readonly logs: SharedArrayBuffer;
+  /** What could not be written to them: logs/losses.ts. */
+  readonly losses: SharedArrayBuffer;
   /** What the fork server counts: process/engines/forkserver/stats.ts. */
   readonly engineStats: SharedArrayBuffer;
   /** How late the event loops of the threads are: metrics/loop-lag.ts; absent where nobody asks. */
@@ -64,7 +69,7 @@ export interface RunTask {
   readonly kind: 'run';
   /** The body of the request, its own buffer. */
   readonly body: Uint8Array;
-  /** Counts up with each init that succeeded. */
+  /** Counts up with each init that may have changed files or variables. */
   readonly generation: number;
   /** The variables of the last init, as JSON text of name and value pairs; empty for none. */
   readonly variables: string;
@@ -173,6 +178,11 @@ export type TemplateAnswer =
   | (Pick<Built, 'pid' | 'notYet'> & { readonly identity: IdentityFacts; readonly parent: string })
   | { readonly reason: string };
 
+/** The grace period of a shutdown is over: ends all activations of the thread. */
+export interface KillTask {
+  readonly kind: 'kill';
+}
+
 /** Gives back what the engines hold, before the thread is ended. */
 export interface CloseTask {
   readonly kind: 'close';
@@ -185,6 +195,7 @@ export type WorkerTask =
   | SentinelsTask
   | HelloTask
   | CloseTask
+  | KillTask
   | TemplateTask
   | LoopInstallTask
   | LoopProcessTask
@@ -232,6 +243,10 @@ export interface ActivationFacts {
   /** As the platform named it. */
   readonly activationId?: string;
   readonly logBytes: number;
+  /** Whether it was answered before its log was written, whose reader stands still. */
+  readonly logIncomplete?: true;
+  /** Of its log, what had been dropped by then. */
+  readonly logBytesDropped?: number;
   readonly argumentBytes: number;
   /** Whether the main thread started it itself (src/direct). */
   readonly direct?: true;
@@ -247,6 +262,8 @@ export interface RunAnswer {
   readonly facts: ActivationFacts;
   /** In Knative mode, what the result is answered as. */
   readonly shaped?: ShapedAnswer;
+  /** The request's body: another init has taken its place meanwhile, and nothing has been started. */
+  readonly superseded?: Uint8Array;
   /** In Knative mode: there was no activation yet. */
   readonly bringsInit?: BringsInit;
 }

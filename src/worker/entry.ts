@@ -37,6 +37,9 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       return (await import('../actionloop/run-line.js')).lineOf(task.body);
     case 'template':
       return (await import('./make-template.js')).makeTemplate(task, thread);
+    case 'kill':
+      for (const activation of [...thread.limits.underWay]) activation.endForShutdown();
+      return undefined;
     case 'close':
       thread.close();
       return undefined;
