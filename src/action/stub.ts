@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MESSAGE_STUB } from '../contract/messages.js';
+import { recoverAction } from './recover.js';
 
 /** The action that is there before any init (C-SRV-02). */
 const STUB = `#!/bin/sh
@@ -16,13 +17,25 @@ echo '${JSON.stringify({ error: MESSAGE_STUB })}'
 `;
 
 /**
- * Makes the action folder ready for its first run: creates it where it is missing, and puts the stub in
- * where there is no \`exec\`. An \`exec\` that is there is left alone (C-SRV-02).
+ * Makes the action folder ready for its first run: creates it where it is missing, clears away what an init that was
+ * killed has left, and puts the stub in where there is no \`exec\`. An \`exec\` that is there is left alone (C-SRV-02).
  */
 export function ensureAction(actionRoot: string): void {
   mkdirSync(actionRoot, { recursive: true });
+  recoverAction(actionRoot);
   const exec = join(actionRoot, 'exec');
   if (lstatSync(exec, { throwIfNoEntry: false }) !== undefined) return;
   writeFileSync(exec, STUB, { flag: 'wx' });
   chmodSync(exec, 0o755);
+}
+
+/** Whether the file is the stub, and so no action of anybody's. */
+export function isStub(exec: string): boolean {
+  const stats = lstatSync(exec, { throwIfNoEntry: false });
+  if (stats?.isFile() !== true || stats.size !== Buffer.byteLength(STUB)) return false;
+  try {
+    return readFileSync(exec, 'utf8') === STUB;
+  } catch {
+    return false;
+  }
 }

@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ActionLoopConfig } from '../config/load.js';
-import { MESSAGE_TWICE, SENTINEL } from '../contract/messages.js';
+import { MESSAGE_TWICE } from '../contract/messages.js';
 import { isActionError, type Judged, resultIn, withoutFinalBreak } from '../contract/result.js';
 import { type Failure, textOfFailure } from '../errors/table.js';
-import { type LogStream, NOBODY } from '../logs/log-stream.js';
+import { NOBODY } from '../logs/log-stream.js';
 import type { LoopGauges } from '../metrics/gauges.js';
 import type { ByteBudget } from '../pool/byte-budget.js';
 import type { AnswerFailure, InitAnswer, LoopImage, RunAnswer } from '../pool/messages.js';
@@ -11,8 +12,10 @@ import type { WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { Runner, RunRequest } from '../server/runner.js';
 import type { TimeLimit } from '../server/time-limit.js';
+import { ActivationLog, type LogStreams, offerSentinels, written } from '../worker/activation-log.js';
 import type { LoopLauncher } from './channel.js';
 import { LoopPool } from './pool.js';
+import { UNFINISHED } from './recover.js';
 import { lineOf } from './run-line.js';
 import type { Turn, TurnEnd } from './turns.js';
 
@@ -22,11 +25,12 @@ export interface LoopRunnerParts {
   readonly launch: LoopLauncher;
   /** Called when no process is left. */
   readonly close: () => void;
-  readonly logs: { readonly stdout: LogStream; readonly stderr: LogStream; readonly sentinels: boolean };
+  readonly logs: LogStreams;
   readonly clock: AwakeClock;
   readonly config: ActionLoopConfig;
   /** Of the bytes that long answers take. */
   readonly budget: ByteBudget;
+  readonly initTimeoutMs: number;
   readonly maxResultBytes: number;
   readonly timeoutGraceMs: number;
   /** OW_WAIT_FOR_ACK: whether a process acknowledges its start (D-09). */
@@ -39,7 +43,6 @@ export interface LoopRunnerParts {
 const LARGE_BODY_BYTES = 256 * 1024;
 /** So much of a line that answers nothing is shown in the log. */
 const SHOWN_BYTES = 200;
-const SENTINEL_LINE = Buffer.from(`${SENTINEL}\n`);
 
 /** What came of a turn. */
 interface Verdict extends Judged {
@@ -51,14 +54,18 @@ export class LoopRunner implements Runner {
   readonly initialised = { type: 'application/json', body: '{"ok":true}\n' };
   readonly #parts: LoopRunnerParts;
   readonly #members: LoopPool;
+  /** The logs of activations that are over and wait for theirs to be written. */
+  readonly #ending = new Set<ActivationLog>();
 
   constructor(parts: LoopRunnerParts) {
-    const { budget, clock, config, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } = parts;
+    const { budget, clock, config, initTimeoutMs, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } =
+      parts;
     this.#parts = parts;
     const limits = {
       ...config,
       budget,
       clock,
+      initTimeoutMs,
       maxResultBytes,
       graceMs: timeoutGraceMs,
       waitForAcknowledgement,
@@ -72,9 +79,9 @@ export class LoopRunner implements Runner {
 
   async run({ body }: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer> {
     const begunMs = performance.now();
-    if (this.#members.image === undefined) return this.#answer({ code: 'loop_no_action' });
+    if (this.#members.image === undefined) return this.#answer(time, { code: 'loop_no_action' });
     const line = body.byteLength > LARGE_BODY_BYTES ? await this.#parts.pool.loopLine(body) : lineOf(body);
-    if ('code' in line) return this.#answer(line);
+    if ('code' in line) return this.#answer(time, line);
     const turn: Turn = { line: Buffer.from(line.buffer, line.byteOffset, line.byteLength), settle: () => {} };
     const { end, timeIsUp } = await this.#turn(turn, time);
     const { actionError, ...answer } = await this.#judge(end, timeIsUp);
@@ -89,51 +96,57 @@ export class LoopRunner implements Runner {
       ...(end.kind === 'exited' && { exit: end.exit }),
       ...(actionError && { actionError: true as const }),
     };
-    return this.#answer(answer.failure, { ...answer, facts });
+    return this.#answer(time, answer.failure, { ...answer, facts });
   }
 
   async init(body: Uint8Array): Promise<InitAnswer> {
     const begunMs = performance.now();
-    const answer = await this.#parts.pool.installLoop(body, this.#parts.config.initTimeoutMs);
-    const { image, log, ...told } = answer;
+    const { pool, initTimeoutMs } = this.#parts;
+    const { image, log, advice, ...told } = await pool.installLoop(body, initTimeoutMs);
     if (log !== undefined && told.failure?.code === 'loop_start_failed') this.#log('stdout', `${log}\n`);
+    if (advice !== undefined) this.#log('stderr', `${advice}\n`);
     if (told.failure !== undefined || image === undefined) {
       return { ...told, failure: await this.#tellInitFailure(told.failure ?? { code: 'internal' }) };
     }
     const before = this.#members.image;
     const installedMs = performance.now();
-    const problem = await this.#members.replace(image);
+    const problem = await this.#members.replace(image, Math.max(0, initTimeoutMs - told.durationMs));
     const startMs = performance.now() - installedMs;
     if (problem === undefined) {
+      await rm(join(image.folder, UNFINISHED), { force: true });
       if (before !== undefined) this.#removeLater(before);
       return { ...told, startMs, durationMs: performance.now() - begunMs };
     }
     this.#removeLater(image);
-    const failure = await this.#tellInitFailure({ code: 'loop_start_failed', detail: problem });
+    const failure = await this.#tellInitFailure(
+      pool.killedAll ? { code: 'init_shutdown_killed' } : { code: 'loop_start_failed', detail: problem },
+    );
     return { ...told, startMs, failure, durationMs: performance.now() - begunMs };
   }
 
   async refuseInit(): Promise<InitAnswer> {
     this.#log('stderr', `${MESSAGE_TWICE}\n`);
-    await this.#written();
+    await written(this.#parts.logs);
     return { failure: { code: 'init_twice' }, durationMs: 0, codeBytes: 0 };
   }
 
   async writeSentinels(): Promise<void> {
-    const { stdout, stderr, sentinels } = this.#parts.logs;
-    if (!sentinels) return;
-    stdout.write(NOBODY, SENTINEL_LINE);
-    stderr.write(NOBODY, SENTINEL_LINE);
-    await this.#written();
+    const { logs } = this.#parts;
+    if (!logs.sentinels) return;
+    offerSentinels(logs);
+    await written(logs);
   }
 
   killAll(): void {
     this.#parts.pool.killAll();
     this.#members.killAll();
+    for (const log of this.#ending) log.hurry(undefined);
   }
 
   async stop(): Promise<void> {
     await this.#members.stop();
+    this.#parts.logs.stdout.close();
+    this.#parts.logs.stderr.close();
     this.#parts.close();
   }
 
@@ -171,19 +184,33 @@ export class LoopRunner implements Runner {
     }
   }
 
+  /** Ends the activation's log, and answers once that is written, or its time is up, or a shutdown kills. */
   async #answer(
+    time: TimeLimit | undefined,
     failure: AnswerFailure | undefined,
     answer: RunAnswer = { facts: { logBytes: 0, argumentBytes: 0 } },
   ): Promise<RunAnswer> {
-    await this.writeSentinels();
-    return failure === undefined ? answer : { ...answer, failure };
+    const { logs, clock, pool } = this.#parts;
+    const log = new ActivationLog(logs, NOBODY, clock);
+    if (pool.killedAll) log.hurry(undefined);
+    this.#ending.add(log);
+    await new Promise<void>((resolve) => {
+      const limit = time && clock.alarm(time.left(), () => log.hurry(undefined));
+      log.end(() => {
+        limit?.cancel();
+        resolve();
+      });
+    });
+    this.#ending.delete(log);
+    const facts = { ...answer.facts, ...(log.incomplete && { logIncomplete: true as const }) };
+    return { ...answer, ...(failure !== undefined && { failure }), facts };
   }
 
   /** What an init's failure is answered with; where OW_LOG_INIT_ERROR asks for it the reason is only logged. */
   async #tellInitFailure(failure: Failure): Promise<Failure> {
     const isCallers = failure.code.startsWith('loop_no_code') || failure.code.startsWith('loop_bad_');
     if (isCallers || !this.#parts.logsInitErrors) {
-      await this.#written();
+      await written(this.#parts.logs);
       return failure;
     }
     const isStart = failure.code === 'loop_start_failed';
@@ -227,11 +254,6 @@ export class LoopRunner implements Runner {
   }
 
   #log(stream: 'stdout' | 'stderr', text: string): void {
-    this.#parts.logs[stream].write(NOBODY, Buffer.from(text));
-  }
-
-  #written(): Promise<void> {
-    const { stdout, stderr } = this.#parts.logs;
-    return new Promise((resolve) => stdout.whenWritten(() => stderr.whenWritten(resolve)));
+    this.#parts.logs[stream].offer(NOBODY, Buffer.from(text));
   }
 }

@@ -77,9 +77,9 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
   const actionRoot = actionRootFor(config.actionRoot);
   if (config.protocol === 'classic') ensureAction(actionRoot);
   const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS);
-  const pool = new WorkerPool(settings, { workerLost: () => {} });
+  const pool = new WorkerPool(settings, { workerLost: () => {}, workerNotStarted: () => {} });
   const clock = new AwakeClock();
-  const action = new ActionState(false);
+  const action = new ActionState(false, () => pool.generation);
   const runner = await createRunner(config, settings, pool, action, clock, undefined);
   const onSignal = (): void => runner.killAll();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isatty } from 'node:tty';
 import { threadId } from 'node:worker_threads';
@@ -20,6 +19,8 @@ import { ByteBudget } from '../pool/byte-budget.js';
 import { WorkerPool } from '../pool/worker-pool.js';
 import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
+import { endAtOnce } from '../process/end-process.js';
+import { oomPreference } from '../process/oom-preference.js';
 import { reapOrphans } from '../process/orphans.js';
 import { takePrecedence } from '../process/precedence.js';
 import { createRunner } from '../server/create-runner.js';
@@ -72,14 +73,18 @@ export async function serve(config: Config): Promise<void> {
       direct?.workerLost();
       log.warn('worker thread lost', { threadId, killed });
     },
+    workerNotStarted: (error) => {
+      if (recorder !== undefined) recorder.workersNotStarted++;
+      log.warn('a worker thread could not be started', { reason: String(error) });
+    },
   });
-  await closingOnError(pool, () => {
+  await closingOnError(pool, async () => {
     if (config.protocol === 'classic') ensureAction(actionRoot);
-    else mkdirSync(actionRoot, { recursive: true });
+    else (await import('../actionloop/recover.js')).ensureLoopRoot(actionRoot);
   });
   const clock = new AwakeClock();
   const budget = new ByteBudget(settings.shared.budget);
-  const action = new ActionState(config.allowReinit);
+  const action = new ActionState(config.allowReinit, () => pool.generation);
   const limits = systemLimits();
   const shedder = config.loadShedding
     ? new LoadShedder(availableParallelism(), cpuSaturation(), performance.now())
@@ -158,6 +163,10 @@ export async function serve(config: Config): Promise<void> {
   if (config.metricsPort !== undefined) warmUpLater(recorder, log);
   await reapOrphans();
   if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
+  const preference = oomPreference();
+  if (preference !== undefined && preference.gap < preference.intended) {
+    log.warn('where memory is short the kernel may end the server before its actions', preference);
+  }
   const port = addresses[0]?.port;
   const urls = addresses.map(urlOf);
   if (mostThreads < config.threads)
@@ -272,10 +281,14 @@ function serveSignals(signals: ServerSignals, service: Service, http: HttpServer
   signals.serve({
     drain: () =>
       shutDown(service, http, hurried).then(
-        () => process.exit(0),
+        ({ givenUp, closed }) => {
+          const status = givenUp > 0 ? 1 : 0;
+          if (closed) process.exit(status);
+          else endAtOnce(status);
+        },
         (error: unknown) => {
           log.fault('the shutdown failed', error);
-          process.exit(1);
+          endAtOnce(1);
         },
       ),
     hurry,

@@ -2,6 +2,7 @@ import { bufferLimits } from '../admission/buffer-limits.js';
 import { memoryLimitBytes } from '../admission/memory-limit.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
+import { sinkTargetOf } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { createSharedMemory } from '../pool/worker-pool.js';
 import { openFilesOfActions } from '../process/open-files.js';
@@ -23,6 +24,8 @@ export function workerSettings(config: Config, actionRoot: string, targets: LogT
     maxResultBytes: config.maxResultBytes,
     maxUnzippedBytes: config.maxUnzippedBytes,
     maxEntries: config.maxEntries,
+    maxUnzipRatio: config.maxUnzipRatio,
+    initTimeoutMs: config.initTimeoutMs,
     drainMs: config.drainMs,
     timeoutGraceMs: config.timeoutGraceMs,
     killsLeftovers: config.leftovers !== 'keep',
@@ -30,6 +33,7 @@ export function workerSettings(config: Config, actionRoot: string, targets: LogT
     shared: createSharedMemory(config.threads, config.metrics, bufferedBytes),
     maxBodyBytes: bodyBytes,
     ...targets,
+    sinks: [sinkTargetOf(targets.logs[0]), sinkTargetOf(targets.logs[1])],
     version: version(),
   };
 }

@@ -44,6 +44,9 @@ export interface Config {
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
   readonly maxEntries: number;
+  /** 0: any. */
+  readonly maxUnzipRatio: number;
+  readonly initTimeoutMs: number;
   /** 0: no limit. */
   readonly activationTimeoutMs: number;
   readonly honorDeadline: boolean;
@@ -76,7 +79,6 @@ export interface ActionLoopConfig {
   readonly pipeline: number;
   readonly checkEvery: number;
   readonly idleMs: number;
-  readonly initTimeoutMs: number;
 }
 
 /** Flags as parsed: the text after `--flag`. */
@@ -131,6 +133,8 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     maxResultBytes: number('maxResultBytes'),
     maxUnzippedBytes: number('maxUnzippedBytes'),
     maxEntries: number('maxEntries'),
+    maxUnzipRatio: number('maxUnzipRatio'),
+    initTimeoutMs: number('initTimeoutMs'),
     activationTimeoutMs: number('activationTimeoutMs'),
     honorDeadline: text('honorDeadline') === '1',
     timeoutGraceMs: number('timeoutGraceMs'),
@@ -145,7 +149,6 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
       pipeline: number('actionloopPipeline'),
       checkEvery: number('actionloopCheckEvery'),
       idleMs: number('actionloopIdleMs'),
-      initTimeoutMs: number('initTimeoutMs'),
     },
     serverTiming: text('serverTiming') === 'on',
     otelVariables: text('tracing') === 'otel',

@@ -101,12 +101,13 @@ export class KnativeRoute {
     return activate(received, this.#service, (traced, time) => this.#execute(traced, http, initIsDone, time));
   }
 
-  #execute(
-    { body, trace }: Received,
+  async #execute(
+    request: Received,
     http: HttpContext,
     initIsDone: boolean,
     time: TimeLimit | undefined,
   ): Promise<RunAnswer> {
+    const { body, trace } = request;
     const knative: KnativeContext = {
       ...http,
       namespace: process.env.__OW_NAMESPACE ?? '',
@@ -115,14 +116,18 @@ export class KnativeRoute {
       raw: this.#raw,
       actionName: this.#actionName,
     };
-    return this.#service.pool.run({
+    const { action, pool } = this.#service;
+    const answer = await pool.run({
       kind: 'run',
       body,
-      ...this.#service.action.current,
+      ...action.current,
       knative,
       ...(time !== undefined && { time: time.left() }),
       ...(trace !== undefined && { trace }),
     });
+    if (answer.superseded === undefined) return answer;
+    await action.settled;
+    return this.#execute({ ...request, body: answer.superseded }, http, initIsDone, time);
   }
 
   #send(

@@ -1,3 +1,4 @@
+import type { StreamLosses } from '../logs/losses.js';
 import type { HistogramData } from './distribution.js';
 
 /** What is asked for when it is scraped: how things stand at that moment. */
@@ -11,6 +12,8 @@ export interface Gauges {
   readonly workerThreads: () => number;
   readonly threads: () => readonly ThreadGauges[];
   readonly engine: () => string;
+  /** What of the logs could not be written, by stream. */
+  readonly losses: () => readonly StreamLosses[];
   /** Of this server. */
   readonly version: string;
   /** Processes that activations have left behind; undefined where the kernel does not tell. */

@@ -58,6 +58,7 @@ export class Recorder {
   logBytes = 0;
   childCpuSeconds = 0;
   workersLost = 0;
+  workersNotStarted = 0;
   leftoversKilled = 0;
   scrapeErrors = 0;
   readonly gauges: Gauges;

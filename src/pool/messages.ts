@@ -5,6 +5,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { TraceContext } from '../contract/trace-context.js';
 import type { ErrorCode } from '../errors/table.js';
+import type { SinkTarget } from '../logs/sink.js';
 import type { AlarmTime } from '../process/awake-clock.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import type { IdentityFacts } from '../process/engines/forkserver/identity.js';
@@ -24,6 +25,8 @@ export interface WorkerSettings {
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
   readonly maxEntries: number;
+  readonly maxUnzipRatio: number;
+  readonly initTimeoutMs: number;
   readonly drainMs: number;
   readonly timeoutGraceMs: number;
   /** Whether what is left of an activation's process group is killed (D-02). */
@@ -33,6 +36,8 @@ export interface WorkerSettings {
   readonly shared: SharedMemory;
   /** The descriptors that logs go to. */
   readonly logs: readonly [stdout: number, stderr: number];
+  /** How the threads write to them. */
+  readonly sinks: readonly [stdout: SinkTarget, stderr: SinkTarget];
   /** Whether the lines that end an activation's log are written. */
   readonly sentinels: boolean;
   /** The nice value of actions; undefined: this process's own. */
@@ -51,6 +56,8 @@ export interface SharedMemory {
   readonly openFiles: SharedArrayBuffer;
   /** Who is writing to stdout and stderr: logs/log-stream.ts. */
   readonly logs: SharedArrayBuffer;
+  /** What could not be written to them: logs/losses.ts. */
+  readonly losses: SharedArrayBuffer;
   /** What the fork server counts: process/engines/forkserver/stats.ts. */
   readonly engineStats: SharedArrayBuffer;
   /** How late the event loops of the threads are: metrics/loop-lag.ts; absent where nobody asks. */
@@ -66,7 +73,7 @@ export interface RunTask {
   readonly kind: 'run';
   /** The body of the request, its own buffer. */
   readonly body: Uint8Array;
-  /** Counts up with each init that succeeded. */
+  /** Counts up with each init that may have changed files or variables. */
   readonly generation: number;
   /** The variables of the last init, as JSON text of name and value pairs; empty for none. */
   readonly variables: string;
@@ -145,7 +152,6 @@ export interface HelloTask {
 export interface LoopInstallTask {
   readonly kind: 'loop-install';
   readonly body: Uint8Array;
-  /** For the compiler. */
   readonly timeoutMs: number;
 }
 
@@ -200,6 +206,11 @@ export interface DeadlineAnswer {
   readonly body: Uint8Array;
 }
 
+/** The grace period of a shutdown is over: ends all activations of the thread. */
+export interface KillTask {
+  readonly kind: 'kill';
+}
+
 /** Gives back what the engines hold, before the thread is ended. */
 export interface CloseTask {
   readonly kind: 'close';
@@ -214,6 +225,7 @@ export type WorkerTask =
   | CloseTask
   | JudgeTask
   | DeadlineTask
+  | KillTask
   | TemplateTask
   | LoopInstallTask
   | LoopProcessTask
@@ -241,6 +253,8 @@ export interface LoopInstallAnswer extends InitAnswer {
   readonly image?: LoopImage;
   /** For the action's stdout. */
   readonly log?: string;
+  /** For the action's stderr. */
+  readonly advice?: string;
 }
 
 /** What the metrics want to know of an activation; durations are in milliseconds. */
@@ -259,6 +273,10 @@ export interface ActivationFacts {
   /** As the platform named it. */
   readonly activationId?: string;
   readonly logBytes: number;
+  /** Whether it was answered before its log was written, whose reader stands still. */
+  readonly logIncomplete?: true;
+  /** Of its log, what had been dropped by then. */
+  readonly logBytesDropped?: number;
   readonly argumentBytes: number;
   /** Whether the main thread started it itself (src/direct). */
   readonly direct?: true;
@@ -274,6 +292,8 @@ export interface RunAnswer {
   readonly facts: ActivationFacts;
   /** In Knative mode, what the result is answered as. */
   readonly shaped?: ShapedAnswer;
+  /** The request's body: another init has taken its place meanwhile, and nothing has been started. */
+  readonly superseded?: Uint8Array;
   /** In Knative mode: there was no activation yet. */
   readonly bringsInit?: BringsInit;
 }

@@ -112,10 +112,20 @@ function told(
   const traceId = trace && traceIdOf(trace);
   service.metrics?.observeRun(answer, timing, traceId);
   service.log.run(answer, traceId, requestId);
+  if (answer.facts.logIncomplete) {
+    const { activationId, logBytesDropped = 0 } = answer.facts;
+    service.log.warn('answered before the log was written: its reader stands still', {
+      ...(activationId !== undefined && { activationId }),
+      logBytesDropped,
+    });
+  }
   span?.end(answer, timing);
   if (answer.result !== undefined) buffersPassed(answer.result.byteLength);
   return { ...answer, timing };
 }
+
+/** So long after the time limit and the grace of its processes the supervisor of an activation may still answer. */
+const MAX_SUPERVISOR_DELAY_MS = 2000;
 
 async function attempt(
   execute: Execute,
@@ -123,8 +133,24 @@ async function attempt(
   time: TimeLimit | undefined,
   service: Service,
 ): Promise<RunAnswer> {
+  const beyondMs = service.config.timeoutGraceMs + MAX_SUPERVISOR_DELAY_MS;
+  let givenUp = false;
   try {
-    const answer = await execute(request, time);
+    const answer = await service.pending.of(
+      execute(request, time),
+      (reason): RunAnswer => {
+        givenUp = true;
+        return {
+          failure: { code: reason === 'time' ? 'run_timeout' : 'run_shutdown_killed' },
+          facts: NOTHING_RAN,
+        };
+      },
+      time && ((passed) => service.clock.alarm(time.leftAnd(beyondMs), passed)),
+    );
+    if (givenUp) {
+      service.log.fault('an activation was given up', new Error('its supervisor does not answer'));
+      await service.oweSentinels();
+    }
     if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;
     return { ...answer, failure: { ...answer.failure, detail: time.describe() } };
   } catch (error) {

@@ -54,6 +54,7 @@ export function serverGauges(sources: GaugeSources): Gauges {
     workerThreads: () => pool.threads,
     threads: () => threadGauges(sources, utilization),
     engine,
+    losses: () => pool.losses,
     version,
     survivors: survivorCount,
     loop,

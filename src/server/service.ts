@@ -10,8 +10,12 @@ import type { WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { Tracing } from '../tracing/tracing.js';
 import { LeftoverSweep } from './leftover-sweep.js';
+import { PendingAnswers, type SetLimit } from './pending-answers.js';
 import type { Runner } from './runner.js';
 import type { DeadlineReader } from './time-limit.js';
+
+/** So long an answer waits until a worker thread has written the sentinels of a lost activation. */
+const MAX_SENTINEL_WAIT_MS = 1000;
 
 /** The parts of a server. */
 export interface ServiceParts {
@@ -51,6 +55,8 @@ export class Service implements ServiceParts {
   readonly clock: AwakeClock;
   readonly budget: ByteBudget;
   readonly maxBodyBytes: number;
+  /** The answers that activations and inits wait for. */
+  readonly pending = new PendingAnswers();
   /** Set by the first SIGTERM: requests from now on are refused (D-16). */
   draining = false;
   /** Whether a worker serves. */
@@ -118,7 +124,8 @@ export class Service implements ServiceParts {
   /** Has the sentinels written that a lost worker could not write; a failure of that is logged only. */
   async oweSentinels(): Promise<void> {
     try {
-      await this.runner.writeSentinels();
+      const limit: SetLimit = (passed) => this.clock.alarm({ inMs: MAX_SENTINEL_WAIT_MS }, passed);
+      await this.pending.of(this.runner.writeSentinels(), () => {}, limit);
     } catch (error) {
       this.log.fault('sentinels could not be written', error);
     }

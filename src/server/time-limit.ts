@@ -65,6 +65,15 @@ export class TimeLimit {
     };
   }
 
+  /** What is left of it now, and so many milliseconds more. */
+  leftAnd(moreMs: number): AlarmTime {
+    const { inMs, atEpochMs } = this.left();
+    return {
+      ...(inMs !== undefined && { inMs: inMs + moreMs }),
+      ...(atEpochMs !== undefined && { atEpochMs: atEpochMs + moreMs }),
+    };
+  }
+
   /** Waits for something, until the time is up. @returns whether it came in time */
   async waitFor(something: Promise<unknown>): Promise<boolean> {
     return new Promise((resolve, reject) => {

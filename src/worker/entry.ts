@@ -16,14 +16,16 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       thread.lag?.touch();
       const answer = await run(task, thread);
       buffersPassed(task.body.byteLength + (answer.result?.byteLength ?? 0) + answer.facts.logBytes);
+      const goesOn = answer.bringsInit?.body ?? answer.superseded;
       // Node itself may not be done with writing it.
-      if (answer.bringsInit === undefined && answer.facts.engine !== 'child_process') free(task.body);
-      return moving(answer, answer.result, answer.shaped?.body, answer.bringsInit?.body);
+      if (goesOn === undefined && answer.facts.engine !== 'child_process') free(task.body);
+      return moving(answer, answer.result, answer.shaped?.body, goesOn);
     }
     case 'init': {
       const { init } = await inits();
+      const { byteLength } = task.body;
       const answer = await init(task, thread);
-      buffersPassed(task.body.byteLength + answer.codeBytes);
+      buffersPassed(byteLength + answer.codeBytes);
       free(task.body);
       return answer;
     }
@@ -56,6 +58,9 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
     }
     case 'template':
       return (await import('./make-template.js')).makeTemplate(task, thread);
+    case 'kill':
+      for (const activation of [...thread.limits.underWay]) activation.endForShutdown();
+      return undefined;
     case 'close':
       thread.close();
       return undefined;

@@ -1,5 +1,5 @@
 import { threadId, workerData } from 'node:worker_threads';
-import { PlainSink, type Sink } from '../logs/sink.js';
+import { plainSinks, type Sink, type SinkTarget } from '../logs/sink.js';
 import { LoopLag, lagCells } from '../metrics/loop-lag.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { StartGate } from '../pool/start-gate.js';
@@ -10,7 +10,8 @@ import { Ledger } from '../process/ledger.js';
 import type { LoopChild, LoopProgram } from '../process/loop-child.js';
 import { giveBack } from '../process/precedence.js';
 import { type ActionOf, actionCache } from './action-cache.js';
-import type { ActivationLimits, LogStreams } from './activation.js';
+import type { ActivationLimits } from './activation.js';
+import type { LogStreams } from './activation-log.js';
 import { StartQueue } from './start-queue.js';
 import { limitsOf, ownerNumbers, streamsOf } from './surroundings.js';
 
@@ -47,13 +48,14 @@ export async function createRuntime(): Promise<WorkerRuntime> {
   const ledger = new Ledger(settings.shared.ledgers, threadId);
   const choice = await chooseEngines(settings, ledger);
   const { engines, sinkFor, startLoop, buildTemplate, fallbackReason, closeReactor } = choice;
+  const logs = streamsOf(settings, ledger.slot, sinkFor);
   return {
     settings,
     engines,
     fallbackReason,
     startLoop,
     buildTemplate,
-    logs: streamsOf(settings, ledger.slot, sinkFor),
+    logs,
     limits: limitsOf(settings, new AwakeClock(), ledger.slot),
     starts: new StartQueue(),
     lag: settings.shared.lag && new LoopLag(lagCells(settings.shared.lag, ledger.slot), threadId),
@@ -61,6 +63,8 @@ export async function createRuntime(): Promise<WorkerRuntime> {
     nextOwner: ownerNumbers(ledger.slot),
     actionOf: actionCache(settings.actionRoot, engines),
     close: () => {
+      logs.stdout.close();
+      logs.stderr.close();
       for (const engine of engines) engine.close();
       closeReactor();
     },
@@ -83,7 +87,7 @@ function settingsOf(data: unknown): WorkerSettings {
 
 interface Choice {
   readonly engines: readonly ExecEngine[];
-  readonly sinkFor: (fd: number) => Sink;
+  readonly sinkFor: (target: SinkTarget) => Sink;
   readonly startLoop: WorkerRuntime['startLoop'];
   readonly buildTemplate: WorkerRuntime['buildTemplate'];
   readonly fallbackReason: string;
@@ -105,7 +109,7 @@ async function chooseEngines(settings: WorkerSettings, ledger: Ledger): Promise<
   const { ChildProcessEngine } = await import('../process/engines/child-process.js');
   return {
     engines: [new ChildProcessEngine(ledger)],
-    sinkFor: (fd) => new PlainSink(fd),
+    sinkFor: await plainSinks(settings.sinks),
     startLoop: undefined,
     buildTemplate: undefined,
     fallbackReason,

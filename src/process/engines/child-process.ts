@@ -4,6 +4,7 @@ import { elfFacts, interpreterOf, readHead } from '../../action/executable.js';
 import { environmentObject, variableOf } from '../environment-object.js';
 import { type Ledger, PID } from '../ledger.js';
 import { endBeforeServer } from '../oom-preference.js';
+import { signalWithGroup } from '../signal.js';
 import {
   type ActionImage,
   argumentFits,
@@ -126,7 +127,8 @@ class ChildRun implements RunningProcess {
     child.once('exit', (status, signal) => {
       this.#ledger.clear(this.#entry, PID);
       this.#exit = signal === null ? { status: status ?? 0 } : { signal: constants.signals[signal] };
-      this.#tellWhenRead(observer);
+      if (this.#released) this.#ledger.close(this.#entry);
+      else this.#tellWhenRead(observer);
     });
   }
 
@@ -143,12 +145,7 @@ class ChildRun implements RunningProcess {
   }
 
   kill(signal: number): void {
-    if (this.#exit !== undefined) return;
-    try {
-      process.kill(-this.pid, signal);
-    } catch {
-      // It exited in this moment.
-    }
+    if (this.#exit === undefined) signalWithGroup(this.pid, signal);
   }
 
   release(beforeReaping?: () => void): ProcessExit {
@@ -157,7 +154,7 @@ class ChildRun implements RunningProcess {
     this.#child.stdin?.destroy();
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();
-    this.#ledger.close(this.#entry);
+    if (this.#exit !== undefined) this.#ledger.close(this.#entry);
     return this.#exit ?? {};
   }
 
