@@ -34,11 +34,11 @@ export class Staging {
   }
 
   /** Writes the one file of a non-binary init (C-INIT-04). @returns its bytes */
-  writeText(name: string, text: string, mode: number): number {
+  writeText(name: string, text: Uint8Array, mode: number): number {
     const path = join(this.files, name);
     writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
     chmodSync(path, mode);
-    return Buffer.byteLength(text);
+    return text.byteLength;
   }
 
   /** Removes the folder with all that is left in it; what can't be removed is left to the next start. */

@@ -32,7 +32,10 @@ export function isProgram(path: string): boolean {
  */
 export function compile(compilation: Compilation): Promise<string | undefined> {
   const { compiler, main, sourceFolder, binFolder, limit } = compilation;
-  const env = environmentObject([['PATH', process.env.PATH ?? ''], ...compilation.environment.map(variableOf)]);
+  const env = environmentObject([
+    ['PATH', process.env.PATH ?? ''],
+    ...compilation.environment.map(variableOf),
+  ]);
   const child = spawn(compiler, [main, sourceFolder, binFolder], {
     env,
     detached: true,

@@ -1,5 +1,6 @@
 import type { Config } from '../config/load.js';
 import { plainSinks, type Sink, type SinkTarget } from '../logs/sink.js';
+import { ByteBudget } from '../pool/byte-budget.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { slotOfMain, type WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';
@@ -23,6 +24,7 @@ export async function createLoopRunner(
     launch,
     close,
     clock,
+    budget: new ByteBudget(settings.shared.budget),
     logs,
     config: config.actionloop,
     initTimeoutMs: config.initTimeoutMs,

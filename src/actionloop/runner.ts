@@ -2,15 +2,15 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ActionLoopConfig } from '../config/load.js';
 import { MESSAGE_TWICE } from '../contract/messages.js';
-import { isActionError, resultIn, withoutFinalBreak } from '../contract/result.js';
+import { isActionError, type Judged, resultIn, withoutFinalBreak } from '../contract/result.js';
 import { type Failure, textOfFailure } from '../errors/table.js';
 import { NOBODY } from '../logs/log-stream.js';
 import type { LoopGauges } from '../metrics/gauges.js';
+import type { ByteBudget } from '../pool/byte-budget.js';
 import type { AnswerFailure, InitAnswer, LoopImage, RunAnswer } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';
-import type { Received } from '../server/receive.js';
-import type { Runner } from '../server/runner.js';
+import type { Runner, RunRequest } from '../server/runner.js';
 import type { TimeLimit } from '../server/time-limit.js';
 import { ActivationLog, type LogStreams, offerSentinels, written } from '../worker/activation-log.js';
 import type { LoopLauncher } from './channel.js';
@@ -28,6 +28,8 @@ export interface LoopRunnerParts {
   readonly logs: LogStreams;
   readonly clock: AwakeClock;
   readonly config: ActionLoopConfig;
+  /** Of the bytes that long answers take. */
+  readonly budget: ByteBudget;
   readonly initTimeoutMs: number;
   readonly maxResultBytes: number;
   readonly timeoutGraceMs: number;
@@ -43,9 +45,7 @@ const LARGE_BODY_BYTES = 256 * 1024;
 const SHOWN_BYTES = 200;
 
 /** What came of a turn. */
-interface Judged {
-  readonly result?: Uint8Array;
-  readonly actionError?: boolean;
+interface Verdict extends Judged {
   readonly failure?: AnswerFailure;
 }
 
@@ -58,10 +58,12 @@ export class LoopRunner implements Runner {
   readonly #ending = new Set<ActivationLog>();
 
   constructor(parts: LoopRunnerParts) {
-    const { clock, config, initTimeoutMs, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } = parts;
+    const { budget, clock, config, initTimeoutMs, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } =
+      parts;
     this.#parts = parts;
     const limits = {
       ...config,
+      budget,
       clock,
       initTimeoutMs,
       maxResultBytes,
@@ -75,14 +77,14 @@ export class LoopRunner implements Runner {
     return this.#members.gauges;
   }
 
-  async run({ body }: Received, time: TimeLimit | undefined): Promise<RunAnswer> {
+  async run({ body }: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer> {
     const begunMs = performance.now();
     if (this.#members.image === undefined) return this.#answer(time, { code: 'loop_no_action' });
     const line = body.byteLength > LARGE_BODY_BYTES ? await this.#parts.pool.loopLine(body) : lineOf(body);
     if ('code' in line) return this.#answer(time, line);
     const turn: Turn = { line: Buffer.from(line.buffer, line.byteOffset, line.byteLength), settle: () => {} };
     const { end, timeIsUp } = await this.#turn(turn, time);
-    const { actionError, ...answer } = this.#judge(end, timeIsUp);
+    const { actionError, ...answer } = await this.#judge(end, timeIsUp);
     const facts = {
       logBytes: 0,
       argumentBytes: turn.line.length,
@@ -165,13 +167,13 @@ export class LoopRunner implements Runner {
     return { end: ended, timeIsUp };
   }
 
-  #judge(end: TurnEnd, timeIsUp: boolean): Judged {
+  async #judge(end: TurnEnd, timeIsUp: boolean): Promise<Verdict> {
     if (timeIsUp) return { failure: { code: 'run_timeout' } };
     switch (end.kind) {
       case 'answered':
-        return judgeLine(end.line);
+        return this.#judgeLine(end.line);
       case 'too-long':
-        return { failure: { code: 'run_result_too_large' } };
+        return { failure: this.#tooLong(end.lacksRoom) };
       case 'exited':
         return { failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_exited' } };
       case 'not-started':
@@ -217,6 +219,22 @@ export class LoopRunner implements Runner {
     return { code: isStart ? 'loop_start_logged' : 'loop_init_logged' };
   }
 
+  #tooLong(lacksRoom: boolean): AnswerFailure {
+    if (!lacksRoom) return { code: 'run_result_too_large' };
+    return { code: 'run_result_no_memory', detail: String(this.#parts.budget.limitBytes) };
+  }
+
+  /** The line itself is the answer, with its line feed (C-AL-14). */
+  async #judgeLine(line: Buffer): Promise<Verdict> {
+    if (line.length > LARGE_BODY_BYTES) {
+      const judged = await this.#parts.pool.judge(new Uint8Array(line), true);
+      return judged.result === undefined ? { failure: { code: 'run_invalid_result' } } : judged;
+    }
+    const result = resultIn(withoutFinalBreak(line));
+    if (result === undefined) return { failure: { code: 'run_invalid_result' } };
+    return { result: line, ...(isActionError(result) && { actionError: true }) };
+  }
+
   #tellExtraLine(line: Buffer): void {
     const shown = line.subarray(0, SHOWN_BYTES).toString('utf8').trimEnd();
     this.#log(
@@ -238,10 +256,4 @@ export class LoopRunner implements Runner {
   #log(stream: 'stdout' | 'stderr', text: string): void {
     this.#parts.logs[stream].offer(NOBODY, Buffer.from(text));
   }
-}
-
-function judgeLine(line: Buffer): Judged {
-  const result = resultIn(withoutFinalBreak(line));
-  if (result === undefined) return { failure: { code: 'run_invalid_result' } };
-  return { result: line, actionError: isActionError(result) };
 }

@@ -101,10 +101,9 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
 async function run(runner: Runner, config: Config, clock: AwakeClock, body: Buffer): Promise<RunAnswer> {
   // Its own memory: it may be moved to the worker.
   const own = Uint8Array.from(body);
-  const time = TimeLimit.of(own, config, clock, await loadDeadlineReader(config));
-  const now = performance.now();
-  const request = { body: own, receivedMs: now, completeMs: now, trace: undefined, requestId: undefined };
-  const answer = await runner.run(request, time);
+  const deadlineIn = await loadDeadlineReader(config);
+  const time = TimeLimit.of(config, clock, deadlineIn?.(own));
+  const answer = await runner.run({ body: own, trace: undefined }, time);
   if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;
   return failed({ ...answer.failure, detail: time.describe() });
 }

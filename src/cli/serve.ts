@@ -15,6 +15,7 @@ import type { PrewarmStats } from '../metrics/gauges.js';
 import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
 import { Recorder } from '../metrics/recorder.js';
 import { Startup } from '../metrics/startup.js';
+import { ByteBudget } from '../pool/byte-budget.js';
 import { WorkerPool } from '../pool/worker-pool.js';
 import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
@@ -82,6 +83,7 @@ export async function serve(config: Config): Promise<void> {
     else (await import('../actionloop/recover.js')).ensureLoopRoot(actionRoot);
   });
   const clock = new AwakeClock();
+  const budget = new ByteBudget(settings.shared.budget);
   const action = new ActionState(config.allowReinit, () => pool.generation);
   const limits = systemLimits();
   const shedder = config.loadShedding
@@ -100,7 +102,7 @@ export async function serve(config: Config): Promise<void> {
     lag &&
     new Recorder(
       serverGauges({
-        ...{ admission, pool, startup, lag, lagMemory },
+        ...{ admission, budget, pool, startup, lag, lagMemory },
         engine: () => engine,
         version: settings.version,
         spans: () => tracing?.counts,
@@ -132,6 +134,8 @@ export async function serve(config: Config): Promise<void> {
     deadlineIn,
     action,
     admission,
+    budget,
+    maxBodyBytes: settings.maxBodyBytes,
     pool,
     runner,
     metrics: recorder,

@@ -1,3 +1,5 @@
+import { bufferLimits } from '../admission/buffer-limits.js';
+import { memoryLimitBytes } from '../admission/memory-limit.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import { sinkTargetOf } from '../logs/sink.js';
@@ -15,6 +17,7 @@ export interface LogTargets {
 
 /** What the worker threads are given, by the configuration. */
 export function workerSettings(config: Config, actionRoot: string, targets: LogTargets): WorkerSettings {
+  const { bodyBytes, bufferedBytes } = bufferLimits(config, memoryLimitBytes());
   return {
     actionRoot,
     engine: config.engine,
@@ -27,7 +30,8 @@ export function workerSettings(config: Config, actionRoot: string, targets: LogT
     timeoutGraceMs: config.timeoutGraceMs,
     killsLeftovers: config.leftovers !== 'keep',
     openFiles: openFilesOfActions(process.env.HYPERSKELETON_SOFT_OPEN_FILES),
-    shared: createSharedMemory(config.threads, config.metrics),
+    shared: createSharedMemory(config.threads, config.metrics, bufferedBytes),
+    maxBodyBytes: bodyBytes,
     ...targets,
     sinks: [sinkTargetOf(targets.logs[0]), sinkTargetOf(targets.logs[1])],
     version: version(),

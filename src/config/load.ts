@@ -37,7 +37,10 @@ export interface Config {
   readonly loadShedding: boolean;
   /** Whether an activation that comes alone is started by the main thread. */
   readonly direct: boolean;
-  readonly maxBodyBytes: number;
+  /** Undefined: 128 MiB, less if the memory does not allow it. */
+  readonly maxBodyBytes: number | undefined;
+  /** Of request bodies and results; undefined: derived from the memory limit. */
+  readonly maxBufferedBytes: number | undefined;
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
   readonly maxEntries: number;
@@ -125,7 +128,8 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     maxQueued: optionalNumber(text('maxQueued')),
     loadShedding: text('loadShedding') === 'on',
     direct: text('direct') === 'on',
-    maxBodyBytes: number('maxBodyBytes'),
+    maxBodyBytes: optionalNumber(text('maxBodyBytes')),
+    maxBufferedBytes: optionalNumber(text('maxBufferedBytes')),
     maxResultBytes: number('maxResultBytes'),
     maxUnzippedBytes: number('maxUnzippedBytes'),
     maxEntries: number('maxEntries'),

@@ -137,9 +137,19 @@ export const SETTINGS = {
     flag: 'max-body-bytes',
     env: ['HYPERSKELETON_MAX_BODY_BYTES'],
     kind: { type: 'integer', min: 1, max: LARGEST_BODY_BYTES },
-    default: String(128 * 1024 * 1024),
-    unit: 'bytes',
+    default: undefined,
+    derived: '128 MiB (134217728), or HYPERSKELETON_MAX_BUFFERED_BYTES if that is less',
     sentence: 'Largest request body; a larger one is answered 413.',
+  },
+  maxBufferedBytes: {
+    flag: 'max-buffered-bytes',
+    env: ['HYPERSKELETON_MAX_BUFFERED_BYTES'],
+    kind: { type: 'integer', min: 1, max: MAX_SAFE },
+    default: undefined,
+    derived:
+      "half of the container's memory limit (of the machine's memory, if there is none) beyond 96 MiB, at least 8 MiB: 80 MiB in a container of 256 MiB",
+    sentence:
+      'Request bodies and results that the server holds at the same time, all together. A body that others leave no room for is answered 429, one that can never fit 413; a run whose result finds no room fails.',
   },
   maxResultBytes: {
     flag: 'max-result-bytes',

@@ -55,7 +55,11 @@ export class MainClones {
     this.#engine = new CloneEngine(context, templates, false);
     this.#actionOf = actionCache(settings.actionRoot, [this.#engine]);
     this.#logs = streamsOf(settings, ledger.slot, (target) => new NativeSink(target, this.#reactor));
-    this.#limits = limitsOf(settings, clock);
+    this.#limits = {
+      ...limitsOf(settings, clock, ledger.slot),
+      // What takes time by the length of a line is not for this thread.
+      judgeElsewhere: (line) => pool.judge(line),
+    };
     this.#nextOwner = ownerNumbers(ledger.slot);
     // Where a worker dies its children become the main thread's.
     this.#forgetPids = awaitedElsewhere((pid) => ledger.pidsOfAll().includes(pid));

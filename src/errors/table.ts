@@ -312,6 +312,15 @@ export const ERRORS = {
     sentinels: true,
     meaning: 'The last line is longer than HYPERSKELETON_MAX_RESULT_BYTES; it went to the log (D-18).',
   },
+  run_result_no_memory: {
+    status: 500,
+    text: 'The runtime had no memory left for the result of the activation: %s bytes may be held at the same time.',
+    fault: 'runtime',
+    outcome: 'internal',
+    sentinels: true,
+    meaning:
+      'Bodies and results of other requests leave no room for the result in HYPERSKELETON_MAX_BUFFERED_BYTES; it went to the log.',
+  },
   run_timeout: {
     status: 504,
     text: 'The activation exceeded its time limit of %s.',
@@ -415,7 +424,16 @@ export const ERRORS = {
     fault: 'caller',
     outcome: 'refused',
     sentinels: false,
-    meaning: 'The body exceeds HYPERSKELETON_MAX_BODY_BYTES (C-SRV-09).',
+    meaning: 'The body exceeds HYPERSKELETON_MAX_BODY_BYTES or HYPERSKELETON_MAX_BUFFERED_BYTES (C-SRV-09).',
+  },
+  buffers_full: {
+    status: 429,
+    text: 'The runtime holds too many bytes of other requests and results; try again later.',
+    fault: 'runtime',
+    outcome: 'refused',
+    sentinels: false,
+    meaning:
+      'Bodies and results of other requests leave no room for this body in HYPERSKELETON_MAX_BUFFERED_BYTES (C-SRV-08).',
   },
   overloaded: {
     status: 429,

@@ -7,6 +7,8 @@ export interface Gauges {
   readonly queued: () => number;
   /** How many activations may be in flight, and how many may wait. */
   readonly limits: () => { readonly inFlight: number; readonly queued: number };
+  /** Bytes of request bodies and results that are held, and that may be. */
+  readonly buffered: () => { readonly usedBytes: number; readonly limitBytes: number };
   readonly workerThreads: () => number;
   readonly threads: () => readonly ThreadGauges[];
   readonly engine: () => string;

@@ -20,6 +20,8 @@ export type EngineChoice = 'auto' | 'forkserver' | 'posix_spawn' | 'child_proces
 export interface WorkerSettings {
   readonly actionRoot: string;
   readonly engine: EngineChoice;
+  /** The largest body of a request. */
+  readonly maxBodyBytes: number;
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
   readonly maxEntries: number;
@@ -60,6 +62,8 @@ export interface SharedMemory {
   readonly engineStats: SharedArrayBuffer;
   /** How late the event loops of the threads are: metrics/loop-lag.ts; absent where nobody asks. */
   readonly lag?: SharedArrayBuffer;
+  /** How many bytes of bodies and results are held: pool/byte-budget.ts. */
+  readonly budget: SharedArrayBuffer;
   /** One number: 1 once a shutdown has killed what outlived its grace period. */
   readonly shutdown: SharedArrayBuffer;
 }
@@ -117,6 +121,8 @@ export interface BringsInit {
   readonly name: string;
   /** The request without its init, where anything is left. */
   readonly rest?: Uint8Array;
+  /** The request whole, which has been moved there and back. */
+  readonly body: Uint8Array;
 }
 
 /** Initialises the action. */
@@ -178,6 +184,28 @@ export type TemplateAnswer =
   | (Pick<Built, 'pid' | 'notYet'> & { readonly identity: IdentityFacts; readonly parent: string })
   | { readonly reason: string };
 
+/** Judges a long line as a result (C-RUN-16); it comes back in the answer, a `Judged`. */
+export interface JudgeTask {
+  readonly kind: 'judge';
+  readonly line: Uint8Array;
+  /** ActionLoop: the line itself is the result, with its line feed (C-AL-14). */
+  readonly whole: boolean;
+}
+
+/** Looks for the platform's deadline in a large body. */
+export interface DeadlineTask {
+  readonly kind: 'deadline';
+  readonly body: Uint8Array;
+}
+
+/** The answer to a {@link DeadlineTask}. */
+export interface DeadlineAnswer {
+  /** Milliseconds of the epoch; absent if there is none. */
+  readonly deadlineEpochMs?: number;
+  /** The body, which has been moved there and back. */
+  readonly body: Uint8Array;
+}
+
 /** The grace period of a shutdown is over: ends all activations of the thread. */
 export interface KillTask {
   readonly kind: 'kill';
@@ -195,6 +223,8 @@ export type WorkerTask =
   | SentinelsTask
   | HelloTask
   | CloseTask
+  | JudgeTask
+  | DeadlineTask
   | KillTask
   | TemplateTask
   | LoopInstallTask

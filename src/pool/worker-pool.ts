@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import type { MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { recoverAction } from '../action/recover.js';
+import type { Judged } from '../contract/result.js';
 import type { Failure } from '../errors/table.js';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { createLossMemory, readLosses, type StreamLosses } from '../logs/losses.js';
@@ -20,7 +21,9 @@ import { createLedgers, pidsInFlight, takeEstate, takeOver } from '../process/le
 import { holdNativeLibrary } from '../process/native-library.js';
 import { createLimitMemory, forgetLimitOf } from '../process/open-files.js';
 import { signalWithGroup } from '../process/signal.js';
+import { createBudgetMemory, forgetHoldsOf } from './byte-budget.js';
 import type {
+  DeadlineAnswer,
   HelloAnswer,
   InitAnswer,
   LoopImage,
@@ -65,8 +68,9 @@ export function slotOfMain(threads: number): number {
  * The memory that all threads of a server share.
  *
  * @param watched whether the threads are to tell how late their event loops are
+ * @param bufferedBytes how many bytes of request bodies and results they may hold together
  */
-export function createSharedMemory(threads: number, watched: boolean): SharedMemory {
+export function createSharedMemory(threads: number, watched: boolean, bufferedBytes: number): SharedMemory {
   const slots = slotOfMain(threads) + 1;
   return {
     ledgers: createLedgers(slotOfMain(threads)),
@@ -74,6 +78,7 @@ export function createSharedMemory(threads: number, watched: boolean): SharedMem
     openFiles: createLimitMemory(slots),
     engineStats: createEngineStats(slots),
     logs: new SharedArrayBuffer(2 * SHARED_FIELDS * Int32Array.BYTES_PER_ELEMENT),
+    budget: createBudgetMemory(slots, bufferedBytes),
     losses: createLossMemory(),
     shutdown: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
     ...(watched && { lag: createLagMemory(slots) }),
@@ -153,11 +158,6 @@ export class WorkerPool {
     return this.#send(task, task.body);
   }
 
-  /** As {@link run}, and the caller keeps the body, however large it is. */
-  runKeepingBody(task: WorkerTask & { kind: 'run' }): Promise<RunAnswer> {
-    return this.#send(task);
-  }
-
   async init(task: WorkerTask & { kind: 'init' | 'refuse-init' }): Promise<InitAnswer> {
     this.#initialising++;
     try {
@@ -194,6 +194,20 @@ export class WorkerPool {
   /** ActionLoop: makes the line of a large body. */
   loopLine(body: Uint8Array): Promise<Uint8Array | Failure> {
     return this.#send({ kind: 'loop-line', body }, body);
+  }
+
+  /**
+   * Judges a long line, which is moved there; the result comes back in memory of its own.
+   *
+   * @param whole whether the result is the line itself, with its line feed
+   */
+  judge(line: Uint8Array, whole = false): Promise<Judged> {
+    return this.#send({ kind: 'judge', line, whole }, line);
+  }
+
+  /** Looks for the platform's deadline in a large body, which is moved there and comes back. */
+  readDeadline(body: Uint8Array): Promise<DeadlineAnswer> {
+    return this.#send({ kind: 'deadline', body }, body);
   }
 
   /** Makes a template process for the main thread; it is a child of the first worker's thread. */
@@ -400,6 +414,7 @@ export class WorkerPool {
     if (estate !== undefined) {
       leaveForDead(shared.startGate, estate.slot, this.#initialising > 0);
       forgetLimitOf(shared.openFiles, estate.slot);
+      forgetHoldsOf(shared.budget, estate.slot);
       const logs = new Int32Array(shared.logs);
       releaseStream(logs.subarray(0, SHARED_FIELDS), estate.slot);
       releaseStream(logs.subarray(SHARED_FIELDS), estate.slot);

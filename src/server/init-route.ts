@@ -45,6 +45,7 @@ export async function initialise(
     return answer;
   } finally {
     service.end();
+    request.hold.release();
     buffersPassed(bodyBytes);
   }
 }

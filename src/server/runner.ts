@@ -6,12 +6,15 @@ import type { WorkerPool } from '../pool/worker-pool.js';
 import type { Received } from './receive.js';
 import type { TimeLimit } from './time-limit.js';
 
+/** What of a request a protocol needs. */
+export type RunRequest = Pick<Received, 'body' | 'trace'>;
+
 /** What a protocol does with the requests that have been let in; the routes do not know which it is. */
 export interface Runner {
   /** How a successful init is answered. */
   readonly initialised: { readonly type: string; readonly body: string };
   /** Runs one activation. @throws Error where a worker died with it */
-  run(request: Received, time: TimeLimit | undefined): Promise<RunAnswer>;
+  run(request: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer>;
   /** Initialises the action. @throws Error where a worker died with it */
   init(body: Uint8Array): Promise<InitAnswer>;
   /** Answers an init that came too late (C-INIT-20). */
@@ -41,14 +44,14 @@ export class ClassicRunner implements Runner {
     this.#direct = direct;
   }
 
-  async run(request: Received, time: TimeLimit | undefined): Promise<RunAnswer> {
+  async run(request: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer> {
     const answer = await this.#run(request, time);
     if (answer.superseded === undefined) return answer;
     await this.#action.settled;
     return this.run({ ...request, body: answer.superseded }, time);
   }
 
-  #run({ body, trace }: Received, time: TimeLimit | undefined): Promise<RunAnswer> {
+  #run({ body, trace }: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer> {
     const task: RunTask = {
       kind: 'run',
       body,

@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 import { LastLine } from '../contract/last-line.js';
-import { isActionError, resultIn, withoutFinalBreak } from '../contract/result.js';
+import { type Judged, judge, withoutFinalBreak } from '../contract/result.js';
 import { WholeLines } from '../contract/whole-lines.js';
+import type { ByteBudget, ByteHold } from '../pool/byte-budget.js';
 import type { AnswerFailure, RunAnswer } from '../pool/messages.js';
 import type { Alarm, AlarmTime, AwakeClock } from '../process/awake-clock.js';
 import type { ProcessExit, ProcessObserver, RunningProcess } from '../process/engines/engine.js';
@@ -18,6 +19,10 @@ export interface ActivationLimits {
   /** Whether what is left of the process group is killed at the end (D-02). */
   readonly killsLeftovers: boolean;
   readonly clock: AwakeClock;
+  /** Of which a result takes what it needs. */
+  readonly budget: ByteBudget;
+  /** Judges a long line in another thread; undefined: this thread judges every line itself. */
+  readonly judgeElsewhere?: (line: Uint8Array) => Promise<Judged>;
   /** The activations of the thread that are not answered yet. */
   readonly underWay: Set<Activation>;
   /** Whether a shutdown has killed what still ran. */
@@ -34,6 +39,9 @@ export interface RequestFacts {
 
 /** A line of stderr longer than this is logged in pieces; bounded, for each activation holds one. */
 const MAX_STDERR_LINE_BYTES = 1024 * 1024;
+
+/** A shorter line is judged at once. */
+const MAX_LINE_BYTES_HERE = 64 * 1024;
 
 const LINE_BREAK = Buffer.from('\n');
 
@@ -73,7 +81,12 @@ export class Activation implements ProcessObserver {
   /** Set once it is judged, and waits for its log only. */
   #judged: Pick<RunAnswer, 'result' | 'failure'> | undefined;
   #leftoversKilled = 0;
-  #actionError = false;
+  readonly #room: ByteHold;
+  /** On the line as it stands; undefined once more of it comes. */
+  #verdict: Judged | undefined;
+  #judgeLost = false;
+  /** Set once nothing more of it is read. */
+  #isOver = false;
 
   /**
    * @param owner a number that no other activation in flight has, for its log lines
@@ -92,8 +105,11 @@ export class Activation implements ProcessObserver {
     this.#limits = limits;
     this.#request = request;
     this.#resolve = resolve;
-    this.#lastLine = new LastLine(limits.maxResultBytes, (bytes, release) =>
-      this.#log.write('stdout', bytes, release),
+    this.#room = limits.budget.hold();
+    this.#lastLine = new LastLine(
+      limits.maxResultBytes,
+      (bytes, release) => this.#log.write('stdout', bytes, release),
+      this.#room,
     );
     this.#stderrLines = new WholeLines(MAX_STDERR_LINE_BYTES, (bytes) => this.#log.write('stderr', bytes));
     limits.underWay.add(this);
@@ -131,7 +147,7 @@ export class Activation implements ProcessObserver {
   refuse(failure: AnswerFailure, log?: string): void {
     if (this.#judged !== undefined) return;
     if (log !== undefined) this.#log.write('stdout', Buffer.from(`${log}\n`));
-    this.#finish(undefined, failure);
+    this.#finish({}, failure);
   }
 
   /** Nothing was started, and somebody else runs the request. */
@@ -141,13 +157,14 @@ export class Activation implements ProcessObserver {
   }
 
   stdout(chunk: Buffer): void {
-    if (this.#judged !== undefined) return;
+    if (this.#isOver) return;
+    this.#verdict = undefined;
     this.#lastLine.push(chunk);
     this.#log.holdBack('stdout', this.#process);
   }
 
   stderr(chunk: Buffer): void {
-    if (this.#judged !== undefined) return;
+    if (this.#isOver) return;
     this.#stderrLines.push(chunk);
     this.#log.holdBack('stderr', this.#process);
   }
@@ -155,12 +172,19 @@ export class Activation implements ProcessObserver {
   exited(streamsOpen: boolean): void {
     this.#exited = true;
     this.#exitedMs = performance.now();
-    if (!streamsOpen || this.isEnded || this.#result() !== undefined) {
+    if (!streamsOpen || this.isEnded) {
       this.#conclude();
       return;
     }
-    const { clock, drainMs } = this.#limits;
-    this.#stragglers = clock.alarm({ inMs: drainMs }, () => this.#conclude());
+    this.#judge(({ result }) => {
+      if (this.#isOver) return;
+      if (result !== undefined && this.#verdict !== undefined) {
+        this.#conclude();
+        return;
+      }
+      const { clock, drainMs } = this.#limits;
+      this.#stragglers = clock.alarm({ inMs: drainMs }, () => this.#conclude());
+    });
   }
 
   streamsEnded(): void {
@@ -177,7 +201,7 @@ export class Activation implements ProcessObserver {
     this.#endedFor ??= reason;
     if (this.#judged !== undefined) return;
     if (process === undefined) {
-      this.#finish(undefined, this.#failure());
+      this.#finish({}, this.#failure());
       return;
     }
     if (this.#exited) this.#conclude();
@@ -200,32 +224,53 @@ export class Activation implements ProcessObserver {
     this.#killing = this.#limits.clock.alarm({ inMs: MAX_KILL_MS }, () => this.#conclude());
   }
 
-  #result(): Buffer | undefined {
-    if (this.#endedFor === 'time' || this.#lastLine.overflowing) return undefined;
-    return resultIn(withoutFinalBreak(this.#lastLine.held()));
+  /** Calls back with what the line is as it stands: at once, or when another thread has judged it. */
+  #judge(then: (judged: Judged) => void): void {
+    if (this.#endedFor === 'time' || this.#lastLine.overflowing) {
+      then({});
+      return;
+    }
+    if (this.#verdict !== undefined) {
+      then(this.#verdict);
+      return;
+    }
+    const { length } = this.#lastLine.held();
+    const line = withoutFinalBreak(this.#lastLine.held());
+    const { judgeElsewhere } = this.#limits;
+    if (judgeElsewhere === undefined || length <= MAX_LINE_BYTES_HERE) {
+      this.#verdict = judge(line);
+      then(this.#verdict);
+      return;
+    }
+    judgeElsewhere(new Uint8Array(line)).then(
+      (judged) => {
+        if (this.#lastLine.held().length === length) this.#verdict = judged;
+        then(judged);
+      },
+      () => {
+        this.#judgeLost = true;
+        then({});
+      },
+    );
   }
 
   #conclude(): void {
-    if (this.#judged !== undefined) return;
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#stragglers?.cancel();
     this.#killing?.cancel();
     this.#exit = this.#process?.release(() => this.#killLeftovers());
-    const result = this.#result();
-    // The message to the main thread copies the whole buffer under a view: give it one of the exact size.
-    const copy = result === undefined ? undefined : Uint8Array.from(result);
-    let failure: AnswerFailure | undefined;
-    if (result !== undefined) this.#actionError = isActionError(result);
-    if (copy === undefined) {
-      failure = this.#failure();
+    this.#judge((judged) => {
+      const failure = judged.result === undefined ? this.#failure() : undefined;
       const tells = this.#endedFor !== 'time' || this.#lastLine.held().length > 0;
-      if (tells && !this.#lastLine.overflowing) {
+      if (failure !== undefined && tells && !this.#lastLine.overflowing) {
         const line = Buffer.concat([withoutFinalBreak(this.#lastLine.held()), LINE_BREAK]);
         this.#log.write('stdout', line);
         if (failure.code === 'run_invalid_result') this.#explain(line);
       }
-    }
-    this.#lastLine.drop();
-    this.#finish(copy, failure);
+      this.#lastLine.drop();
+      this.#finish(judged, failure);
+    });
   }
 
   #explain(line: Buffer): void {
@@ -242,20 +287,26 @@ export class Activation implements ProcessObserver {
   #failure(): AnswerFailure {
     if (this.#endedFor === 'time') return { code: 'run_timeout' };
     if (this.#endedFor === 'shutdown' && !this.#exited) return { code: 'run_shutdown_killed' };
+    if (this.#judgeLost) return { code: 'worker_lost' };
+    if (this.#lastLine.lacksRoom) {
+      return { code: 'run_result_no_memory', detail: String(this.#limits.budget.limitBytes) };
+    }
     if (this.#lastLine.overflowing) return { code: 'run_result_too_large' };
     if (this.#exit?.signal !== constants.signals.SIGKILL) return { code: 'run_invalid_result' };
     return { code: this.#limits.killedAtShutdown() ? 'run_shutdown_killed' : 'run_killed' };
   }
 
   /** It is over: ends its log, and answers once that is written. */
-  #finish(result: Uint8Array | undefined, failure: AnswerFailure | undefined): void {
+  #finish({ result, actionError }: Judged, failure: AnswerFailure | undefined): void {
+    this.#isOver = true;
     this.#judged = { ...(result !== undefined && { result }), ...(failure !== undefined && { failure }) };
     this.#stderrLines.end();
     // Whoever reads the logs finds them complete once the answer is there (C-LOG-01).
     this.#log.end(() => {
       this.#timeLimit?.cancel();
       this.#limits.underWay.delete(this);
-      this.#resolve({ ...this.#judged, facts: this.#facts() });
+      this.#room.release();
+      this.#resolve({ ...this.#judged, facts: { ...this.#facts(), ...(actionError && { actionError }) } });
     });
   }
 
@@ -273,7 +324,6 @@ export class Activation implements ProcessObserver {
       ...(this.#refusal !== undefined && { refusal: this.#refusal }),
       ...(this.#exit !== undefined && { exit: this.#exit }),
       ...(this.#leftoversKilled > 0 && { leftoversKilled: this.#leftoversKilled }),
-      ...(this.#actionError && { actionError: true }),
     };
   }
 }

@@ -51,8 +51,8 @@ export async function writeSentinels(logs: LogStreams): Promise<void> {
   await written(logs);
 }
 
-function sizeOf(code: { kind: string; zip?: Buffer; text?: string }): number {
-  return code.zip?.length ?? Buffer.byteLength(code.text ?? '');
+function sizeOf(code: { kind: string; zip?: Buffer; text?: Buffer }): number {
+  return (code.zip ?? code.text)?.length ?? 0;
 }
 
 async function refused(

@@ -5,6 +5,7 @@ import { type Failure, rowOf } from '../errors/table.js';
 import type { KnativeContext, RunAnswer, RunTask } from '../pool/messages.js';
 import type { StartOutcome, StartRequest } from '../process/engines/engine.js';
 import { Activation } from './activation.js';
+import { MIN_MOVED_BYTES } from './moved.js';
 import { factsOf, withTrace } from './request-parts.js';
 import type { WorkerRuntime } from './runtime.js';
 
@@ -45,15 +46,25 @@ async function runKnative(
   if ('kind' in read && read.kind === 'init') {
     const { init, rest } = read;
     return {
-      bringsInit: { ...init, ...(rest !== undefined && { rest: Uint8Array.from(rest) }) },
+      bringsInit: {
+        ...init,
+        ...(rest !== undefined && { rest: new Uint8Array(rest) }),
+        body: task.body,
+      },
       facts: NOTHING_RAN,
     };
   }
   const answer = await runRequest('code' in read ? read : read.request, task, runtime);
   if (answer.result === undefined) return answer;
-  const shaped = shapeResult(Buffer.from(answer.result), context.accessControlRequestHeaders);
+  const { buffer, byteOffset, byteLength } = answer.result;
+  const shaped = shapeResult(
+    Buffer.from(buffer, byteOffset, byteLength),
+    context.accessControlRequestHeaders,
+  );
   if ('code' in shaped) return { failure: shaped, facts: answer.facts };
-  return { shaped: { ...shaped, body: Uint8Array.from(shaped.body) }, facts: answer.facts };
+  // A message copies, or moves, all of the buffer under a view.
+  const body = shaped.body.byteLength < MIN_MOVED_BYTES ? new Uint8Array(shaped.body) : shaped.body;
+  return { shaped: { ...shaped, body }, facts: answer.facts };
 }
 
 const NOTHING_RAN = { logBytes: 0, argumentBytes: 0 };

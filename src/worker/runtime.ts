@@ -56,7 +56,7 @@ export async function createRuntime(): Promise<WorkerRuntime> {
     startLoop,
     buildTemplate,
     logs,
-    limits: limitsOf(settings, new AwakeClock()),
+    limits: limitsOf(settings, new AwakeClock(), ledger.slot),
     starts: new StartQueue(),
     lag: settings.shared.lag && new LoopLag(lagCells(settings.shared.lag, ledger.slot), threadId),
     gate: new StartGate(settings.shared.startGate, ledger.slot),

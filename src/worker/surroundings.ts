@@ -3,6 +3,7 @@ import { explainFailure } from '../action/explain-failure.js';
 import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { LossCounter } from '../logs/losses.js';
 import { leadToOneFile, type Sink, type SinkTarget } from '../logs/sink.js';
+import { ByteBudget } from '../pool/byte-budget.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { ActivationLimits } from './activation.js';
@@ -34,8 +35,12 @@ export function streamsOf(
   return { stdout: streamOf(0), stderr: streamOf(1), sentinels: settings.sentinels };
 }
 
-/** What every activation of a thread is held to. */
-export function limitsOf(settings: WorkerSettings, clock: AwakeClock): ActivationLimits {
+/**
+ * What every activation of a thread is held to.
+ *
+ * @param slot the thread's number in the memory that threads share
+ */
+export function limitsOf(settings: WorkerSettings, clock: AwakeClock, slot: number): ActivationLimits {
   const shutdown = new Int32Array(settings.shared.shutdown);
   return {
     maxResultBytes: settings.maxResultBytes,
@@ -43,6 +48,7 @@ export function limitsOf(settings: WorkerSettings, clock: AwakeClock): Activatio
     timeoutGraceMs: settings.timeoutGraceMs,
     killsLeftovers: settings.killsLeftovers,
     clock,
+    budget: new ByteBudget(settings.shared.budget, slot),
     underWay: new Set(),
     killedAtShutdown: () => Atomics.load(shutdown, 0) === 1,
     explainFailure: (line, status) => explainFailure(join(settings.actionRoot, 'exec'), line, status),

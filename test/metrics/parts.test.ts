@@ -22,6 +22,7 @@ const GAUGES: Gauges = {
   inFlight: () => 0,
   queued: () => 0,
   limits: () => ({ inFlight: 1, queued: 1 }),
+  buffered: () => ({ usedBytes: 0, limitBytes: 0 }),
   workerThreads: () => 1,
   threads: () => [],
   engine: () => 'none',
