@@ -48,6 +48,10 @@ export function plainLauncher(logs: readonly [stdout: number, stderr: number]): 
   };
 }
 
+/** How often it is asked whether the process still has its stdin. */
+const INPUT_CHECK_MS = 500;
+const NO_BYTES = Buffer.alloc(0);
+
 class PlainChannel implements LoopChannel {
   readonly pid: number;
   readonly exited: Promise<ProcessExit>;
@@ -60,6 +64,7 @@ class PlainChannel implements LoopChannel {
   /** It has been killed and does not end: it is waited for no longer. */
   #tellKilled: () => void = () => {};
   #killing: NodeJS.Timeout | undefined;
+  #inputCheck: NodeJS.Timeout | undefined;
 
   constructor(child: ChildProcess, pid: number, answered: (chunk: Buffer) => void) {
     this.pid = pid;
@@ -71,6 +76,7 @@ class PlainChannel implements LoopChannel {
       // A signal that could not be sent; the exit itself is reported by 'exit'.
     });
     this.#input.on('error', () => {
+      clearInterval(this.#inputCheck);
       this.#input.destroy();
       // Its stdin is closed, so that it can't read what it is given.
       this.kill('SIGKILL');
@@ -81,7 +87,14 @@ class PlainChannel implements LoopChannel {
   }
 
   write(bytes: Buffer): void {
-    if (!this.#input.destroyed) this.#input.write(bytes);
+    if (this.#input.destroyed) return;
+    this.#input.write(bytes);
+    // A socket does not report by itself that the process has closed its end: a write does, even one of no bytes.
+    this.#inputCheck ??= setInterval(() => this.#checkInput(), INPUT_CHECK_MS).unref();
+  }
+
+  #checkInput(): void {
+    if (this.#input.writableLength === 0) this.#input.write(NO_BYTES);
   }
 
   /** A socket's unread bytes can't be asked for here: only what the kernel has not taken yet is known. */
@@ -102,6 +115,7 @@ class PlainChannel implements LoopChannel {
   }
 
   endInput(): void {
+    clearInterval(this.#inputCheck);
     this.#input.end();
   }
 
@@ -121,6 +135,7 @@ class PlainChannel implements LoopChannel {
     clearTimeout(this.#killing);
     // What it wrote may come after the word of its exit; its end comes, unless another process holds it.
     await Promise.race([this.#answers.readableEnded || once(this.#answers, 'close'), quiet()]);
+    clearInterval(this.#inputCheck);
     this.#answers.destroy();
     this.#input.destroy();
     this.#stdinWait.close();
