@@ -1,15 +1,26 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type ActivationLog, activationLog } from '../support/main-thread-starts.js';
 import { compileAction } from '../support/run-programs.js';
 import { type Answer, RunServer, type ServerOptions } from '../support/run-server.js';
-import { childrenOf, Gate, isAlive, settledDescriptors, templatesOf, until } from '../support/run-waiting.js';
+import {
+  childrenOf,
+  Gate,
+  isAlive,
+  settledDescriptors,
+  signalTemplates,
+  stopTemplates,
+  until,
+} from '../support/run-waiting.js';
 
 const ECHO = '#!/bin/sh\necho "log of $__OW_ACTIVATION_ID" >&2\necho "line before"\necho "$1"\n';
 
 describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (engine) => {
   let server: RunServer;
+  let log: ActivationLog;
   const start = async (options: Partial<ServerOptions> = {}): Promise<void> => {
-    server = await RunServer.start({ engine, ...options });
+    log = activationLog();
+    server = await RunServer.start({ engine, ...options, env: { ...log.env, ...options.env } });
   };
   afterEach(() => server.stop());
 
@@ -22,13 +33,12 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
         ?.split(' ')[1],
     );
   }
-  const direct = (): Promise<number> => metric('hyperskeleton_activations_direct_total');
+  const direct = (): number => log.mainThreadStarts();
 
   /** Whether the main thread has started what is run here. */
   async function isDirect(run: () => Promise<unknown>): Promise<boolean> {
-    const before = await direct();
     await run();
-    return (await direct()) > before;
+    return log.wasLastOnMainThread();
   }
   const untilDirect = (run: () => Promise<unknown> = () => server.run()): Promise<void> =>
     until('the main thread starts it', () => isDirect(run));
@@ -43,7 +53,7 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
       expect([answer.status, answer.body.toString()]).toEqual([200, `{"run":${run}}`]);
       expect(server.takeRunLogs()).toEqual({ stdout: 'line before\n', stderr: `log of id-${run}\n` });
     }
-    expect(await direct()).toBeGreaterThan(40);
+    expect(direct()).toBeGreaterThan(40);
     expect(await metric('hyperskeleton_leftover_processes')).toBe(0);
     expect(childrenOf(server.pid)).toEqual([]);
   });
@@ -54,8 +64,7 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
     });
     await server.install('#!/bin/sh\necho "{}"\n');
     await untilDirect();
-    const stopped = templatesOf(server.pid);
-    for (const pid of stopped) process.kill(pid, 'SIGSTOP');
+    await stopTemplates(server.pid);
     // It is longer than the limit until the template is given up.
     const answer = await server.run();
     expect([answer.status, answer.headers['x-hyperskeleton-cause']]).toEqual([504, 'run_timeout']);
@@ -68,9 +77,9 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
     await untilDirect();
     const burst = (): Promise<Answer[]> => Promise.all(Array.from({ length: 4 }, () => server.run()));
     await burst();
-    const before = await direct();
+    const before = direct();
     for (let round = 0; round < 10; round++) await burst();
-    expect(await direct()).toBe(before);
+    expect(direct()).toBe(before);
   });
 
   it('others that come meanwhile are the workers’', async () => {
@@ -80,14 +89,14 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
     const gate = new Gate(server.folder);
     await server.install(`#!/bin/sh\ncase $1 in *wait*) ${gate.wait};; esac\necho "$1"\n`);
     await untilDirect();
-    const before = await direct();
+    const before = direct();
     const waiting = server.run({ wait: 1 });
     await gate.arrivals(1);
     const others = await Promise.all([1, 2, 3].map((run) => server.run({ run })));
     expect(others.map(({ body }) => body.toString())).toEqual([1, 2, 3].map((run) => `{"run":${run}}`));
     gate.open();
     expect((await waiting).body.toString()).toBe('{"wait":1}');
-    expect(await direct()).toBe(before + 1);
+    expect(direct()).toBe(before + 1);
   });
 
   it('variables of the request, a trace context, and both kinds of callers in turns', async () => {
@@ -169,7 +178,7 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
     await server.install('#!/bin/sh\necho "$1"\n');
     for (const signal of ['SIGKILL', 'SIGSTOP', 'SIGSEGV'] as const) {
       await untilDirect();
-      for (const pid of templatesOf(server.pid)) process.kill(pid, signal);
+      signalTemplates(server.pid, signal);
       for (let run = 0; run < 5; run++)
         expect((await server.run({ run })).body.toString()).toBe(`{"run":${run}}`);
     }
@@ -184,7 +193,7 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
     };
     await untilDirect(run);
     for (let count = 0; count < 30; count++) await run();
-    for (const pid of templatesOf(server.pid)) process.kill(pid, 'SIGKILL');
+    signalTemplates(server.pid, 'SIGKILL');
     await run();
     expect(daemons.every(isAlive)).toBe(true);
     expect(await metric('hyperskeleton_leftover_processes')).toBeGreaterThanOrEqual(30);
@@ -202,7 +211,7 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
       await until('its daemon is gone', () => !isAlive(daemon));
     }
     expect(await metric('hyperskeleton_forkserver_templates_total{event="died"}')).toBe(before);
-    expect(await direct()).toBeGreaterThan(10);
+    expect(direct()).toBeGreaterThan(10);
   });
 
   it('what is under way at a shutdown is finished', async () => {
@@ -230,7 +239,7 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
       const answer = await server.run({ run }, { activation_id: String(run) });
       expect(answer.body.toString()).toBe(`{"id":"${run}","argument":{"run":${run}},"stdin":{"run":${run}}}`);
     }
-    expect(await direct()).toBeGreaterThan(1000);
+    expect(direct()).toBeGreaterThan(1000);
     expect(await settledDescriptors(server.pid)).toBeLessThanOrEqual(before);
     expect(childrenOf(server.pid)).toEqual([]);
     expect(readdirSync(server.temporary)).toEqual([]);

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WorkerPool } from '../../src/pool/worker-pool.js';
 import { readDeadline } from '../../src/server/time-limit.js';
-import { logFile } from '../support/log-file.js';
 import { loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
+import { activationLog } from '../support/main-thread-starts.js';
 import { compileAction } from '../support/run-programs.js';
 import { RunServer } from '../support/run-server.js';
 import { scrape } from '../support/scrape.js';
@@ -77,18 +76,10 @@ describe('C-PLAT-05: the deadline of the platform', () => {
 
 describe('C-RUN-16: a long last line', () => {
   it('of an activation of the main thread is judged by a worker', async () => {
-    const log = logFile();
-    server = await RunServer.start({
-      engine: 'forkserver',
-      env: { PROXY_ALLOW_REINIT: '1', HYPERSKELETON_LOG_FILE: log, HYPERSKELETON_LOG_LEVEL: 'debug' },
-    });
+    const log = activationLog();
+    server = await RunServer.start({ engine: 'forkserver', env: { PROXY_ALLOW_REINIT: '1', ...log.env } });
     await server.installProgram(await compileAction('long-line'));
-    /** Whether the main thread started the last activation. */
-    const wasDirect = (): boolean => {
-      const records = readFileSync(log, 'utf8').trimEnd().split('\n');
-      const last = records.findLast((record) => /"msg":"run( failed)?"/.test(record));
-      return last?.includes('"direct":true') === true;
-    };
+    const wasDirect = (): boolean => log.wasLastOnMainThread();
     /** A long line shows that the action is none for the main thread: one generation of it has one only. */
     const lone = async (value: object): Promise<{ status: number; length: number }> => {
       const running = server as RunServer;

@@ -46,6 +46,21 @@ export function templatesOf(pid: number): number[] {
   return allChildrenOf(pid).filter(isTemplate);
 }
 
+/** Sends a signal to the templates and spare clones of a server; one that ends meanwhile needs none. */
+export function signalTemplates(pid: number, signal: NodeJS.Signals): void {
+  for (const template of templatesOf(pid)) send(template, signal);
+}
+
+/** Stops them all, those too that are cloned meanwhile. @returns which */
+export async function stopTemplates(pid: number): Promise<number[]> {
+  await until('every template stands still', async () => {
+    signalTemplates(pid, 'SIGSTOP');
+    await delay(SETTLED_MS);
+    return templatesOf(pid).every((template) => stateOf(template) === 'T');
+  });
+  return templatesOf(pid);
+}
+
 /** How many descriptors a process has once nothing changes any more: an engine prepares for the next run. */
 export async function settledDescriptors(pid: number): Promise<number> {
   const count = (): number => readdirSync(`/proc/${pid}/fd`).length;
@@ -82,8 +97,12 @@ function isTemplate(pid: number): boolean {
 
 /** Ends a process that an action left behind. */
 export function end(pid: number): void {
+  send(pid, 'SIGKILL');
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch {
     // It has ended by itself.
   }
