@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { entryName, inheritedEntries } from '../contract/environment.js';
 import type { Failure } from '../errors/table.js';
 import type {
@@ -26,7 +25,7 @@ export async function installTask(task: LoopInstallTask, runtime: WorkerRuntime)
   });
   if (!('variables' in request)) return answered(0, { failure: request });
   const { settings } = runtime;
-  const inherited = inheritedEntries(readFileSync('/proc/self/environ'));
+  const inherited = inheritedEntries(Buffer.from(settings.environment));
   const environment = loopEnvironment(inherited, settings.version, request.variables);
   const codeBytes = request.code.length;
   const outcome = await installLoop({

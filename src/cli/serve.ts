@@ -142,7 +142,10 @@ export async function serve(config: Config): Promise<void> {
   // Who gives the metrics a port has them scraped.
   if (config.metricsPort !== undefined) warmUpLater(recorder, log);
   await reapOrphans();
-  if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
+  const { fallbackReason, inspectable } = hello;
+  if (fallbackReason !== '') log.warn('a slower engine is in use', { engine, fallbackReason });
+  if (inspectable !== '')
+    log.warn('actions of the same user can read the memory of the server', { inspectable });
   log.info('serving', { port, engine, actionRoot, threads: config.threads, protocol: config.protocol });
   if (isatty(2))
     process.stderr.write(

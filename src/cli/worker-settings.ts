@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import type { WorkerSettings } from '../pool/messages.js';
@@ -16,6 +17,7 @@ export interface LogTargets {
 export function workerSettings(config: Config, actionRoot: string, targets: LogTargets): WorkerSettings {
   return {
     actionRoot,
+    environment: Uint8Array.from(readFileSync('/proc/self/environ')),
     engine: config.engine,
     maxResultBytes: config.maxResultBytes,
     maxUnzippedBytes: config.maxUnzippedBytes,

@@ -49,7 +49,7 @@ export class MainClones {
       () => pool.views.every(({ tasks }) => tasks === 0),
     );
     this.#engine = new CloneEngine(context, templates, false);
-    this.#actionOf = actionCache(settings.actionRoot, [this.#engine]);
+    this.#actionOf = actionCache(settings.actionRoot, settings.environment, [this.#engine]);
     this.#logs = streamsOf(settings, ledger.slot, (fd) => new NativeSink(fd, this.#reactor));
     this.#limits = limitsOf(settings, clock);
     this.#nextOwner = ownerNumbers(ledger.slot);

@@ -17,6 +17,8 @@ export type EngineChoice = 'auto' | 'forkserver' | 'posix_spawn' | 'child_proces
 /** What a worker thread is given at its start. */
 export interface WorkerSettings {
   readonly actionRoot: string;
+  /** The environment block that the server was started with (`/proc/[pid]/environ`, proc(5)). */
+  readonly environment: Uint8Array;
   readonly engine: EngineChoice;
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
@@ -275,4 +277,6 @@ export interface HelloAnswer {
   readonly engine: string;
   /** Why a better engine is not in use; empty where the best is. */
   readonly fallbackReason: string;
+  /** Why other processes of the same user may read the server's memory; empty where they may not. */
+  readonly inspectable: string;
 }

@@ -40,7 +40,11 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       thread.close();
       return undefined;
     case 'hello':
-      return { engine: thread.engines[0]?.name ?? 'none', fallbackReason: thread.fallbackReason };
+      return {
+        engine: thread.engines[0]?.name ?? 'none',
+        fallbackReason: thread.fallbackReason,
+        inspectable: thread.inspectable,
+      };
   }
 }
 

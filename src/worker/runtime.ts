@@ -6,6 +6,7 @@ import { StartGate } from '../pool/start-gate.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import type { ExecEngine } from '../process/engines/engine.js';
 import type { Built, Plan } from '../process/engines/forkserver/set-up/build.js';
+import { denyInspection } from '../process/inspection.js';
 import { Ledger } from '../process/ledger.js';
 import type { LoopChild, LoopProgram } from '../process/loop-child.js';
 import { giveBack } from '../process/precedence.js';
@@ -27,6 +28,8 @@ export interface WorkerRuntime {
   readonly engines: readonly ExecEngine[];
   /** Why a better engine is not in use; empty where the best is. */
   readonly fallbackReason: string;
+  /** Why other processes of the same user may read the server's memory; empty where they may not. */
+  readonly inspectable: string;
   /** A number that no other activation in flight has, in any thread. */
   nextOwner(): number;
   /** Starts a process that stays (section 5); undefined where the engine can't. */
@@ -43,6 +46,7 @@ export interface WorkerRuntime {
 export async function createRuntime(): Promise<WorkerRuntime> {
   const settings = settingsOf(workerData);
   if (settings.priority !== undefined) giveBack(settings.priority);
+  const inspectable = await denyInspection();
   const ledger = new Ledger(settings.shared.ledgers, threadId);
   const choice = await chooseEngines(settings, ledger);
   const { engines, sinkFor, startLoop, buildTemplate, fallbackReason, closeReactor } = choice;
@@ -50,6 +54,7 @@ export async function createRuntime(): Promise<WorkerRuntime> {
     settings,
     engines,
     fallbackReason,
+    inspectable,
     startLoop,
     buildTemplate,
     logs: streamsOf(settings, ledger.slot, sinkFor),
@@ -58,7 +63,7 @@ export async function createRuntime(): Promise<WorkerRuntime> {
     lag: settings.shared.lag && new LoopLag(lagCells(settings.shared.lag, ledger.slot), threadId),
     gate: new StartGate(settings.shared.startGate, ledger.slot),
     nextOwner: ownerNumbers(ledger.slot),
-    actionOf: actionCache(settings.actionRoot, engines),
+    actionOf: actionCache(settings.actionRoot, settings.environment, engines),
     close: () => {
       for (const engine of engines) engine.close();
       closeReactor();

@@ -36,7 +36,12 @@ export interface Plan {
   readonly shape: Shape;
   /** The template's end of its socket. */
   readonly socket: number;
+  /** Of a program that has no path: a descriptor of it, which the new process has as 0, its `exec` being {@link INPUT}. */
+  readonly program?: number;
 }
+
+/** What a process executes that has its own program as descriptor 0. */
+export const INPUT = '/proc/self/fd/0';
 
 /**
  * Starts the action once, stops it before any code of its author has run, and puts the loop that clones it in its place.
@@ -58,13 +63,15 @@ export function buildTemplate(launcher: Launcher, arch: Arch, plan: Plan): Built
 function build(
   launcher: Launcher,
   arch: Arch,
-  { action, shape, socket }: Plan,
+  { action, shape, socket, program }: Plan,
   freezePoint: FreezePoint,
   notLater: string,
 ): Built {
   const { exec, folder } = action;
-  const identification = new Identification(exec, folder);
-  const tracee = launcher.launch({ exec, folder, socket, ...launchStrings(shape, action) });
+  const seen = program === undefined ? exec : `/proc/self/fd/${program}`;
+  const identification = new Identification(seen, folder);
+  const input = program === undefined ? {} : { input: program };
+  const tracee = launcher.launch({ exec, folder, socket, ...input, ...launchStrings(shape, action) });
   try {
     const auxiliary = auxiliaryVector(tracee.pid);
     if (auxiliary(AT_SECURE) !== 0n) throw new Unsuitable('it runs with other rights than its parent');

@@ -37,8 +37,10 @@ export interface Launch {
   /** The arguments behind `argv[0]`, which is `exec`. */
   readonly arguments: readonly Buffer[];
   readonly environment: readonly Buffer[];
-  /** Becomes its descriptor 3; descriptors 0 to 2 are /dev/null. */
+  /** Becomes its descriptor 3; descriptors 1 and 2 are /dev/null. */
   readonly socket: number;
+  /** Becomes its descriptor 0; undefined: /dev/null. */
+  readonly input?: number;
 }
 
 /**
@@ -69,9 +71,9 @@ export class Launcher {
     ledger.set(this.#entry, STDOUT, this.#nothing + 1);
   }
 
-  /** A path to the helper, for whoever may look into this process. */
-  get helperPath(): string {
-    return `/proc/${process.pid}/fd/${this.#helper}`;
+  /** A descriptor of the helper: no other process may look into this one's folder of descriptors. */
+  get helper(): number {
+    return this.#helper;
   }
 
   /**
@@ -105,14 +107,15 @@ export class Launcher {
     closeSync(this.#nothing);
   }
 
-  #spawn({ exec, folder, arguments: further, environment, socket }: Launch): number {
+  #spawn({ exec, folder, arguments: further, environment, socket, input }: Launch): number {
     const argv = pointerArray([Buffer.from('launch'), Buffer.from(exec), ...further]);
     const envp = pointerArray(environment);
     const actions = Buffer.alloc(ACTIONS_BYTES);
     const pid = new Int32Array(1);
     spawn.actionsInit(actions);
     spawn.actionsChdir(actions, folder);
-    for (const target of [0, 1, 2]) spawn.actionsDup2(actions, this.#nothing, target);
+    spawn.actionsDup2(actions, input ?? this.#nothing, 0);
+    for (const target of [1, 2]) spawn.actionsDup2(actions, this.#nothing, target);
     spawn.actionsDup2(actions, socket, SOCKET);
     const path = `/proc/self/fd/${this.#helper}`;
     const start = (): number => spawn.posixSpawn(pid, path, actions, this.#attributes.bytes, argv, envp);
