@@ -138,6 +138,7 @@ export class CloneEngine implements ExecEngine {
   ): StartOutcome {
     if (outcome.kind !== 'started') {
       closeOurs(pipes, fed);
+      if (outcome.kind === 'altered') this.letGo();
       return this.#refuse(outcome.kind);
     }
     const { pid } = outcome;

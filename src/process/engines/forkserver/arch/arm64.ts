@@ -24,6 +24,7 @@ export const ARM64: Arch = {
   enterKernel: Buffer.of(0x01, 0x00, 0x00, 0xd4),
   // A variable of the loader, made read-only: clones of one template share it.
   canary: undefined,
+  queries: { ioprioGet: 31, schedGetaffinity: 123, schedGetattr: 275 },
   calls: {
     access: -1,
     arch_prctl: -1,

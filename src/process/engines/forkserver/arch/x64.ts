@@ -36,6 +36,7 @@ export const X64: Arch = {
   trapAdvance: 1,
   enterKernel: Buffer.of(0x0f, 0x05),
   canary: { threadPointer: FS_BASE, offset: 0x28n },
+  queries: { ioprioGet: 252, schedGetaffinity: 204, schedGetattr: 315 },
   calls: {
     access: 21,
     arch_prctl: 158,

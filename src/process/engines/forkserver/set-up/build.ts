@@ -96,7 +96,12 @@ function build(
       [...loader, ...registered.asked],
       [...new Set(mapped.map(({ path }) => path))],
     );
-    plant(tracee, arch, stack, shape, registered, auxiliary(AT_RANDOM));
+    const known = {
+      ...registered,
+      random: auxiliary(AT_RANDOM),
+      attributes: launcher.attributesOf(tracee.pid),
+    };
+    plant(tracee, arch, stack, shape, known);
     tracee.detach();
     return { pid: tracee.pid, freezePoint, notLater, identity };
   } catch (error) {
@@ -111,9 +116,9 @@ function plant(
   arch: Arch,
   stack: StackMap,
   shape: Shape,
-  registered: Registered,
-  random: bigint,
+  known: Registered & { readonly random: bigint; readonly attributes: Buffer },
 ): void {
+  const { random, threadId, robustList, robustListBytes, attributes } = known;
   const registers = tracee.registers();
   const pointers = tracee.read(stack.pointersAt, stack.pointers.length);
   if (!pointers.equals(stack.pointers)) throw new Unsuitable('its arguments were moved');
@@ -126,7 +131,6 @@ function plant(
   const base = tracee.call(mmap, [0n, BigInt(STUB_BYTES), PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, none, 0n]);
   if (base < 0n) throw new Unsuitable(`mmap failed in it (${base})`);
   const heapEnd = tracee.call(brk, [0n]);
-  const { threadId, robustList, robustListBytes } = registered;
   const state = {
     pid: tracee.pid,
     registers,
@@ -136,6 +140,7 @@ function plant(
     random,
     canary,
     heapEnd,
+    attributes,
   };
   const { stub } = STUB_CODE[process.arch as 'x64' | 'arm64'];
   tracee.write(base, Buffer.from(stub, 'base64'));

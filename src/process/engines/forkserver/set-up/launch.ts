@@ -10,10 +10,11 @@ import {
   nativeMemory,
   spawn,
 } from '../../../libc.js';
-import { endBeforeServer } from '../../../oom-preference.js';
+import { endBeforeServer, oomScoreOfActions } from '../../../oom-preference.js';
 import type { LoweredLimit } from '../../../open-files.js';
 import { SpawnAttributes } from '../../../spawn-attributes.js';
 import type { Arch } from '../arch/arch.js';
+import { attributesOfChildren, type ProcTexts, procTexts, withOpenFiles } from '../attributes.js';
 import { memfdCreate } from '../native.js';
 import { Unsuitable } from '../refusal.js';
 import { STUB_CODE } from '../stub-code.js';
@@ -29,6 +30,7 @@ const SIGTRAP = 5;
 /** The helper's exit status is the error number of execve(2), or this and that of ptrace(2). */
 const PTRACE_REFUSED = 128;
 const POINTER_BYTES = 8;
+const ROOT = 0;
 
 /** A process to be started and stopped at its first instruction. */
 export interface Launch {
@@ -99,6 +101,15 @@ export class Launcher {
     return new Tracee(pid, this.#arch);
   }
 
+  /**
+   * What a process that it has just started has, and every clone of that is to have: struct attributes. To be called on
+   * the thread that started it.
+   */
+  attributesOf(pid: number): Buffer {
+    const limits = withOpenFiles(new Map(), this.#limit?.low);
+    return attributesOfChildren(this.#arch, limits, process.getuid?.() === ROOT ? filesOf(pid) : undefined);
+  }
+
   close(): void {
     this.#ledger.clear(this.#entry, STDIN);
     this.#ledger.clear(this.#entry, STDOUT);
@@ -126,6 +137,14 @@ export class Launcher {
     if (error !== 0) throw new Unsuitable(`the helper can't be started: ${errnoName(error)}`);
     return pid[0] as number;
   }
+}
+
+/** What only root may write of a process that is not dumpable; undefined where it is not as it was set. */
+function filesOf(pid: number): ProcTexts | undefined {
+  const [own, of] = [procTexts('self'), procTexts(pid)];
+  const oomScore = `${oomScoreOfActions()}\n`;
+  if (own === undefined || of?.oomScore !== oomScore) return undefined;
+  return { oomScore, dumpFilter: own.dumpFilter };
 }
 
 function helperFile(): number {
