@@ -11,6 +11,7 @@ import {
 import { dirname, join } from 'node:path';
 import type { InitCode } from '../contract/init-body.js';
 import type { Failure } from '../errors/table.js';
+import { asServer, type FileScope } from '../process/acting-as.js';
 import { type ArchiveLimits, planArchive } from './archive.js';
 import { failureOf, UnsafeEntry } from './refusals.js';
 import { Replacement } from './replace.js';
@@ -31,6 +32,7 @@ export type Exclusively = (work: () => void) => void;
  * Brings the code of an init into the action folder, wholly or not at all (section 2, D-04).
  *
  * @param exclusively wraps the moment in which the new files take their places
+ * @param scope works on the files of the action
  * @returns after a failure the folder is as it was
  */
 export async function install(
@@ -38,6 +40,7 @@ export async function install(
   actionRoot: string,
   limits: ArchiveLimits,
   exclusively: Exclusively,
+  scope: FileScope = asServer,
 ): Promise<Installed> {
   const exec = join(actionRoot, 'exec');
   let unpackedBytes = 0;
@@ -47,13 +50,14 @@ export async function install(
   let staging: Staging | undefined;
   try {
     const entries = code.kind === 'archive' ? await planArchive(code.zip, limits) : [];
-    staging = new Staging(actionRoot);
+    staging = new Staging(actionRoot, scope);
     unpackedBytes =
       code.kind === 'text'
         ? staging.writeText('exec', code.text, executableMode(modeOf(exec)))
         : await staging.writeArchive(entries, limits);
     const links = entries.filter(({ kind }) => kind === 'link').map(({ components }) => join(...components));
-    const failure = replace(staging, actionRoot, links, exclusively);
+    const written = staging;
+    const failure = scope(() => replace(written, actionRoot, links, exclusively));
     return failure === undefined ? { unpackedBytes } : { failure, unpackedBytes };
   } catch (error) {
     return { failure: failureOf(error), unpackedBytes };

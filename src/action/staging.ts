@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { FileScope } from '../process/acting-as.js';
 import type { ArchiveLimits, PlannedEntry } from './archive.js';
 import type { InflateBudget } from './inflate.js';
 import { inflateEntry } from './inflate.js';
@@ -28,21 +29,28 @@ export class Staging {
   /** Room for what is replaced, until the init has succeeded. */
   readonly replaced: string;
   readonly #folder: string;
+  readonly #scope: FileScope;
 
-  constructor(actionRoot: string) {
+  /** @param scope works on the files of the action */
+  constructor(actionRoot: string, scope: FileScope) {
+    this.#scope = scope;
     this.#folder = join(actionRoot, `${PREFIX}${randomBytes(6).toString('hex')}`);
     this.files = join(this.#folder, 'new');
     this.replaced = join(this.#folder, 'old');
-    mkdirSync(this.#folder, { mode: 0o700 });
-    mkdirSync(this.files);
-    mkdirSync(this.replaced);
+    scope(() => {
+      mkdirSync(this.#folder, { mode: 0o700 });
+      mkdirSync(this.files);
+      mkdirSync(this.replaced);
+    });
   }
 
   /** Writes the one file of a non-binary init (C-INIT-04). @returns its bytes */
   writeText(name: string, text: string, mode: number): number {
     const path = join(this.files, name);
-    writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
-    chmodSync(path, mode);
+    this.#scope(() => {
+      writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+      chmodSync(path, mode);
+    });
     return Buffer.byteLength(text);
   }
 
@@ -56,13 +64,15 @@ export class Staging {
     const budget: InflateBudget = { remainingBytes: limits.maxUnzippedBytes };
     for (const { components, kind, mode, entry, target } of entries) {
       const path = join(this.files, ...components);
-      mkdirSync(kind === 'folder' ? path : dirname(path), { recursive: true });
-      if (kind === 'link') symlinkSync(target ?? '', path);
-      if (kind !== 'file') continue;
-      const descriptor = openSync(path, 'wx', 0o600);
+      const descriptor = this.#scope(() => {
+        mkdirSync(kind === 'folder' ? path : dirname(path), { recursive: true });
+        if (kind === 'link') symlinkSync(target ?? '', path);
+        return kind === 'file' ? openSync(path, 'wx', 0o600) : undefined;
+      });
+      if (descriptor === undefined) continue;
       try {
         await inflateEntry(entry, budget, (chunk) => writeAll(descriptor, chunk));
-        fchmodSync(descriptor, mode);
+        this.#scope(() => fchmodSync(descriptor, mode));
       } finally {
         closeSync(descriptor);
       }
@@ -70,13 +80,15 @@ export class Staging {
     // A folder without write permission could not be filled: folders get their modes last, inner ones first.
     const folders = entries.filter(({ kind }) => kind === 'folder');
     folders.sort((a, b) => b.components.length - a.components.length);
-    for (const { components, mode } of folders) chmodSync(join(this.files, ...components), mode | 0o700);
+    this.#scope(() => {
+      for (const { components, mode } of folders) chmodSync(join(this.files, ...components), mode | 0o700);
+    });
     return limits.maxUnzippedBytes - budget.remainingBytes;
   }
 
   /** Removes the folder with all that is left in it. */
   remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#scope(() => rmSync(this.#folder, { recursive: true, force: true }));
   }
 }
 

@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { elfFacts, readHead } from '../action/executable.js';
+import { CONFINE, type Confinement } from '../process/helper.js';
 
 /** What a compiler may print; it is an error text. */
 const LONGEST_OUTPUT_BYTES = 1024 * 1024;
@@ -13,6 +16,8 @@ export interface Compilation {
   /** Entries `NAME=value`: what the action will have. */
   readonly environment: readonly Buffer[];
   readonly timeoutMs: number;
+  /** What takes rights away from it; undefined: nothing does. */
+  readonly confinement: Confinement | undefined;
 }
 
 /** Whether an upload is a program already: an ELF file or a script with an interpreter. */
@@ -27,7 +32,7 @@ export function isProgram(path: string): boolean {
  * @returns undefined where it was silent and successful
  */
 export function compile(compilation: Compilation): Promise<string | undefined> {
-  const { compiler, main, sourceFolder, binFolder, environment, timeoutMs } = compilation;
+  const { compiler, main, sourceFolder, binFolder, environment, timeoutMs, confinement } = compilation;
   const env: Record<string, string> = { PATH: process.env.PATH ?? '' };
   for (const entry of environment) {
     const text = entry.toString('utf8');
@@ -41,7 +46,8 @@ export function compile(compilation: Compilation): Promise<string | undefined> {
     maxBuffer: LONGEST_OUTPUT_BYTES,
   } as const;
   return new Promise((resolve) => {
-    execFile(compiler, [main, sourceFolder, binFolder], options, (error, stdout, stderr) => {
+    const [program, before] = startOf(compiler, env.PATH ?? '', confinement);
+    execFile(program, [...before, main, sourceFolder, binFolder], options, (error, stdout, stderr) => {
       const output = `${stdout}${stderr}`;
       if (output !== '') resolve(output);
       else if (error === null) resolve(undefined);
@@ -49,4 +55,23 @@ export function compile(compilation: Compilation): Promise<string | undefined> {
       else resolve(typeof error.code === 'number' ? `exit status ${error.code}` : error.message);
     });
   });
+}
+
+/** No descriptor of the compiler's: what the helper can't execute shows by its exit status. */
+const NOBODY_TOLD = '3';
+
+/** The helper executes a path, and looks for nothing. */
+function startOf(
+  compiler: string,
+  path: string,
+  confinement: Confinement | undefined,
+): readonly [program: string, before: readonly string[]] {
+  if (confinement === undefined) return [compiler, []];
+  const places = compiler.includes('/')
+    ? [compiler]
+    : path.split(':').map((folder) => join(folder, compiler));
+  return [
+    confinement.path,
+    [CONFINE, confinement.text, NOBODY_TOLD, places.find((place) => existsSync(place)) ?? compiler],
+  ];
 }

@@ -3,7 +3,9 @@ import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { leadToOneFile, PlainSink, type Sink } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { slotOfMain, type WorkerPool } from '../pool/worker-pool.js';
+import { fileScopeOf } from '../process/acting-as.js';
 import type { AwakeClock } from '../process/awake-clock.js';
+import { type Confinement, confinementOf } from '../process/helper.js';
 import type { LoopLauncher } from './channel.js';
 import { plainLauncher } from './plain-channel.js';
 import { LoopRunner } from './runner.js';
@@ -16,7 +18,11 @@ export async function createLoopRunner(
   clock: AwakeClock,
 ): Promise<LoopRunner> {
   const { engine } = await pool.hello();
-  const { launch, sinkFor, close } = engine === 'child_process' ? plain(settings) : await native(pool);
+  const { rights } = settings;
+  const confinement = rights && (await confinementOf(rights));
+  const { launch, sinkFor, close } =
+    engine === 'child_process' ? plain(settings, confinement) : await native(pool);
+  const scope = await fileScopeOf(rights?.user);
   const [out, err] = settings.logs;
   const shared = new Int32Array(settings.shared.logs);
   const oneFile = leadToOneFile(out, err);
@@ -29,6 +35,7 @@ export async function createLoopRunner(
     pool,
     launch,
     close,
+    scope,
     clock,
     logs: { stdout: streamOf(out, 0), stderr: streamOf(err, 1), sentinels: settings.sentinels },
     config: config.actionloop,
@@ -46,8 +53,8 @@ interface Means {
   readonly close: () => void;
 }
 
-function plain({ logs }: WorkerSettings): Means {
-  return { launch: plainLauncher(logs), sinkFor: (fd) => new PlainSink(fd), close: () => {} };
+function plain({ logs }: WorkerSettings, confinement: Confinement | undefined): Means {
+  return { launch: plainLauncher(logs, confinement), sinkFor: (fd) => new PlainSink(fd), close: () => {} };
 }
 
 /** Imported here only: where the library can't be loaded, this thread goes without it. */

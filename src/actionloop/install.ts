@@ -13,6 +13,8 @@ import { type ArchiveLimits, planArchive } from '../action/archive.js';
 import { failureOf } from '../action/refusals.js';
 import { Staging } from '../action/staging.js';
 import type { Failure } from '../errors/table.js';
+import type { FileScope } from '../process/acting-as.js';
+import type { Confinement } from '../process/helper.js';
 import { type Compilation, compile, isProgram } from './compiler.js';
 import { unpackTarball } from './tarball.js';
 
@@ -29,6 +31,10 @@ export interface LoopInstallation {
   /** Entries `NAME=value` of the action. */
   readonly environment: readonly Buffer[];
   readonly timeoutMs: number;
+  /** What takes rights away from the compiler; undefined: nothing does. */
+  readonly confinement: Confinement | undefined;
+  /** Works on the files of the action. */
+  readonly scope: FileScope;
 }
 
 /** Where an action was installed. */
@@ -55,66 +61,74 @@ const GZIP_START = '\x1f\x8b';
  * becomes `exec`, source text is compiled where a compiler is set (D-11). After a failure nothing is left.
  */
 export async function installLoop(installation: LoopInstallation): Promise<Installed | LoopInstallFailure> {
-  const { actionRoot, code, limits } = installation;
+  const { actionRoot, code, limits, scope } = installation;
   let staging: Staging | undefined;
   let folder: string | undefined;
   try {
-    staging = new Staging(actionRoot);
-    const unpackedBytes = await unpack(code, staging, limits);
-    folder = newFolder(actionRoot);
+    staging = new Staging(actionRoot, scope);
+    const unpackedBytes = await unpack(code, staging, limits, scope);
+    folder = scope(() => newFolder(actionRoot));
     const bin = join(folder, 'bin');
     const failure = await place(installation, staging.files, folder, bin);
     if (failure === undefined) return { folder, exec: join(bin, 'exec'), unpackedBytes };
-    removeFolder(folder);
+    removeFolder(folder, scope);
     return failure;
   } catch (error) {
-    if (folder !== undefined) removeFolder(folder);
+    if (folder !== undefined) removeFolder(folder, scope);
     return { failure: failureOf(error) };
   } finally {
     staging?.remove();
   }
 }
 
-/** Removes what an init has installed. */
-export function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
+function removeFolder(folder: string, scope: FileScope): void {
+  scope(() => rmSync(folder, { recursive: true, force: true }));
 }
 
-async function unpack(code: Buffer, staging: Staging, limits: ArchiveLimits): Promise<number> {
+async function unpack(
+  code: Buffer,
+  staging: Staging,
+  limits: ArchiveLimits,
+  scope: FileScope,
+): Promise<number> {
   const head = code.toString('latin1', 0, 4);
   if (ZIP_STARTS.includes(head)) return staging.writeArchive(await planArchive(code, limits), limits);
-  if (head.startsWith(GZIP_START)) return unpackTarball(code, staging.files, limits);
-  writeFileSync(join(staging.files, 'exec'), code, { mode: 0o755 });
+  if (head.startsWith(GZIP_START)) return unpackTarball(code, staging.files, limits, scope);
+  scope(() => writeFileSync(join(staging.files, 'exec'), code, { mode: 0o755 }));
   return code.length;
 }
 
 async function place(
-  { compiler, main, environment, executionEnvironment, timeoutMs }: LoopInstallation,
+  { compiler, main, environment, executionEnvironment, timeoutMs, confinement, scope }: LoopInstallation,
   files: string,
   folder: string,
   bin: string,
 ): Promise<LoopInstallFailure | undefined> {
-  if (compiler === undefined || isProgram(join(files, 'exec'))) {
-    renameSync(files, bin);
+  if (compiler === undefined || scope(() => isProgram(join(files, 'exec')))) {
+    scope(() => renameSync(files, bin));
   } else {
     const source = join(folder, 'src');
-    renameSync(files, source);
-    mkdirSync(bin);
+    scope(() => {
+      renameSync(files, source);
+      mkdirSync(bin);
+    });
     const compilation: Compilation = {
-      ...{ compiler, main, environment, timeoutMs },
+      ...{ compiler, main, environment, timeoutMs, confinement },
       sourceFolder: source,
       binFolder: bin,
     };
     const complaint = await compile(compilation);
     if (complaint !== undefined)
       return { failure: { code: 'loop_not_compiled', detail: complaint }, log: complaint };
-    if (!exists(join(bin, 'exec'))) {
+    if (!scope(() => exists(join(bin, 'exec')))) {
       return { failure: { code: 'loop_not_compiled', detail: 'cannot compile' }, log: 'cannot compile' };
     }
   }
   const exec = join(bin, 'exec');
-  if (exists(exec)) chmodSync(exec, 0o755);
-  return executionEnvironment === undefined ? undefined : mismatch(bin, executionEnvironment);
+  return scope(() => {
+    if (exists(exec)) chmodSync(exec, 0o755);
+    return executionEnvironment === undefined ? undefined : mismatch(bin, executionEnvironment);
+  });
 }
 
 /** The archive must be made for this very environment (C-AL-11). */

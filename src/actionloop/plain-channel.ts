@@ -1,10 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import type { LoopImage } from '../pool/messages.js';
+import { type SpawnRequest, spawnConfined } from '../process/confined-spawn.js';
 import { hasKnownFormat } from '../process/engines/child-process.js';
 import type { ProcessExit } from '../process/engines/engine.js';
+import type { Confinement } from '../process/helper.js';
 import { endBeforeServer } from '../process/oom-preference.js';
 import { awaitedElsewhere } from '../process/orphans.js';
 import { withoutPrecedence } from '../process/precedence.js';
@@ -16,29 +18,22 @@ import type { LoopChannel, LoopLauncher } from './channel.js';
  * are sockets (D-23).
  *
  * @param logs the descriptors that become stdout and stderr
+ * @param confinement what takes rights away from it; undefined: nothing does
  */
-export function plainLauncher(logs: readonly [stdout: number, stderr: number]): LoopLauncher {
+export function plainLauncher(
+  logs: readonly [stdout: number, stderr: number],
+  confinement?: Confinement,
+): LoopLauncher {
   return async ({ exec, environment }: LoopImage, answered) => {
     // libuv starts a file of unknown format through the shell, which the contract forbids (C-AL-09).
     if (!hasKnownFormat(exec)) return { errno: 'ENOEXEC' };
-    let child: ChildProcess;
-    try {
-      child = withoutPrecedence(() =>
-        spawn(exec, [], {
-          env: variablesOf(environment),
-          detached: true,
-          stdio: ['pipe', ...logs, 'pipe'],
-        }),
-      );
-    } catch (error) {
-      return { errno: (error as NodeJS.ErrnoException).code ?? 'EINVAL' };
-    }
-    if (child.pid === undefined) {
-      const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
-      return { errno: error.code ?? 'EINVAL' };
-    }
-    endBeforeServer(child.pid);
-    return new PlainChannel(child, child.pid, answered);
+    const options = { env: variablesOf(environment), detached: true };
+    const request: SpawnRequest = { exec, arguments: [], options, stdio: ['pipe', ...logs, 'pipe'] };
+    const child = await withoutPrecedence(() => spawnConfined(request, confinement));
+    if (typeof child === 'string') return { errno: child };
+    const pid = child.pid as number;
+    endBeforeServer(pid);
+    return new PlainChannel(child, pid, answered);
   };
 }
 
@@ -91,7 +86,11 @@ class PlainChannel implements LoopChannel {
 
   async #exit(): Promise<ProcessExit> {
     const isKnown = awaitedElsewhere((pid) => pid === this.pid);
-    const [status, signal] = (await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null];
+    const { exitCode, signalCode } = this.#child;
+    const [status, signal] =
+      exitCode === null && signalCode === null
+        ? ((await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null])
+        : [exitCode, signalCode];
     isKnown();
     // What it wrote may come after the word of its exit; its end comes, unless another process holds it.
     await Promise.race([this.#answers.readableEnded || once(this.#answers, 'close'), quiet()]);

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { ActionLoopConfig } from '../config/load.js';
 import { MESSAGE_TWICE, SENTINEL } from '../contract/messages.js';
@@ -7,6 +8,7 @@ import { type LogStream, NOBODY } from '../logs/log-stream.js';
 import type { LoopGauges } from '../metrics/gauges.js';
 import type { AnswerFailure, InitAnswer, LoopImage, RunAnswer } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
+import { asServer, type FileScope } from '../process/acting-as.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { Received } from '../server/receive.js';
 import type { Runner } from '../server/runner.js';
@@ -18,6 +20,8 @@ import { lineOf } from './run-line.js';
 
 /** What the protocol is set up with. */
 export interface LoopRunnerParts {
+  /** Works on the files of the action. */
+  readonly scope: FileScope;
   readonly pool: WorkerPool;
   readonly launch: LoopLauncher;
   /** Called when no process is left. */
@@ -193,10 +197,18 @@ export class LoopRunner implements Runner {
   #removeLater({ folder }: LoopImage): void {
     this.#members
       .whenGone(folder)
-      .then(() => rm(folder, { recursive: true, force: true }))
+      .then(() => this.#remove(folder))
       .catch(() => {
         // What can't be removed harms nobody: the next init takes the next number.
       });
+  }
+
+  async #remove(folder: string): Promise<void> {
+    const { scope } = this.#parts;
+    const options = { recursive: true, force: true };
+    // Other rights are this thread's for a moment only.
+    if (scope === asServer) await rm(folder, options);
+    else scope(() => rmSync(folder, options));
   }
 
   #log(stream: 'stdout' | 'stderr', text: string): void {

@@ -6,6 +6,7 @@ import type { Entry } from 'tar-stream';
 import type { ArchiveLimits } from '../action/archive.js';
 import { checkLinkTarget, entryComponents } from '../action/entry-path.js';
 import { ArchiveTooLarge, BadArchive, UnsafeEntry } from '../action/refusals.js';
+import { asServer, type FileScope } from '../process/acting-as.js';
 
 type Kind = 'file' | 'folder' | 'link';
 
@@ -24,9 +25,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
  * @throws BadArchive, UnsafeEntry, ArchiveTooLarge, and file system errors; what has been written then is the
  *   caller's to remove
  */
-export async function unpackTarball(packed: Buffer, folder: string, limits: ArchiveLimits): Promise<number> {
+export async function unpackTarball(
+  packed: Buffer,
+  folder: string,
+  limits: ArchiveLimits,
+  scope: FileScope = asServer,
+): Promise<number> {
   const { extract } = await import('tar-stream');
-  const tarball = new Tarball(folder, limits);
+  const tarball = new Tarball(folder, limits, scope);
   const entries = extract();
   const gunzip = createGunzip();
   const fed = pipeline(gunzip, entries);
@@ -46,13 +52,15 @@ export async function unpackTarball(packed: Buffer, folder: string, limits: Arch
 class Tarball {
   readonly #folder: string;
   readonly #limits: ArchiveLimits;
+  readonly #scope: FileScope;
   readonly #kinds = new Map<string, Kind>();
   readonly #links = new Map<string, string>();
   readonly #folderModes = new Map<string, number>();
   #bytes = 0;
   #entries = 0;
 
-  constructor(folder: string, limits: ArchiveLimits) {
+  constructor(folder: string, limits: ArchiveLimits, scope: FileScope) {
+    this.#scope = scope;
     this.#folder = folder;
     this.#limits = limits;
   }
@@ -70,10 +78,10 @@ class Tarball {
     const path = join(this.#folder, ...components);
     const permissions = (mode ?? 0) & 0o777;
     if (kind === 'folder') {
-      mkdirSync(path, { recursive: true });
+      this.#scope(() => mkdirSync(path, { recursive: true }));
       if (permissions !== 0) this.#folderModes.set(path, permissions);
     } else {
-      mkdirSync(dirname(path), { recursive: true });
+      this.#scope(() => mkdirSync(dirname(path), { recursive: true }));
       if (kind === 'link') {
         checkLinkTarget(components, linkname ?? '');
         this.#links.set(path, linkname ?? '');
@@ -92,8 +100,10 @@ class Tarball {
 
   /** Links come last, so that nothing is ever written through one; then the modes of folders, inner ones first. */
   finish(): void {
-    for (const [path, target] of this.#links) symlinkSync(target, path);
-    for (const [path, mode] of [...this.#folderModes].reverse()) chmodSync(path, mode | 0o700);
+    this.#scope(() => {
+      for (const [path, target] of this.#links) symlinkSync(target, path);
+      for (const [path, mode] of [...this.#folderModes].reverse()) chmodSync(path, mode | 0o700);
+    });
   }
 
   /** As in a zip: of two entries of a kind the last counts, anything else is refused. */
@@ -114,7 +124,7 @@ class Tarball {
   }
 
   async #write(entry: Entry, path: string, mode: number): Promise<void> {
-    const descriptor = openSync(path, 'w', 0o600);
+    const descriptor = this.#scope(() => openSync(path, 'w', 0o600));
     try {
       for await (const chunk of entry) {
         const bytes = chunk as Buffer;
@@ -127,7 +137,7 @@ class Tarball {
         let written = 0;
         while (written < bytes.length) written += writeSync(descriptor, bytes, written);
       }
-      fchmodSync(descriptor, mode);
+      this.#scope(() => fchmodSync(descriptor, mode));
     } finally {
       closeSync(descriptor);
     }

@@ -37,6 +37,8 @@ export async function installTask(task: LoopInstallTask, runtime: WorkerRuntime)
     executionEnvironment: variableIn(inherited, 'OW_EXECUTION_ENV'),
     environment,
     timeoutMs: task.timeoutMs,
+    confinement: runtime.confinement,
+    scope: runtime.scope,
   });
   if ('failure' in outcome) return answered(codeBytes, outcome);
   const { folder, exec, unpackedBytes } = outcome;

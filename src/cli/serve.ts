@@ -1,9 +1,8 @@
-import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isatty } from 'node:tty';
 import { threadId } from 'node:worker_threads';
 import { ActionState } from '../action/state.js';
-import { ensureAction } from '../action/stub.js';
+import { ensureAction, ensureActionRoot } from '../action/stub.js';
 import { Admission } from '../admission/admission.js';
 import { cpuSaturation } from '../admission/cpu-saturation.js';
 import { systemLimits } from '../admission/default-limit.js';
@@ -17,6 +16,7 @@ import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
 import { Recorder } from '../metrics/recorder.js';
 import { Startup } from '../metrics/startup.js';
 import { WorkerPool } from '../pool/worker-pool.js';
+import { fileScopeOf } from '../process/acting-as.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { reapOrphans } from '../process/orphans.js';
 import { takePrecedence } from '../process/precedence.js';
@@ -30,7 +30,7 @@ import { loadDeadlineReader } from '../server/time-limit.js';
 import { openTracing } from '../tracing/tracing.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
-import { type LogTargets, workerSettings } from './worker-settings.js';
+import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
 
 /** `hyperskeleton serve`, by its command line. @returns the exit status, where no server runs */
 export async function serveCommand(argv: readonly string[]): Promise<number | undefined> {
@@ -57,9 +57,14 @@ export async function serve(config: Config): Promise<void> {
       `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
     );
   }
-  const actionRoot = actionRootFor(config.actionRoot);
+  const rights = rightsOf(config);
+  const scope = await fileScopeOf(rights?.user);
+  const actionRoot = actionRootFor(config.actionRoot, scope);
   let engine = 'starting';
-  const settings = { ...workerSettings(config, actionRoot, CONTAINER_LOGS), priority: takePrecedence() };
+  const settings = {
+    ...workerSettings(config, actionRoot, CONTAINER_LOGS, rights),
+    priority: takePrecedence(),
+  };
   // Before all else: the start of its thread takes longer than that of everything on this one.
   const pool = new WorkerPool(settings, {
     workerLost: (threadId, killed) => {
@@ -69,8 +74,8 @@ export async function serve(config: Config): Promise<void> {
     },
   });
   await closingOnError(pool, async () => {
-    if (config.protocol === 'classic') ensureAction(actionRoot);
-    else mkdirSync(actionRoot, { recursive: true });
+    ensureActionRoot(actionRoot, rights?.user);
+    if (config.protocol === 'classic') ensureAction(actionRoot, scope);
     await refuseBusyPort(config.port);
     if (config.metricsPort !== undefined) await refuseBusyPort(config.metricsPort);
   });

@@ -40,6 +40,7 @@ export class MainClones {
       ledger,
       limit: loweredLimitOf(settings, ledger.slot),
       stats: new StatsWriter(settings.shared.engineStats, ledger.slot),
+      rights: settings.rights,
     };
     // The folder of the thread whose children they are comes with the first template.
     const context = createContext(parts, '');

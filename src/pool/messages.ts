@@ -10,6 +10,7 @@ import type { ProcessExit } from '../process/engines/engine.js';
 import type { IdentityFacts } from '../process/engines/forkserver/identity.js';
 import type { Shape } from '../process/engines/forkserver/shape.js';
 import type { OpenFiles } from '../process/open-files.js';
+import type { Rights } from '../process/rights.js';
 
 /** The engine settings: `auto` takes the best that works. */
 export type EngineChoice = 'auto' | 'forkserver' | 'posix_spawn' | 'child_process';
@@ -20,6 +21,8 @@ export interface WorkerSettings {
   /** The environment block that the server was started with (`/proc/[pid]/environ`, proc(5)). */
   readonly environment: Uint8Array;
   readonly engine: EngineChoice;
+  /** What actions may that the server may not, or the other way; undefined: nothing differs. */
+  readonly rights: Rights | undefined;
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
   readonly maxEntries: number;

@@ -28,12 +28,19 @@ export interface PackedStrings {
  * pointers, instead of converting the whole environment each time.
  */
 export class SpawnBlock {
+  readonly #before: readonly string[];
   #memory = nativeMemory(FIRST_CAPACITY_BYTES);
+  #beforeOffsets: number[] = [];
   #action: ActionImage | undefined;
   #names: string[] = [];
   #offsets: number[] = [];
   #execOffset = 0;
   #sharedEnd = 0;
+
+  /** @param before arguments that come before `exec`, for a program that executes it */
+  constructor(before: readonly string[] = []) {
+    this.#before = before;
+  }
 
   /** Lays out one activation; valid until the next call. */
   pack(request: Strings): PackedStrings {
@@ -51,7 +58,7 @@ export class SpawnBlock {
     for (let index = 0; index < this.#offsets.length; index++) {
       if (!overridden.has(this.#names[index] as string)) pointers.push(this.#offsets[index] as number);
     }
-    const argv = [this.#execOffset];
+    const argv = [...this.#beforeOffsets, this.#execOffset];
     if (argument !== undefined && argumentFits(argument)) {
       argv.push(at);
       at = this.#bytes(at, argument);
@@ -72,6 +79,11 @@ export class SpawnBlock {
   #layOut(action: ActionImage): void {
     this.#execOffset = 0;
     let at = this.#string(0, action.exec);
+    this.#beforeOffsets = [];
+    for (const text of this.#before) {
+      this.#beforeOffsets.push(at);
+      at = this.#string(at, text);
+    }
     this.#names = action.environment.map(entryName);
     this.#offsets = [];
     for (const entry of action.environment) {
@@ -86,6 +98,7 @@ export class SpawnBlock {
   #reserve({ action, argument, variables }: Strings): void {
     // Three bytes of UTF-8 for a UTF-16 unit at most; then NULs and pointers.
     let needed = 3 * action.exec.length + (argument?.length ?? 0) + 1024;
+    for (const text of this.#before) needed += 3 * text.length + 1 + POINTER_BYTES;
     for (const entry of action.environment) needed += entry.length + 1 + POINTER_BYTES;
     for (const [name, value] of variables) needed += 3 * (name.length + value.length) + 2 + POINTER_BYTES;
     if (needed <= this.#memory.bytes.length) return;

@@ -14,8 +14,12 @@ export async function init(task: InitTask, runtime: WorkerRuntime): Promise<Init
   if (!('variables' in request)) return refused(request, runtime.logs, begunMs, 0);
   const codeBytes = sizeOf(request.code);
   const { settings, gate, logs } = runtime;
-  const { failure, unpackedBytes } = await install(request.code, settings.actionRoot, settings, (work) =>
-    gate.replacing(work),
+  const { failure, unpackedBytes } = await install(
+    request.code,
+    settings.actionRoot,
+    settings,
+    (work) => gate.replacing(work),
+    runtime.scope,
   );
   const installMs = performance.now() - begunMs;
   if (failure !== undefined) return { ...(await refused(failure, logs, begunMs, codeBytes)), installMs };

@@ -60,7 +60,7 @@ export class CloneEngine implements ExecEngine {
     this.#templates.noteRun();
     const template = this.#templateFor(request);
     if (typeof template === 'string') return this.#refuse(template);
-    const pipes = openPipes();
+    const pipes = openPipes(this.#context.owner);
     if (typeof pipes === 'number') return this.#refuse('busy');
     const { argument, variables } = request;
     const id = this.#context.nextId();

@@ -1,3 +1,4 @@
+import { asServer, type FileScope } from '../../acting-as.js';
 import type { Arch } from './arch/arch.js';
 import type { ContextParts } from './context.js';
 import { explain } from './explain.js';
@@ -13,10 +14,12 @@ export class Workbench {
   readonly launcher: Launcher;
   readonly #arch: Arch;
   readonly #stats: StatsWriter;
+  readonly #scope: FileScope;
 
   /** @throws Unsuitable where there are no files in memory */
-  constructor(arch: Arch, { ledger, limit, stats }: ContextParts) {
-    this.launcher = new Launcher(arch, ledger, limit);
+  constructor(arch: Arch, { ledger, limit, stats, rights, scope = asServer }: ContextParts) {
+    this.launcher = new Launcher(arch, ledger, limit, rights);
+    this.#scope = scope;
     this.#arch = arch;
     this.#stats = stats;
   }
@@ -31,7 +34,7 @@ export class Workbench {
     const stats = this.#stats;
     if (stats.selfTest === undefined) {
       try {
-        selfTest(this.launcher);
+        this.#scope(() => selfTest(this.launcher));
         stats.noteSelfTest('');
       } catch (error) {
         // Another attempt may do; nothing is known of this machine yet.
@@ -49,7 +52,8 @@ export class Workbench {
    */
   build(plan: Plan): Built {
     const begunMs = performance.now();
-    const built = buildTemplate(this.launcher, this.#arch, plan);
+    // Only who has the rights of a process may look into it (ptrace(2)).
+    const built = this.#scope(() => buildTemplate(this.launcher, this.#arch, plan));
     this.#stats.built(performance.now() - begunMs);
     return built;
   }

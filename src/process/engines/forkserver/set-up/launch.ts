@@ -1,28 +1,17 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { type Ledger, STDIN, STDOUT } from '../../../ledger.js';
-import {
-  close,
-  errno,
-  errnoName,
-  F_DUPFD_CLOEXEC,
-  fcntl,
-  freeAddress,
-  nativeMemory,
-  spawn,
-} from '../../../libc.js';
+import { close, errnoName, freeAddress, nativeMemory, spawn } from '../../../libc.js';
 import { endBeforeServer, oomScoreOfActions } from '../../../oom-preference.js';
 import type { LoweredLimit } from '../../../open-files.js';
+import { type Rights, rightsText } from '../../../rights.js';
 import { SpawnAttributes } from '../../../spawn-attributes.js';
 import type { Arch } from '../arch/arch.js';
 import { attributesOfChildren, type ProcTexts, procTexts, withOpenFiles } from '../attributes.js';
-import { memfdCreate } from '../native.js';
+import { helperInMemory } from '../helper-in-memory.js';
 import { Unsuitable } from '../refusal.js';
 import { STUB_CODE } from '../stub-code.js';
 import { Tracee, waitFor } from './tracee.js';
 
-const MFD_CLOEXEC = 1;
-/** Beyond the descriptors that the new process is given. */
-const OUT_OF_THE_WAY = 10;
 const ACTIONS_BYTES = 256;
 /** The socket's number in a template; stub/stub.c knows it. */
 const SOCKET = 3;
@@ -54,18 +43,21 @@ export class Launcher {
   readonly #ledger: Ledger;
   readonly #entry: number;
   readonly #limit: LoweredLimit | undefined;
+  readonly #rights: Rights | undefined;
   readonly #attributes = new SpawnAttributes();
   readonly #nothing: number;
   readonly #helper: number;
 
   /**
    * @param limit the limit on open files that actions get; undefined: the server's own
+   * @param rights what they get that is not the server's own
    * @throws Unsuitable where there are no files in memory
    */
-  constructor(arch: Arch, ledger: Ledger, limit: LoweredLimit | undefined) {
+  constructor(arch: Arch, ledger: Ledger, limit: LoweredLimit | undefined, rights?: Rights) {
     this.#arch = arch;
     this.#limit = limit;
-    this.#helper = helperFile();
+    this.#rights = rights;
+    this.#helper = helperInMemory(Buffer.from(STUB_CODE[process.arch as 'x64' | 'arm64'].helper, 'base64'));
     this.#nothing = openSync('/dev/null', 'r+');
     this.#ledger = ledger;
     this.#entry = ledger.open();
@@ -85,8 +77,6 @@ export class Launcher {
    */
   launch(launch: Launch): Tracee {
     const pid = this.#spawn(launch);
-    // Clones inherit it.
-    endBeforeServer(pid);
     const status = waitFor(pid);
     if ((status & 0x7f) === 0) {
       const exitStatus = (status >> 8) & 0xff;
@@ -98,6 +88,8 @@ export class Launcher {
     }
     if (status >> 8 !== SIGTRAP || (status & 0xff) !== 0x7f)
       throw new Unsuitable(`the helper ended with wait status ${status}`);
+    // Clones inherit it. Only now the process has the rights by which it can be looked into.
+    endBeforeServer(pid);
     return new Tracee(pid, this.#arch);
   }
 
@@ -106,8 +98,11 @@ export class Launcher {
    * the thread that started it.
    */
   attributesOf(pid: number): Buffer {
-    const limits = withOpenFiles(new Map(), this.#limit?.low);
-    return attributesOfChildren(this.#arch, limits, process.getuid?.() === ROOT ? filesOf(pid) : undefined);
+    const { user, limits = [] } = this.#rights ?? {};
+    const own = new Map(limits.map(({ resource, soft, hard }) => [resource, [soft, hard] as const]));
+    const isRoot = (user?.uid ?? process.getuid?.()) === ROOT;
+    const files = isRoot ? filesOf(pid) : undefined;
+    return attributesOfChildren(this.#arch, withOpenFiles(own, this.#limit?.low), files);
   }
 
   close(): void {
@@ -119,7 +114,8 @@ export class Launcher {
   }
 
   #spawn({ exec, folder, arguments: further, environment, socket, input }: Launch): number {
-    const argv = pointerArray([Buffer.from('launch'), Buffer.from(exec), ...further]);
+    const rights = rightsText(this.#rights);
+    const argv = pointerArray([...['launch', rights, exec].map((text) => Buffer.from(text)), ...further]);
     const envp = pointerArray(environment);
     const actions = Buffer.alloc(ACTIONS_BYTES);
     const pid = new Int32Array(1);
@@ -145,15 +141,6 @@ function filesOf(pid: number): ProcTexts | undefined {
   const oomScore = `${oomScoreOfActions()}\n`;
   if (own === undefined || of?.oomScore !== oomScore) return undefined;
   return { oomScore, dumpFilter: own.dumpFilter };
-}
-
-function helperFile(): number {
-  const memory = memfdCreate('hyperskeleton-helper', MFD_CLOEXEC);
-  if (memory < 0) throw new Unsuitable(`memfd_create: ${errnoName(errno())}`);
-  const fd = fcntl(memory, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
-  writeSync(fd, Buffer.from(STUB_CODE[process.arch as 'x64' | 'arm64'].helper, 'base64'));
-  close(memory);
-  return fd;
 }
 
 /** Strings and an array of pointers to them, ended by a null pointer, in native memory of the caller's. */
