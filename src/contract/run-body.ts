@@ -9,7 +9,10 @@ export interface RunRequest {
   readonly variables: readonly Variable[];
 }
 
-const NO_ARGUMENTS = Buffer.from('{}');
+/** Of its own each time: whoever runs it overwrites it. */
+function noArguments(): Buffer {
+  return Buffer.from('{}');
+}
 
 /** Reads the body of POST /run (C-RUN-01 to C-RUN-11). The argument may overlay the body's bytes. */
 export function readRunBody(bytes: Uint8Array): RunRequest | Failure {
@@ -21,7 +24,7 @@ export function readRunBody(bytes: Uint8Array): RunRequest | Failure {
       return readRunObject(body.text, body.members);
     default:
       return runsWithoutArguments(body)
-        ? { argument: NO_ARGUMENTS, variables: [] }
+        ? { argument: noArguments(), variables: [] }
         : { code: 'run_bad_arguments' };
   }
 }
@@ -44,7 +47,7 @@ function readRunObject(text: Buffer, members: readonly Member[]): RunRequest | F
     return { code: 'run_bad_context', detail: '"activation" must be an object or null' };
   const variables = contextVariables(text, context);
   if ('problem' in variables) return { code: 'run_bad_context', detail: variables.problem };
-  const argument = value === undefined ? NO_ARGUMENTS : withoutLineBreaks(text, value.value);
+  const argument = value === undefined ? noArguments() : withoutLineBreaks(text, value.value);
   return { argument, variables };
 }
 

@@ -1,4 +1,5 @@
 import { readRunBody } from '../contract/run-body.js';
+import { wipe } from '../contract/wipe.js';
 import { NativeSink } from '../logs/native-sink.js';
 import type { RunAnswer, RunTask, WorkerSettings } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
@@ -75,8 +76,10 @@ export class MainClones {
     if (request === undefined) return undefined;
     const { start, facts } = request;
     return new Promise((resolve, reject) => {
-      const told = (answer: RunAnswer): void =>
+      const told = (answer: RunAnswer): void => {
+        wipe(start.argument);
         resolve({ ...answer, facts: { ...answer.facts, direct: true } });
+      };
       const activation = new Activation(this.#logs, this.#limits, this.#nextOwner(), facts, told, task.time);
       const begin = async (): Promise<void> => {
         const outcome = await this.#engine.start(start, activation);

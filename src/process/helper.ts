@@ -29,7 +29,12 @@ export interface Confinement {
  */
 export async function confinementOf(rights: Rights): Promise<Confinement> {
   const helper = await openHelper();
-  const confinement = { descriptor: helper, path: `/proc/self/fd/${helper}`, text: rightsText(rights), rights };
+  const confinement = {
+    descriptor: helper,
+    path: `/proc/self/fd/${helper}`,
+    text: rightsText(rights),
+    rights,
+  };
   // Otherwise the helper only reports what it sees.
   const trial = [CONFINE, confinement.text, '3', '/proc/self/exe'];
   const { output, error } = spawnSync(confinement.path, trial, {

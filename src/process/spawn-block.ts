@@ -1,8 +1,10 @@
 import { entryName } from '../contract/environment.js';
+import { wipe } from '../contract/wipe.js';
 import { type ActionImage, argumentFits } from './engines/engine.js';
 import { freeAddress, nativeMemory } from './libc.js';
 
 const POINTER_BYTES = 8;
+const EQUALS = 0x3d;
 const FIRST_CAPACITY_BYTES = 64 * 1024;
 
 /** What a process is given. */
@@ -36,6 +38,7 @@ export class SpawnBlock {
   #offsets: number[] = [];
   #execOffset = 0;
   #sharedEnd = 0;
+  #end = 0;
 
   /** @param before arguments that come before `exec`, for a program that executes it */
   constructor(before: readonly string[] = []) {
@@ -53,7 +56,10 @@ export class SpawnBlock {
     for (const [name, value] of variables) {
       overridden.add(name);
       pointers.push(at);
-      at = this.#string(at, `${name}=${value}`);
+      // In parts: a joined string would be one copy more that nobody can overwrite.
+      at += this.#memory.bytes.write(name, at, 'utf8');
+      this.#memory.bytes[at++] = EQUALS;
+      at = this.#string(at, value);
     }
     for (let index = 0; index < this.#offsets.length; index++) {
       if (!overridden.has(this.#names[index] as string)) pointers.push(this.#offsets[index] as number);
@@ -67,12 +73,18 @@ export class SpawnBlock {
     const argvAt = at;
     at = this.#pointers(at, argv);
     const envpAt = at;
-    this.#pointers(at, pointers);
+    this.#end = this.#pointers(at, pointers);
     return { argv: this.#memory.address + BigInt(argvAt), envp: this.#memory.address + BigInt(envpAt) };
+  }
+
+  /** Overwrites the strings of the activation that was laid out last, once nobody reads them any more. */
+  wipe(): void {
+    wipe(this.#memory.bytes.subarray(this.#sharedEnd, this.#end));
   }
 
   /** Gives the memory back. */
   close(): void {
+    this.wipe();
     freeAddress(this.#memory.address);
   }
 

@@ -70,7 +70,9 @@ export class Spawner {
   /** Starts it. @returns its pid, or an error number of posix_spawn(3), negated */
   start(program: Program): number {
     const pid =
-      this.#confinement === undefined ? this.#spawn(program) : this.#confine(program, this.#confinement.descriptor);
+      this.#confinement === undefined
+        ? this.#spawn(program)
+        : this.#confine(program, this.#confinement.descriptor);
     if (pid > 0) endBeforeServer(pid);
     return pid;
   }

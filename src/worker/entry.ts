@@ -1,3 +1,4 @@
+import { wipe } from '../contract/wipe.js';
 import type { WorkerTask } from '../pool/messages.js';
 import { buffersPassed } from '../process/memory-relief.js';
 import { run } from './run.js';
@@ -14,12 +15,14 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
     case 'run': {
       thread.lag?.touch();
       const answer = await run(task, thread);
+      wipe(task.body);
       buffersPassed(task.body.byteLength + (answer.result?.byteLength ?? 0) + answer.facts.logBytes);
       return answer;
     }
     case 'init': {
       const { init } = await inits();
       const answer = await init(task, thread);
+      wipe(task.body);
       buffersPassed(task.body.byteLength + answer.codeBytes);
       return answer;
     }

@@ -42,6 +42,7 @@ export class PosixSpawnEngine implements ExecEngine {
     const { exec, folder } = request.action;
     const strings = this.#block.pack(request);
     const pid = this.#spawner.start({ path: exec, folder, strings, descriptors: pipes.child });
+    this.#block.wipe();
     closeChildEnds(pipes);
     if (pid < 0) return fail(pipes, errnoName(-pid));
     const pidfd = this.#spawner.withDescriptors(

@@ -77,6 +77,7 @@ export class CloneEngine implements ExecEngine {
         resolve(this.#outcome(outcome, request, observer, pipes, fed));
       };
       const sent = this.#spares.send(template, id, message, settle) || template.send(id, message, settle);
+      this.#context.block.wipe();
       closeChildEnds(pipes);
       if (sent) return;
       closeOurs(pipes, fed);

@@ -1,4 +1,5 @@
 import type { Variable } from '../../../contract/environment.js';
+import { wipe } from '../../../contract/wipe.js';
 import { nativeMemory } from '../../libc.js';
 import type { Shape } from './shape.js';
 
@@ -47,6 +48,8 @@ export function readReply(bytes: Buffer): Reply {
 /** Lays messages out in native memory; one per thread, each valid until the next. */
 export class RequestBlock {
   readonly #memory = nativeMemory(CAPACITY_BYTES);
+  /** Of the strings of a run. */
+  #end = 0;
   #filesComparedMs = Number.NEGATIVE_INFINITY;
 
   constructor() {
@@ -94,8 +97,15 @@ export class RequestBlock {
     bytes.fill(0, roomAt, roomEnd - length);
     argument.copy(bytes, roomEnd);
     bytes[roomEnd + argument.length] = 0;
+    this.#end = roomEnd + argument.length + 1;
     const total = REQUEST_BYTES + shape.variablesRoom + argument.length + 1;
     return this.#finish(id, RUN | this.#withFiles(), argument.length + 1, length, total, descriptors);
+  }
+
+  /** Overwrites the strings of the run that was laid out last, once it has been sent. */
+  wipe(): void {
+    wipe(this.#memory.bytes.subarray(PAYLOAD_AT + REQUEST_BYTES, this.#end));
+    this.#end = 0;
   }
 
   /** A wish for a spare clone, which gets a socket of its own. */
