@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { elfFacts, readHead } from '../action/executable.js';
-import { CONFINE, type Confinement } from '../process/helper.js';
+import { CONFINE, type Confinement } from '../process/rights.js';
 
 /** What a compiler may print; it is an error text. */
 const LONGEST_OUTPUT_BYTES = 1024 * 1024;

@@ -5,7 +5,7 @@ import type { WorkerSettings } from '../pool/messages.js';
 import { slotOfMain, type WorkerPool } from '../pool/worker-pool.js';
 import { fileScopeOf } from '../process/acting-as.js';
 import type { AwakeClock } from '../process/awake-clock.js';
-import { type Confinement, confinementOf } from '../process/helper.js';
+import type { Confinement, Rights } from '../process/rights.js';
 import type { LoopLauncher } from './channel.js';
 import { plainLauncher } from './plain-channel.js';
 import { LoopRunner } from './runner.js';
@@ -19,9 +19,8 @@ export async function createLoopRunner(
 ): Promise<LoopRunner> {
   const { engine } = await pool.hello();
   const { rights } = settings;
-  const confinement = rights && (await confinementOf(rights));
   const { launch, sinkFor, close } =
-    engine === 'child_process' ? plain(settings, confinement) : await native(pool);
+    engine === 'child_process' ? plain(settings, await confinementFor(rights)) : await native(pool);
   const scope = await fileScopeOf(rights?.user);
   const [out, err] = settings.logs;
   const shared = new Int32Array(settings.shared.logs);
@@ -44,6 +43,11 @@ export async function createLoopRunner(
     waitForAcknowledgement: (process.env.OW_WAIT_FOR_ACK ?? '') !== '',
     logsInitErrors: (process.env.OW_LOG_INIT_ERROR ?? '') !== '',
   });
+}
+
+/** Imported only where anything differs from the server's own rights. */
+async function confinementFor(rights: Rights | undefined): Promise<Confinement | undefined> {
+  return rights && (await import('../process/helper.js')).confinementOf(rights);
 }
 
 interface Means {

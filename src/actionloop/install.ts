@@ -14,7 +14,7 @@ import { failureOf } from '../action/refusals.js';
 import { Staging } from '../action/staging.js';
 import type { Failure } from '../errors/table.js';
 import type { FileScope } from '../process/acting-as.js';
-import type { Confinement } from '../process/helper.js';
+import type { Confinement } from '../process/rights.js';
 import { type Compilation, compile, isProgram } from './compiler.js';
 import { unpackTarball } from './tarball.js';
 

@@ -6,10 +6,10 @@ import type { LoopImage } from '../pool/messages.js';
 import { type SpawnRequest, spawnConfined } from '../process/confined-spawn.js';
 import { hasKnownFormat } from '../process/engines/child-process.js';
 import type { ProcessExit } from '../process/engines/engine.js';
-import type { Confinement } from '../process/helper.js';
 import { endBeforeServer } from '../process/oom-preference.js';
 import { awaitedElsewhere } from '../process/orphans.js';
 import { withoutPrecedence } from '../process/precedence.js';
+import type { Confinement } from '../process/rights.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
 
 /**

@@ -21,7 +21,12 @@ const ASK = -1;
  */
 export async function fileScopeOf(user: ActionUser | undefined): Promise<FileScope> {
   if (user === undefined) return asServer;
-  const { setfsgid, setfsuid, setThreadGroups } = await import('./libc.js');
+  const { setfsgid, setfsuid, setThreadGroups } = await import('./libc.js').catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`actions can't be another user where the C library can't be called: ${reason}`, {
+      cause,
+    });
+  });
   const { uid, gid, groups } = user;
   const own = { uid: setfsuid(ASK), gid: setfsgid(ASK), groups: process.getgroups?.() ?? [] };
   let depth = 0;

@@ -1,7 +1,7 @@
 import { type ChildProcess, type SpawnOptions, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { CONFINE, type Confinement, REFUSAL_BYTES, refusalIn } from './helper.js';
+import { CONFINE, type Confinement, REFUSAL_BYTES, refusalIn } from './rights.js';
 
 /** What is started, as child_process takes it. */
 export interface SpawnRequest {

@@ -2,25 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { getSystemErrorName } from 'node:util';
 import { STUB_CODE } from './engines/forkserver/stub-code.js';
-import { type Rights, rightsText } from './rights.js';
-
-/** The first argument by which the helper takes rights away from itself and executes a program (stub/helper.c). */
-export const CONFINE = 'confine';
-/** What it writes where it can't: an error number. */
-export const REFUSAL_BYTES = 4;
-
-/** A program that takes rights away from itself and then executes another. */
-export interface Confinement {
-  /** The helper. */
-  readonly descriptor: number;
-  /** A path to it that works in this process and in those it is about to start. */
-  readonly path: string;
-  /** What it is told to take away. */
-  readonly text: string;
-  readonly rights: Rights;
-}
+import { CONFINE, type Confinement, type Rights, refusalIn, rightsText } from './rights.js';
 
 /**
  * Prepares what actions are started with where their rights are not the server's own, and tries it.
@@ -45,11 +28,6 @@ export async function confinementOf(rights: Rights): Promise<Confinement> {
   if (reason !== undefined)
     throw new Error(`no process can be started with the rights that are set for actions: ${reason}`);
   return confinement;
-}
-
-/** The error that the helper tells, as `ENOENT`. */
-export function refusalIn(told: Buffer): string {
-  return getSystemErrorName(-told.readUInt32LE(0));
 }
 
 /** A descriptor of the helper, closed on exec; it stays open as long as this process. */

@@ -1,3 +1,5 @@
+import { getSystemErrorName } from 'node:util';
+
 /** Who a process runs as. */
 export interface ActionUser {
   readonly uid: number;
@@ -34,4 +36,25 @@ export function rightsText(rights: Rights | undefined): string {
     ...[noNewPrivileges ? 1 : 0, limits.length],
     ...limits.flatMap(({ resource, soft, hard }) => [resource, soft, hard]),
   ].join(' ');
+}
+
+/** The first argument by which the helper takes rights away from itself and executes a program (stub/helper.c). */
+export const CONFINE = 'confine';
+/** What it writes where it can't: an error number. */
+export const REFUSAL_BYTES = 4;
+
+/** A program that takes rights away from itself and then executes another. */
+export interface Confinement {
+  /** The helper. */
+  readonly descriptor: number;
+  /** A path to it that works in this process and in those it is about to start. */
+  readonly path: string;
+  /** What it is told to take away. */
+  readonly text: string;
+  readonly rights: Rights;
+}
+
+/** The error that the helper tells, as `ENOENT`. */
+export function refusalIn(told: Buffer): string {
+  return getSystemErrorName(-told.readUInt32LE(0));
 }

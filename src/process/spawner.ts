@@ -1,9 +1,8 @@
 import { constants } from 'node:os';
-import { CONFINE, type Confinement, REFUSAL_BYTES } from './helper.js';
 import { close, errno, kill, O_CLOEXEC, pipe2, poll, read, spawn, wait4 } from './libc.js';
 import { endBeforeServer } from './oom-preference.js';
 import type { LoweredLimit } from './open-files.js';
-import type { ActionUser } from './rights.js';
+import { type ActionUser, CONFINE, type Confinement, REFUSAL_BYTES } from './rights.js';
 import { SpawnAttributes } from './spawn-attributes.js';
 import { type PackedStrings, SpawnBlock } from './spawn-block.js';
 

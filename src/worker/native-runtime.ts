@@ -7,12 +7,12 @@ import type { ForkserverEngine, ForkserverOptions } from '../process/engines/for
 import type { Built, Plan } from '../process/engines/forkserver/set-up/build.js';
 import { StatsWriter } from '../process/engines/forkserver/stats.js';
 import { PosixSpawnEngine } from '../process/engines/posix-spawn.js';
-import type { Confinement } from '../process/helper.js';
 import type { Ledger } from '../process/ledger.js';
 import { killGroup } from '../process/leftovers.js';
 import { close, pidfdOpen } from '../process/libc.js';
 import { LoopChild, type LoopProgram } from '../process/loop-child.js';
 import { Reactor } from '../process/reactor.js';
+import type { Confinement } from '../process/rights.js';
 import { Spawner } from '../process/spawner.js';
 import { DeferredForkserver } from './deferred-forkserver.js';
 import { loweredLimitOf } from './lowered-limit.js';

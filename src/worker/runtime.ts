@@ -7,11 +7,11 @@ import { type FileScope, fileScopeOf } from '../process/acting-as.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import type { ExecEngine } from '../process/engines/engine.js';
 import type { Built, Plan } from '../process/engines/forkserver/set-up/build.js';
-import { type Confinement, confinementOf } from '../process/helper.js';
 import { denyInspection } from '../process/inspection.js';
 import { Ledger } from '../process/ledger.js';
 import type { LoopChild, LoopProgram } from '../process/loop-child.js';
 import { giveBack } from '../process/precedence.js';
+import type { Confinement } from '../process/rights.js';
 import { type ActionOf, actionCache } from './action-cache.js';
 import type { ActivationLimits, LogStreams } from './activation.js';
 import type { Confined } from './native-runtime.js';
@@ -57,7 +57,8 @@ export async function createRuntime(): Promise<WorkerRuntime> {
   const ledger = new Ledger(settings.shared.ledgers, threadId);
   const { rights } = settings;
   const confined = {
-    confinement: rights && (await confinementOf(rights)),
+    // Imported only where they differ from the server's own.
+    confinement: rights && (await (await import('../process/helper.js')).confinementOf(rights)),
     scope: await fileScopeOf(rights?.user),
   };
   const choice = await chooseEngines(settings, ledger, confined);

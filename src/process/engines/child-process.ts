@@ -2,9 +2,9 @@ import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { elfFacts, interpreterOf, readHead } from '../../action/executable.js';
 import { type SpawnRequest, spawnConfined } from '../confined-spawn.js';
-import type { Confinement } from '../helper.js';
 import { type Ledger, PID } from '../ledger.js';
 import { endBeforeServer } from '../oom-preference.js';
+import type { Confinement } from '../rights.js';
 import {
   type ActionImage,
   argumentFits,

@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
-import type { Confinement } from '../helper.js';
 import type { Ledger } from '../ledger.js';
 import { close, errno, errnoName, kill, pidfdOpen, wait4 } from '../libc.js';
 import { NativeProcess } from '../native-process.js';
 import type { LoweredLimit } from '../open-files.js';
 import { type ActivationPipes, closeChildEnds, openPipes } from '../pipes.js';
 import type { Reactor } from '../reactor.js';
+import type { Confinement } from '../rights.js';
 import type { SpawnBlock } from '../spawn-block.js';
 import { lacksDescriptors, Spawner } from '../spawner.js';
 import type { ActionImage, ExecEngine, ProcessObserver, StartOutcome, StartRequest } from './engine.js';
