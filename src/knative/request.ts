@@ -21,7 +21,10 @@ export interface KnativeInit {
 }
 
 type Members = readonly Member[];
-const EMPTY_OBJECT = Buffer.from('{}');
+/** Of its own each time: whoever runs it overwrites it. */
+function emptyObject(): Buffer {
+  return Buffer.from('{}');
+}
 
 /**
  * Reads a request at `/` (C-KN-03 to C-KN-16): the translation in front of sections 2 and 3.
@@ -60,7 +63,7 @@ function membersOf(bytes: Uint8Array): { text: Buffer; members: Members } | Fail
     case 'empty':
     case 'malformed':
     case 'null':
-      return { text: EMPTY_OBJECT, members: [] };
+      return { text: emptyObject(), members: [] };
     case 'object':
       return { text: body.text, members: body.members };
     default:
@@ -129,10 +132,10 @@ function readArgument(
   context: KnativeContext,
 ): Buffer | Failure {
   const kind = value === undefined ? 'object' : kindAt(text, value.value.start);
-  const asText = value === undefined ? EMPTY_OBJECT : withoutLineBreaks(text, value.value);
+  const asText = value === undefined ? emptyObject() : withoutLineBreaks(text, value.value);
   if (kind === 'array' && !(withRequest && context.raw)) return asText;
   if (kind !== 'object' && kind !== 'array' && kind !== 'string') return { code: 'run_bad_arguments' };
-  if (!withRequest) return kind === 'string' ? EMPTY_OBJECT : asText;
+  if (!withRequest) return kind === 'string' ? emptyObject() : asText;
   const about = requestMembers(context);
   if (context.raw) {
     const body =
@@ -171,5 +174,5 @@ function objectOf(text: Buffer, members: Members): Buffer {
       withoutLineBreaks(text, value),
     );
   }
-  return parts.length === 0 ? EMPTY_OBJECT : Buffer.concat([...parts, Buffer.from('}')]);
+  return parts.length === 0 ? emptyObject() : Buffer.concat([...parts, Buffer.from('}')]);
 }
