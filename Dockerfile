@@ -19,7 +19,8 @@ LABEL org.opencontainers.image.title="Hyperskeleton" \
       org.opencontainers.image.description="Runs any executable as an Apache OpenWhisk action" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV LANG=C.UTF-8 \
-    HYPERSKELETON_ACTION_ROOT=/action
+    HYPERSKELETON_ACTION_ROOT=/action \
+    HYPERSKELETON_HOST=::
 # Any user may run it, and install an action.
 RUN groupadd --gid 1001 action && useradd --uid 1001 --gid 1001 --no-create-home action \
   && install -d -o action -g action -m 0777 /action \

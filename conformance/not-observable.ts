@@ -4,6 +4,7 @@
  */
 export const NOT_OBSERVABLE: Readonly<Record<string, string>> = {
   'C-AL-22': 'the flags of a command line: --start leads to a server, not to the command itself',
+  'C-AL-23': 'an extension that a platform never sees; its tests are test/actionloop/misbehaving.test.ts',
   'C-PLAT-01': 'how a container is started; its port is what {port} is filled in for',
   'C-PLAT-06': 'the platform ends a container that is late; what a dropped client does is C-SRV-12',
 };

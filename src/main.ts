@@ -36,7 +36,7 @@ async function main(given: readonly string[]): Promise<number | undefined> {
   }
   const named = argv[0] !== undefined && !argv[0].startsWith('-');
   const [name, rest] = named ? [argv[0] as string, argv.slice(1)] : ['serve', argv];
-  const command = COMMANDS[name];
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   return command === undefined ? complain([`there is no command ${name}`]) : (await command())(rest);
 }
 

@@ -1,12 +1,12 @@
 /*
  * A program without a C library, in two parts.
  *
- * As `launch RIGHTS PATH …` it executes PATH with the arguments that follow (PATH is argv[0]), its own environment and the
+ * As `lMS RIGHTS PATH …` it executes PATH with the arguments that follow (PATH is argv[0]), its own environment and the
  * given rights, stopped for its parent by ptrace(2) at the first instruction. It dies with the thread that started it,
- * and after a second, whatever becomes of it: the parent waits for it.
+ * and after MS milliseconds, whatever becomes of it: the parent waits for it.
  *
- * With `confine RIGHTS DESCRIPTOR PATH …` as its arguments it executes PATH in the same way without stopping. Where that fails it writes the
- * error number to the descriptor, which is closed otherwise.
+ * With `confine RIGHTS DESCRIPTOR PATH …` as its arguments it executes PATH in the same way without stopping.
+ * Where that fails it writes the error number to the descriptor, which is closed otherwise.
  *
  * RIGHTS are numbers: user, group, how many further groups and which; whether it may gain privileges no more; how many
  * limits, and of each its number, soft and hard. No user stands as -1, modulo 2^64. An empty text changes nothing.
@@ -28,7 +28,6 @@
 #define F_GETFD 1
 #define SIG_BLOCK 0
 #define FIRST_UNWANTED 4
-#define SECONDS 1
 #define EXIT_STATUS 42
 #define PTRACE_REFUSED 128
 #define CONFINE_REFUSED 127
@@ -161,7 +160,9 @@ static __attribute__((noreturn)) void confine(char **argv, char **environment) {
 }
 
 static __attribute__((noreturn)) void launch(char **argv, char **environment) {
-  u64 timer[4] = {0, 0, SECONDS, 0};
+  u64 ms = 0;
+  for (char *digit = argv[0] + 1; *digit != 0; digit++) ms = 10 * ms + (u64)(*digit - '0');
+  u64 timer[4] = {0, 0, ms / 1000, ms % 1000 * 1000};
   long error = take_rights(argv[1]);
   if (error != 0) call(NR_EXIT_GROUP, -error, 0, 0, 0, 0);
   /* Another user takes it away. */

@@ -5,16 +5,28 @@ import { kindAt } from '../contract/json-text.js';
 export const NOT_OK = 'The action did not initialize properly.';
 export const EXITED_ABRUPTLY = 'Command exited abruptly during initialization.';
 
+/** What a process says when it is ready. */
+export interface Acknowledgement {
+  /** Whether its lines are to be numbered, in both directions (C-AL-23). */
+  readonly numbered: boolean;
+}
+
 /**
  * Reads the line that an action writes on descriptor 3 when it is ready (C-AL-10).
  *
- * @returns undefined where it says `"ok": true`; else why the start has failed
+ * @returns what it says with `"ok": true`; else why the start has failed
  */
-export function problemOfAcknowledgement(line: Buffer): string | undefined {
+export function readAcknowledgement(line: Buffer): Acknowledgement | string {
   const body = readBody(line);
   if (body.kind === 'malformed') return `the acknowledgement is not valid JSON: ${body.reason}`;
   if (body.kind !== 'object') return NOT_OK;
-  const ok = lastMember(body.members, 'ok');
-  if (ok === undefined || kindAt(body.text, ok.value.start) !== 'boolean') return NOT_OK;
-  return body.text[ok.value.start] === 0x74 ? undefined : NOT_OK;
+  const isTrue = (name: string): boolean => {
+    const member = lastMember(body.members, name);
+    return (
+      member !== undefined &&
+      kindAt(body.text, member.value.start) === 'boolean' &&
+      body.text[member.value.start] === 0x74
+    );
+  };
+  return isTrue('ok') ? { numbered: isTrue('numbered') } : NOT_OK;
 }

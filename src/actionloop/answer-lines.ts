@@ -43,9 +43,9 @@ export class AnswerLines {
     return line;
   }
 
-  /** What has come of a line that is not finished. */
-  get unfinishedBytes(): number {
-    return this.#held.length;
+  /** What has come of a line that is not finished; valid until the next call. */
+  get unfinished(): Buffer {
+    return this.#held.bytes();
   }
 
   #hold(bytes: Buffer, breakBytes: 0 | 1): boolean {

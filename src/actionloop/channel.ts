@@ -6,15 +6,28 @@ export interface LoopChannel {
   readonly pid: number;
   /** Resolves once it has ended, and everything it wrote before has been handed on. */
   readonly exited: Promise<ProcessExit>;
-  /** Of what it was given, how many bytes it had not read when it ended; 0 where nobody knows. */
+  /**
+   * How many turns of the event loop pass until everything is handed on that it has written until now; 0 if
+   * {@link readNow} does that.
+   */
+  readonly turnsToRead: number;
+  /** Of what it was given, how many bytes are known not to have been read, also when it has ended. */
   readonly unreadBytes: number;
   /** Hands bytes to its stdin, now or when it reads. They stay the channel's. */
   write(bytes: Buffer): void;
-  /** Hands on at once what it has written until now. */
+  /** Hands on at once what it has written until now, as far as it can be read without an event. */
   readNow(): void;
+  /** Whether the system shows what it waits for. */
+  readonly showsWaits: boolean;
+  /**
+   * Whether it waits for its next line at this moment.
+   *
+   * @param search whether to look at all of its threads and of its descendants'
+   */
+  waits(search: boolean): boolean;
   /** Ends its stdin: the usual way to ask it to end. */
   endInput(): void;
-  /** Sends a signal to its process group; no effect once it has ended. */
+  /** Sends a signal to it and to its process group; no effect once it has ended. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void;
 }
 

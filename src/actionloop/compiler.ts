@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { elfFacts, readHead } from '../action/executable.js';
+import { environmentObject, variableOf } from '../process/environment-object.js';
 import { CONFINE, type Confinement } from '../process/rights.js';
 
 /** What a compiler may print; it is an error text. */
@@ -33,12 +34,7 @@ export function isProgram(path: string): boolean {
  */
 export function compile(compilation: Compilation): Promise<string | undefined> {
   const { compiler, main, sourceFolder, binFolder, environment, timeoutMs, confinement } = compilation;
-  const env: Record<string, string> = { PATH: process.env.PATH ?? '' };
-  for (const entry of environment) {
-    const text = entry.toString('utf8');
-    const equals = text.indexOf('=');
-    env[text.slice(0, equals)] = text.slice(equals + 1);
-  }
+  const env = environmentObject([['PATH', process.env.PATH ?? ''], ...environment.map(variableOf)]);
   const options = {
     env,
     timeout: timeoutMs,

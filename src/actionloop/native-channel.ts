@@ -4,12 +4,14 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:wor
 import type { LoopCommand, LoopStarted } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { ProcessExit } from '../process/engines/engine.js';
-import { close, errno, read, unreadIn, write } from '../process/libc.js';
+import { close, errno, pread, read, unreadIn, write } from '../process/libc.js';
 import { READABLE, type Reactor, type Watch, WRITABLE } from '../process/reactor.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
+import { type ReadAgain, StdinWait } from './stdin-wait.js';
 
 const CHUNK_BYTES = 64 * 1024;
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+const readAgain: ReadAgain = (fd, into) => pread(fd, into, into.length, 0);
 
 /**
  * Starts processes in worker threads, which own them, and talks to them from this thread: the request is here
@@ -40,11 +42,13 @@ export function nativeLauncher(pool: WorkerPool, reactor: Reactor): LoopLauncher
 class NativeChannel implements LoopChannel {
   readonly pid: number;
   readonly exited: Promise<ProcessExit>;
-  unreadBytes = 0;
+  readonly turnsToRead = 0;
   readonly #reactor: Reactor;
   readonly #port: MessagePort;
   readonly #answered: (chunk: Buffer) => void;
   readonly #waiting: Buffer[] = [];
+  readonly #stdinWait: StdinWait;
+  #unreadAtEnd = 0;
   #stdin: number;
   #answers: number;
   #writable: Watch | undefined;
@@ -64,6 +68,7 @@ class NativeChannel implements LoopChannel {
     this.#port = port;
     this.#reactor = reactor;
     this.#answered = answered;
+    this.#stdinWait = new StdinWait(pid, readAgain);
     this.#readable = reactor.add(answers, READABLE, () => this.#readOnce());
     this.exited = exited
       // A worker that died has had its processes killed: how this one ended nobody knows.
@@ -72,6 +77,18 @@ class NativeChannel implements LoopChannel {
         this.#finish();
         return exit;
       });
+  }
+
+  get unreadBytes(): number {
+    return this.#stdin < 0 ? this.#unreadAtEnd : this.#unsentBytes() + unreadIn(this.#stdin);
+  }
+
+  get showsWaits(): boolean {
+    return this.#stdinWait.visible;
+  }
+
+  waits(search: boolean): boolean {
+    return this.#stdinWait.waits(search);
   }
 
   write(bytes: Buffer): void {
@@ -102,7 +119,8 @@ class NativeChannel implements LoopChannel {
           this.#writable ??= this.#reactor.add(this.#stdin, WRITABLE, () => this.#flush());
           return;
         }
-        // Nobody reads any more: the exit tells what becomes of what waits.
+        // Its stdin is closed, so that it can't read what it is given: at its end another process gets that.
+        this.kill('SIGKILL');
         break;
       }
       if (written < bytes.length) this.#waiting[0] = bytes.subarray(written);
@@ -128,10 +146,15 @@ class NativeChannel implements LoopChannel {
   #finish(): void {
     this.readNow();
     this.#closeAnswers();
-    const unsent = this.#waiting.splice(0).reduce((sum, { length }) => sum + length, 0);
-    this.unreadBytes = unsent + (this.#stdin < 0 ? 0 : unreadIn(this.#stdin));
+    this.#unreadAtEnd = this.#stdin < 0 ? this.#unsentBytes() : this.unreadBytes;
+    this.#waiting.length = 0;
     this.#closeInput();
+    this.#stdinWait.close();
     this.#port.close();
+  }
+
+  #unsentBytes(): number {
+    return this.#waiting.reduce((sum, { length }) => sum + length, 0);
   }
 
   #closeAnswers(): void {

@@ -1,16 +1,21 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import type { LoopImage } from '../pool/messages.js';
 import { type SpawnRequest, spawnConfined } from '../process/confined-spawn.js';
 import { hasKnownFormat } from '../process/engines/child-process.js';
 import type { ProcessExit } from '../process/engines/engine.js';
+import { environmentObject, variableOf } from '../process/environment-object.js';
 import { endBeforeServer } from '../process/oom-preference.js';
 import { awaitedElsewhere } from '../process/orphans.js';
 import { withoutPrecedence } from '../process/precedence.js';
 import type { Confinement } from '../process/rights.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
+import { type ReadAgain, StdinWait } from './stdin-wait.js';
+
+const readAgain: ReadAgain = (fd, into) => readSync(fd, into, 0, into.length, 0);
 
 /**
  * Starts processes with Node's own child_process, where the foreign function interface can't be loaded. What
@@ -40,22 +45,27 @@ export function plainLauncher(
 class PlainChannel implements LoopChannel {
   readonly pid: number;
   readonly exited: Promise<ProcessExit>;
-  readonly unreadBytes = 0;
+  /** What is in the socket is read by the event loop: by the end of the turn after this one. */
+  readonly turnsToRead = 2;
   readonly #child: ChildProcess;
   readonly #input: Writable;
   readonly #answers: Readable;
-  readonly #answered: (chunk: Buffer) => void;
+  readonly #stdinWait: StdinWait;
 
   constructor(child: ChildProcess, pid: number, answered: (chunk: Buffer) => void) {
     this.pid = pid;
     this.#child = child;
-    this.#answered = answered;
+    this.#stdinWait = new StdinWait(pid, readAgain);
     this.#input = child.stdin as Writable;
     this.#answers = child.stdio[3] as Readable;
     child.on('error', () => {
       // A signal that could not be sent; the exit itself is reported by 'exit'.
     });
-    this.#input.on('error', () => this.#input.destroy());
+    this.#input.on('error', () => {
+      this.#input.destroy();
+      // Its stdin is closed, so that it can't read what it is given.
+      this.kill('SIGKILL');
+    });
     this.#answers.on('error', () => this.#answers.destroy());
     this.#answers.on('data', answered);
     this.exited = this.#exit();
@@ -65,10 +75,21 @@ class PlainChannel implements LoopChannel {
     if (!this.#input.destroyed) this.#input.write(bytes);
   }
 
+  /** A socket's unread bytes can't be asked for here: only what the kernel has not taken yet is known. */
+  get unreadBytes(): number {
+    return this.#input.destroyed ? 0 : this.#input.writableLength;
+  }
+
   readNow(): void {
-    for (let bytes = this.#answers.read(); bytes !== null; bytes = this.#answers.read()) {
-      this.#answered(bytes as Buffer);
-    }
+    // The stream flows: there is nothing to read before the event loop has done it.
+  }
+
+  get showsWaits(): boolean {
+    return this.#stdinWait.visible;
+  }
+
+  waits(search: boolean): boolean {
+    return this.#stdinWait.waits(search);
   }
 
   endInput(): void {
@@ -77,11 +98,9 @@ class PlainChannel implements LoopChannel {
 
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    try {
-      process.kill(-this.pid, signal);
-    } catch {
-      // It exited in this moment.
-    }
+    const sent = sendSignal(-this.pid, signal);
+    // A process may have left its group, which is none any more then.
+    if (!sent || signal === 'SIGKILL') sendSignal(this.pid, signal);
   }
 
   async #exit(): Promise<ProcessExit> {
@@ -96,7 +115,17 @@ class PlainChannel implements LoopChannel {
     await Promise.race([this.#answers.readableEnded || once(this.#answers, 'close'), quiet()]);
     this.#answers.destroy();
     this.#input.destroy();
+    this.#stdinWait.close();
     return signal === null ? { status: status ?? 0 } : { signal: constants.signals[signal] };
+  }
+}
+
+/** @returns false if there is no such process or group any more */
+function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
   }
 }
 
@@ -107,10 +136,8 @@ function quiet(): Promise<void> {
 }
 
 function variablesOf(block: Uint8Array): Record<string, string> {
-  const variables: Record<string, string> = {};
-  for (const entry of Buffer.from(block).toString('utf8').split('\0')) {
-    const equals = entry.indexOf('=');
-    if (equals > 0) variables[entry.slice(0, equals)] = entry.slice(equals + 1);
-  }
-  return variables;
+  const entries = Buffer.from(block).toString('utf8').split('\0');
+  return environmentObject(
+    entries.filter((entry) => entry.indexOf('=') > 0).map((entry) => variableOf(Buffer.from(entry))),
+  );
 }

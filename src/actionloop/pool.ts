@@ -1,8 +1,10 @@
 import type { LoopGauges } from '../metrics/gauges.js';
 import type { LoopImage } from '../pool/messages.js';
 import type { LoopLauncher } from './channel.js';
-import { LoopMember, type MemberLimits, type Turn } from './member.js';
-import { type StartLimits, startMember } from './start.js';
+import { LoopMember, type MemberLimits, type Retirement } from './member.js';
+import type { Trust } from './readiness.js';
+import { type StartLimits, startMember, within } from './start.js';
+import type { Turn } from './turns.js';
 
 /** How many processes there may be, and what each may do. */
 export interface LoopPoolLimits extends MemberLimits, StartLimits {
@@ -14,6 +16,9 @@ export interface LoopPoolLimits extends MemberLimits, StartLimits {
 const TRIES = 3;
 /** After a start that failed while other processes serve, so long no further one is tried. */
 const RETRY_MS = 1000;
+/** At the end of the server a process has so long from SIGTERM to SIGKILL, and so long to end after that. */
+const STOP_MS = 500;
+const KILLED_MS = 250;
 
 /**
  * The processes of an ActionLoop action: one at first, more while activations wait, fewer when they have
@@ -28,9 +33,11 @@ export class LoopPool {
   /** All that live, also those that are on their way out. */
   readonly #living = new Set<LoopMember>();
   readonly #queue = new Set<Turn>();
+  readonly #trusts = new WeakMap<LoopImage, Trust>();
   #starting = 0;
   #triedInVainMs = Number.NEGATIVE_INFINITY;
   #shrinking = false;
+  #serving = false;
   #killed = false;
   #started = 0;
   #lost = 0;
@@ -55,20 +62,20 @@ export class LoopPool {
 
   /** Gives an activation to a process that is free, or to the next that will be. */
   submit(turn: Turn): void {
-    const member = this.#queue.size === 0 ? this.#freeMember() : undefined;
-    if (member !== undefined) {
-      member.give(turn);
-      return;
-    }
+    if (this.#queue.size === 0 && this.#give(turn)) return;
     this.#queue.add(turn);
     this.#grow();
   }
 
-  /** Takes an activation back whose time is up: out of the queue, or with the process that has it. */
+  /**
+   * Takes an activation back whose time is up: out of the queue, or with the process that has it, or that should have
+   * taken it.
+   */
   takeBack(turn: Turn): void {
     turn.expired = true;
     if (this.#queue.delete(turn)) {
       turn.settle({ kind: 'taken-back' });
+      for (const member of this.#members) if (member.isAwaited) member.condemn();
       return;
     }
     for (const member of this.#living) if (member.has(turn)) member.condemn();
@@ -105,26 +112,34 @@ export class LoopPool {
     for (const member of this.#living) member.kill();
   }
 
-  /** Ends every process. */
+  /** Ends every process. It takes no longer than a moment, whatever they do: one that can't be ended is left behind. */
   async stop(): Promise<void> {
     this.image = undefined;
-    const living = [...this.#living];
-    for (const member of living) member.leave();
-    await Promise.all(living.map(({ gone }) => gone));
+    const { clock, graceMs } = this.#limits;
+    const gone = Promise.all([...this.#living].map((member) => member.gone));
+    if (!this.#killed) {
+      for (const member of this.#living) member.leave();
+      await within(clock, Math.min(graceMs, STOP_MS), gone);
+    }
+    for (const member of this.#living) member.kill();
+    await within(clock, KILLED_MS, gone);
   }
 
-  #freeMember(): LoopMember | undefined {
-    for (const member of this.#members) if (member.free) return member;
-    return undefined;
+  /** @returns false if no process can take it now */
+  #give(turn: Turn): boolean {
+    for (const member of this.#members) if (member.ready() && member.give(turn)) return true;
+    return false;
   }
 
   #serveQueue(): void {
+    // A process that turns out to be unfit asks for this from within, while its turn is still in the queue.
+    if (this.#serving) return;
+    this.#serving = true;
     for (const turn of this.#queue) {
-      const member = this.#freeMember();
-      if (member === undefined) break;
+      if (!this.#give(turn)) break;
       this.#queue.delete(turn);
-      member.give(turn);
     }
+    this.#serving = false;
     this.#grow();
   }
 
@@ -158,16 +173,18 @@ export class LoopPool {
   }
 
   async #start(image: LoopImage): Promise<LoopMember | string> {
-    const member = new LoopMember(image, this.#limits, {
+    const trust = this.#trusts.get(image) ?? { misbehaved: false };
+    this.#trusts.set(image, trust);
+    const member = new LoopMember(image, trust, this.#limits, {
       available: () => this.#serveQueue(),
       extraLine: (line) => {
         this.#extraLines++;
         this.#extraLine(line);
       },
-      unread: (turns) => this.#queueAgain(turns),
-      ended: (expected, proven) => this.#onEnded(member, expected, proven),
+      retired: (end) => this.#onRetired(member, end),
     });
     this.#living.add(member);
+    void member.gone.then(() => this.#living.delete(member));
     const problem = await startMember(member, this.#launch, this.#limits);
     if (problem === undefined) {
       this.#started++;
@@ -177,19 +194,26 @@ export class LoopPool {
     return problem;
   }
 
-  #onEnded(member: LoopMember, expected: boolean, proven: boolean): void {
-    this.#living.delete(member);
+  #onRetired(member: LoopMember, { lost, proven, unread }: Retirement): void {
     const served = this.#members.delete(member);
-    if (!expected && served) this.#lost++;
-    // The next activation shall find a warm process; one that never answered anything is not tried for nothing.
+    if (lost && served) this.#lost++;
     const { image } = this;
-    if (served && proven && image !== undefined && !this.#killed && this.#members.size + this.#starting === 0)
-      void this.#add(image);
+    const isLast = served && this.#members.size + this.#starting === 0;
+    // One that ends before it can have an activation would be started for it again and again.
+    const [next] = this.#queue;
+    if (!proven) this.#triedInVainMs = performance.now();
+    if (!proven && isLast && unread.length === 0 && next !== undefined) {
+      this.#queue.delete(next);
+      this.#queueAgain([next]);
+    } else this.#queueAgain(unread);
+    // The next activation shall find a warm process; one that never answered anything is not tried for nothing.
+    if (isLast && proven && image !== undefined && !this.#killed) void this.#add(image);
     else this.#serveQueue();
   }
 
   /** First in the queue, as they were before; whoever has had too many processes end on it is told so. */
   #queueAgain(turns: readonly Turn[]): void {
+    if (turns.length === 0) return;
     const waiting = [...this.#queue];
     this.#queue.clear();
     for (const turn of turns) {

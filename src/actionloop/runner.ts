@@ -14,9 +14,9 @@ import type { Received } from '../server/receive.js';
 import type { Runner } from '../server/runner.js';
 import type { TimeLimit } from '../server/time-limit.js';
 import type { LoopLauncher } from './channel.js';
-import type { Turn, TurnEnd } from './member.js';
 import { LoopPool } from './pool.js';
 import { lineOf } from './run-line.js';
+import type { Turn, TurnEnd } from './turns.js';
 
 /** What the protocol is set up with. */
 export interface LoopRunnerParts {
@@ -191,7 +191,11 @@ export class LoopRunner implements Runner {
 
   #tellExtraLine(line: Buffer): void {
     const shown = line.subarray(0, SHOWN_BYTES).toString('utf8').trimEnd();
-    this.#log('stderr', `error: the action wrote a line that answers no request: ${shown}\n`);
+    this.#log(
+      'stderr',
+      `error: the action wrote a line that answers no request: ${shown}\n` +
+        'error: its process was ended, for its next line could be taken for the answer to another request.\n',
+    );
   }
 
   #removeLater({ folder }: LoopImage): void {

@@ -1,6 +1,6 @@
 import { MESSAGE_EXITED } from '../contract/messages.js';
 import type { AwakeClock } from '../process/awake-clock.js';
-import { EXITED_ABRUPTLY, problemOfAcknowledgement } from './acknowledgement.js';
+import { EXITED_ABRUPTLY, readAcknowledgement } from './acknowledgement.js';
 import type { LoopLauncher } from './channel.js';
 import type { LoopMember } from './member.js';
 
@@ -35,7 +35,8 @@ export async function startMember(
     ? await problemOfStart(acknowledged, member, limits)
     : await problemOfLife(member, limits);
   if (problem !== undefined) member.condemn();
-  return problem;
+  // It may have written something beyond its acknowledgement.
+  return problem ?? (member.failed ? MESSAGE_EXITED : undefined);
 }
 
 async function problemOfStart(
@@ -46,14 +47,19 @@ async function problemOfStart(
   const exited = member.gone.then(() => 'exited' as const);
   const outcome = await within(clock, initTimeoutMs, Promise.race([acknowledged, exited]));
   if (outcome === 'late') return `there was no acknowledgement within ${initTimeoutMs} milliseconds`;
-  return outcome === 'exited' ? EXITED_ABRUPTLY : problemOfAcknowledgement(outcome);
+  if (outcome === 'exited') return EXITED_ABRUPTLY;
+  const acknowledgement = readAcknowledgement(outcome);
+  if (typeof acknowledgement === 'string') return acknowledgement;
+  if (acknowledgement.numbered) member.numberLines();
+  return undefined;
 }
 
 async function problemOfLife(member: LoopMember, { clock }: StartLimits): Promise<string | undefined> {
   return (await within(clock, PROVING_MS, member.gone)) === 'late' ? undefined : MESSAGE_EXITED;
 }
 
-async function within<T>(clock: AwakeClock, ms: number, event: Promise<T>): Promise<T | 'late'> {
+/** @returns what the event brings, or `late` if it has not come within that time */
+export async function within<T>(clock: AwakeClock, ms: number, event: Promise<T>): Promise<T | 'late'> {
   let tellLate: (late: 'late') => void = () => {};
   const late = new Promise<'late'>((resolve) => {
     tellLate = resolve;

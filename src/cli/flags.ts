@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Config, type Flags, loadConfig } from '../config/load.js';
-import { SETTINGS } from '../config/settings.js';
+import { SETTINGS, type Setting } from '../config/settings.js';
 
 /** The status of a command line that can't be understood. */
 export const USAGE_STATUS = 2;
@@ -23,7 +23,10 @@ export interface CommandLine {
  */
 export function readCommandLine(argv: readonly string[], own: OwnOptions): CommandLine | number {
   const settings = Object.fromEntries(
-    Object.values(SETTINGS).map(({ flag }) => [flag, { type: 'string' as const }]),
+    Object.values(SETTINGS).map(({ flag, kind }) => [
+      flag,
+      { type: 'string' as const, multiple: isList(kind) },
+    ]),
   );
   let parsed: ReturnType<typeof parseArgs>;
   try {
@@ -32,8 +35,16 @@ export function readCommandLine(argv: readonly string[], own: OwnOptions): Comma
     return complain([error instanceof Error ? error.message : String(error)]);
   }
   const { values, positionals } = parsed;
-  const config = loadConfig(values as Flags, process.env);
+  const flags = Object.fromEntries(
+    Object.entries(values).map(([flag, value]) => [flag, Array.isArray(value) ? value.join(',') : value]),
+  );
+  const config = loadConfig(flags as Flags, process.env);
   return 'problems' in config ? complain(config.problems) : { config, positionals, values };
+}
+
+/** Whether the flag may be repeated. */
+function isList(kind: Setting['kind']): boolean {
+  return kind.type === 'hosts' || kind.type === 'origins';
 }
 
 /** Tells what is wrong with a command line. @returns the status to end with */

@@ -1,4 +1,4 @@
-import { allowedText } from '../config/load.js';
+import { allowedText } from '../config/kinds.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
 
 /** The text of `hyperskeleton --help`, from the table of settings. */

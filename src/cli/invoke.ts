@@ -9,10 +9,12 @@ import { nameOf, zipOf } from '../pack/zip-of.js';
 import type { AnswerFailure, RunAnswer } from '../pool/messages.js';
 import { WorkerPool } from '../pool/worker-pool.js';
 import { fileScopeOf } from '../process/acting-as.js';
+import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { createRunner } from '../server/create-runner.js';
 import type { Runner } from '../server/runner.js';
 import { loadDeadlineReader, TimeLimit } from '../server/time-limit.js';
+import { ignoreSignals } from '../signals/server-signals.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
 import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
@@ -71,6 +73,8 @@ export async function invokeCommand(argv: readonly string[]): Promise<number> {
 }
 
 async function invoke(config: Config, init: string, body: string): Promise<RunAnswer> {
+  ignoreSignals();
+  threadsThatFit(1);
   const rights = rightsOf(config);
   const scope = await fileScopeOf(rights?.user);
   const actionRoot = actionRootFor(config.actionRoot, scope);
@@ -133,8 +137,8 @@ function parametersOf(
   const all = text === undefined ? {} : (JSON.parse(textOf(text)) as Record<string, unknown>);
   if (typeof all !== 'object' || all === null || Array.isArray(all))
     throw new Error('--params must be a JSON object');
-  for (const [name, value] of pairsIn(single)) all[name] = parameterOf(value);
-  return all;
+  const further = pairsIn(single).map(([name, value]) => [name, parameterOf(value)] as const);
+  return Object.fromEntries([...Object.entries(all), ...further]);
 }
 
 function textOf(source: string): string {

@@ -17,16 +17,18 @@ import { Recorder } from '../metrics/recorder.js';
 import { Startup } from '../metrics/startup.js';
 import { WorkerPool } from '../pool/worker-pool.js';
 import { fileScopeOf } from '../process/acting-as.js';
+import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { reapOrphans } from '../process/orphans.js';
 import { takePrecedence } from '../process/precedence.js';
 import { createRunner } from '../server/create-runner.js';
 import type { HttpServer } from '../server/http-server.js';
-import { refuseBusyPort } from '../server/port-probe.js';
+import { type ListenAddress, urlOf } from '../server/listener.js';
 import { serverGauges } from '../server/server-gauges.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
 import { loadDeadlineReader } from '../server/time-limit.js';
+import { ServerSignals } from '../signals/server-signals.js';
 import { openTracing } from '../tracing/tracing.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
@@ -50,6 +52,7 @@ const CONTAINER_LOGS: LogTargets = { logs: [1, 2], sentinels: true };
  * @throws Error with a message for the operator when it can't start
  */
 export async function serve(config: Config): Promise<void> {
+  const signals = new ServerSignals();
   const startup = new Startup();
   startup.ends('node');
   if (config.unknownPlatform !== undefined) {
@@ -57,6 +60,7 @@ export async function serve(config: Config): Promise<void> {
       `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
     );
   }
+  const mostThreads = threadsThatFit(config.threads);
   const rights = rightsOf(config);
   const scope = await fileScopeOf(rights?.user);
   const actionRoot = actionRootFor(config.actionRoot, scope);
@@ -73,11 +77,9 @@ export async function serve(config: Config): Promise<void> {
       log.warn('worker thread lost', { threadId, killed });
     },
   });
-  await closingOnError(pool, async () => {
+  await closingOnError(pool, () => {
     ensureActionRoot(actionRoot, rights?.user);
     if (config.protocol === 'classic') ensureAction(actionRoot, scope);
-    await refuseBusyPort(config.port);
-    if (config.metricsPort !== undefined) await refuseBusyPort(config.metricsPort);
   });
   const clock = new AwakeClock();
   const action = new ActionState(config.allowReinit);
@@ -104,15 +106,24 @@ export async function serve(config: Config): Promise<void> {
         spans: () => tracing?.counts,
         loop: () => runner.gauges,
         prewarm: () => prewarmStats(pool, engine),
+        signals: () => signals.counts,
+        logRecordsDropped: () => log.dropped,
       }),
     );
   startup.ends('prepare');
-  const log = await ServerLog.open(config);
+  const log = await closingOnError(pool, () => ServerLog.open(config));
   // Loaded while the first worker starts on another core: the two take about as long.
   const [{ HttpServer }, runner, tracing] = await Promise.all([
     loadFrontEnd(),
     createRunner(config, settings, pool, action, clock, direct),
-    openTracing({ base: config.otlpEndpoint, traces: config.otlpTracesEndpoint }, version(), log),
+    openTracing(
+      {
+        ...{ base: config.otlpEndpoint, traces: config.otlpTracesEndpoint },
+        otelVariables: config.otelVariables,
+      },
+      version(),
+      log,
+    ),
   ]);
   startup.ends('load');
   const deadlineIn = await loadDeadlineReader(config);
@@ -131,9 +142,9 @@ export async function serve(config: Config): Promise<void> {
   };
   const service = new Service(parts);
   const http = new HttpServer(service);
-  const port = await http.listen(config.port, config.metricsPort);
+  const addresses = await closingOnError(pool, () => http.listen());
   startup.ends('listen');
-  endOnSignals(service, http);
+  serveSignals(signals, service, http);
   survive(log);
   const hello = await closingOnError(pool, () => pool.hello());
   engine = hello.engine;
@@ -143,7 +154,7 @@ export async function serve(config: Config): Promise<void> {
     log.warn('a slower engine is in use', { engine, fallbackReason: `forkserver: ${reason}` });
   });
   service.ready = true;
-  pool.allow(config.threads);
+  pool.allow(mostThreads);
   // Who gives the metrics a port has them scraped.
   if (config.metricsPort !== undefined) warmUpLater(recorder, log);
   await reapOrphans();
@@ -151,11 +162,29 @@ export async function serve(config: Config): Promise<void> {
   if (fallbackReason !== '') log.warn('a slower engine is in use', { engine, fallbackReason });
   if (inspectable !== '')
     log.warn('actions of the same user can read the memory of the server', { inspectable });
-  log.info('serving', { port, engine, actionRoot, threads: config.threads, protocol: config.protocol });
-  if (isatty(2))
-    process.stderr.write(
-      `hyperskeleton serves http://127.0.0.1:${port} (engine ${engine}, action root ${actionRoot})\n`,
-    );
+  const port = addresses[0]?.port;
+  const urls = addresses.map(urlOf);
+  if (mostThreads < config.threads)
+    log.warn('fewer threads, for the limit of the address space', { threads: mostThreads });
+  log.info('serving', {
+    ...{ port, engine, actionRoot, threads: mostThreads, protocol: config.protocol },
+    urls,
+  });
+  if (isatty(2)) process.stderr.write(greeting(addresses, engine, actionRoot));
+}
+
+/** Wildcard addresses, in words. */
+const SCOPES = new Map([
+  ['::', ' (every interface, IPv6 and IPv4)'],
+  ['0.0.0.0', ' (every interface, IPv4)'],
+]);
+
+/** For a person: where it listens, a line for each address. */
+function greeting(addresses: readonly ListenAddress[], engine: string, actionRoot: string): string {
+  const lines = addresses.map(
+    (one) => `hyperskeleton serves ${urlOf(one)}${SCOPES.get(one.address) ?? ''}\n`,
+  );
+  return `${lines.join('')}engine ${engine}, action root ${actionRoot}\n`;
 }
 
 /** Only the fork server is fast enough for the main thread. */
@@ -164,7 +193,10 @@ function runsDirectly({ direct, engine, protocol, knative }: Config): boolean {
 }
 
 /** Ending the process under a thread that lives, or loads a native library, can crash it. */
-async function closingOnError<Result>(pool: WorkerPool, act: () => Promise<Result>): Promise<Result> {
+async function closingOnError<Result>(
+  pool: WorkerPool,
+  act: () => Promise<Result> | Result,
+): Promise<Result> {
   try {
     return await act();
   } catch (error) {
@@ -197,6 +229,7 @@ function prewarmStats(pool: WorkerPool, engine: string): PrewarmStats | undefine
       failed: counters.templatesFailed,
       died: counters.templatesDied,
       renewed: counters.templatesRenewed,
+      given_up: counters.templatesGivenUp,
     },
     buildSeconds: counters.buildMsTotal / 1000,
     refusals,
@@ -233,24 +266,24 @@ function survive(log: ServerLog): void {
   process.on('uncaughtException', (error) => log.fault('an error that nobody caught', error));
 }
 
-/** The first signal drains, a second one ends the grace period at once. */
-function endOnSignals(service: Service, http: HttpServer): void {
-  let hurry: (() => void) | undefined;
-  const onSignal = (): void => {
-    if (hurry !== undefined) {
-      hurry();
-      return;
-    }
-    const hurried = new Promise<void>((resolve) => {
-      hurry = resolve;
-    });
-    shutDown(service, http, hurried).then(
-      () => process.exit(0),
-      (error: unknown) => {
-        service.log.fault('the shutdown failed', error);
-        process.exit(1);
-      },
-    );
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal);
+/** Has the signals of the process do what they are for, those too that came during the start. */
+function serveSignals(signals: ServerSignals, service: Service, http: HttpServer): void {
+  const { log } = service;
+  let hurry: () => void = () => {};
+  const hurried = new Promise<void>((resolve) => {
+    hurry = resolve;
+  });
+  signals.serve({
+    drain: () =>
+      shutDown(service, http, hurried).then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.fault('the shutdown failed', error);
+          process.exit(1);
+        },
+      ),
+    hurry,
+    reopenLog: () => log.reopen(),
+    ignored: (signal, count) => log.warn('signal ignored', { signal, count }),
+  });
 }

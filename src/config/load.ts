@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { EngineChoice } from '../pool/messages.js';
 import type { ResourceLimit } from '../process/rights.js';
+import { allowedText, isAllowed, listOf } from './kinds.js';
 import { LIMITS_FORMAT, parseResourceLimits } from './resource-limits.js';
 import { defaultThreads, SETTINGS, type Setting, type SettingKey } from './settings.js';
 
@@ -16,6 +17,12 @@ export type LeftoversChoice = 'keep' | 'group' | 'all';
 /** The settings as the server uses them. */
 export interface Config {
   readonly port: number;
+  /** Undefined: by whether this is a container. */
+  readonly hosts: readonly string[] | undefined;
+  /** Undefined: those of the main port. */
+  readonly metricsHosts: readonly string[] | undefined;
+  /** Origins in their serialised form (RFC 6454, section 6.2), or `*`. */
+  readonly allowedOrigins: readonly string[];
   /** Whether everything is served at `/` (section 4). */
   readonly knative: boolean;
   /** What __OW_RUNTIME_PLATFORM said where it named no platform; lower case. */
@@ -55,6 +62,8 @@ export interface Config {
   readonly actionloop: ActionLoopConfig;
   /** Whether answers to activations tell how long their phases took. */
   readonly serverTiming: boolean;
+  /** Whether OpenTelemetry's own variables count for the server's traces. */
+  readonly otelVariables: boolean;
   /** The collector's base address; undefined for none. */
   readonly otlpEndpoint: string | undefined;
   /** The whole address for traces, which goes first; undefined for none. */
@@ -69,6 +78,7 @@ export interface Config {
 export interface ActionLoopConfig {
   readonly processes: number;
   readonly pipeline: number;
+  readonly checkEvery: number;
   readonly idleMs: number;
   readonly initTimeoutMs: number;
 }
@@ -90,11 +100,12 @@ interface Source {
 export function loadConfig(flags: Flags, environment: Environment): Config | { readonly problems: string[] } {
   const problems: string[] = [];
   const platform = (
-    sourceOf(SETTINGS.platform, flags, environment, false)?.text ?? SETTINGS.platform.default
+    sourceOf(SETTINGS.platform, flags, environment, NEITHER)?.text ?? SETTINGS.platform.default
   ).toLowerCase();
   const knative = platform === 'knative';
+  const otel = sourceOf(SETTINGS.tracing, flags, environment, NEITHER)?.text === 'otel';
   const text = (key: SettingKey): string => {
-    const source = sourceOf(SETTINGS[key], flags, environment, knative);
+    const source = sourceOf(SETTINGS[key], flags, environment, { knative, otel });
     const problem = problemOf(SETTINGS[key], source);
     if (problem !== undefined) problems.push(problem);
     return source?.text ?? SETTINGS[key].default ?? '';
@@ -103,13 +114,17 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
   const optionalPath = (value: string): string | undefined => (value === '' ? undefined : resolve(value));
   const optionalText = (value: string): string | undefined => (value === '' ? undefined : value);
   const optionalNumber = (value: string): number | undefined => (value === '' ? undefined : Number(value));
+  const optionalList = (value: string): string[] | undefined => (value === '' ? undefined : listOf(value));
   const limits = parseResourceLimits(text('actionRlimits'));
   if (limits === undefined) {
-    const source = sourceOf(SETTINGS.actionRlimits, flags, environment, knative);
+    const source = sourceOf(SETTINGS.actionRlimits, flags, environment, { knative, otel });
     problems.push(`${source?.name}=${JSON.stringify(source?.text)}: must be ${LIMITS_FORMAT}`);
   }
   const config: Config = {
     port: number('port'),
+    hosts: optionalList(text('host')),
+    metricsHosts: optionalList(text('metricsHost')),
+    allowedOrigins: listOf(text('allowedOrigins')),
     knative,
     unknownPlatform: knative || platform === 'openwhisk' ? undefined : platform,
     protocol: text('protocol') as Protocol,
@@ -139,10 +154,12 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     actionloop: {
       processes: number('actionloopProcesses'),
       pipeline: number('actionloopPipeline'),
+      checkEvery: number('actionloopCheckEvery'),
       idleMs: number('actionloopIdleMs'),
       initTimeoutMs: number('initTimeoutMs'),
     },
     serverTiming: text('serverTiming') === 'on',
+    otelVariables: text('tracing') === 'otel',
     otlpEndpoint: optionalText(text('otlpEndpoint')),
     otlpTracesEndpoint: optionalText(text('otlpTracesEndpoint')),
     logLevel: text('logLevel'),
@@ -160,16 +177,25 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
   return problems.length > 0 ? { problems } : Object.freeze(config);
 }
 
+/** What decides which variables a setting comes from. */
+interface Modes {
+  readonly knative: boolean;
+  readonly otel: boolean;
+}
+
+const NEITHER: Modes = { knative: false, otel: false };
+
 /** Where a setting's text comes from; a variable that is empty counts as not set. */
 function sourceOf(
   setting: Setting,
   flags: Flags,
   environment: Environment,
-  knative: boolean,
+  { knative, otel }: Modes,
 ): Source | undefined {
   const flag = flags[setting.flag];
   if (flag !== undefined) return { name: `--${setting.flag}`, text: flag };
-  for (const name of (knative ? setting.knativeEnv : undefined) ?? setting.env) {
+  const names = (knative ? setting.knativeEnv : undefined) ?? setting.env;
+  for (const name of [...names, ...((otel ? setting.otelEnv : undefined) ?? [])]) {
     const text = environment[name];
     if (text !== undefined && text !== '') return { name, text };
   }
@@ -181,19 +207,4 @@ function problemOf({ kind }: Setting, source: Source | undefined): string | unde
   const allowed = allowedText(kind);
   if (allowed === undefined || isAllowed(kind, source.text)) return undefined;
   return `${source.name}=${JSON.stringify(source.text)}: must be ${allowed}`;
-}
-
-function isAllowed(kind: Setting['kind'], text: string): boolean {
-  if (kind.type === 'choice') return kind.of.includes(text);
-  if (kind.type === 'path') return true;
-  if (kind.type === 'url') return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
-  return /^\d{1,16}$/.test(text) && Number(text) >= kind.min && Number(text) <= kind.max;
-}
-
-/** What a kind takes, in words; undefined where it takes any text. */
-export function allowedText(kind: Setting['kind']): string | undefined {
-  if (kind.type === 'choice') return `one of ${kind.of.join(', ')}`;
-  if (kind.type === 'path') return undefined;
-  if (kind.type === 'url') return 'an address of http or https';
-  return `a whole number from ${kind.min} to ${kind.max}`;
 }

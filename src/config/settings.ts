@@ -6,6 +6,10 @@ export type SettingKind =
   | { readonly type: 'integer'; readonly min: number; readonly max: number }
   | { readonly type: 'choice'; readonly of: readonly string[] }
   | { readonly type: 'path' }
+  /** Separated by commas. */
+  | { readonly type: 'hosts' }
+  /** Separated by commas. */
+  | { readonly type: 'origins' }
   /** Of http or https. */
   | { readonly type: 'url' };
 
@@ -16,6 +20,8 @@ export interface Setting {
   readonly env: readonly string[];
   /** Those of Knative mode, where they differ (D-15). */
   readonly knativeEnv?: readonly string[];
+  /** Those that count besides, behind the others, where OpenTelemetry's variables are the server's. */
+  readonly otelEnv?: readonly string[];
   readonly kind: SettingKind;
   /** The default as text; undefined where it is derived when the server starts. */
   readonly default: string | undefined;
@@ -42,6 +48,15 @@ export const SETTINGS = {
     default: '8080',
     sentence:
       'TCP port to listen on; 0 takes a free one. FLASK_PROXY_PORT is the name that dockerskeleton knows; in Knative mode PORT goes first.',
+  },
+  host: {
+    flag: 'host',
+    env: ['HYPERSKELETON_HOST'],
+    kind: { type: 'hosts' },
+    default: undefined,
+    derived: 'all interfaces (`::`) in a container, else loopback (`127.0.0.1,::1`)',
+    sentence:
+      'Addresses to listen on, or host names, each of whose addresses is listened on; the flag may be repeated. `::` is every interface, IPv6 and IPv4, and means `0.0.0.0` where the system has no IPv6.',
   },
   platform: {
     flag: 'platform',
@@ -246,6 +261,22 @@ export const SETTINGS = {
     sentence:
       'A port of its own for GET /metrics, /healthz and /readyz; then the main port has no /metrics, which whoever can call the action could read. In Knative mode, whose main port is public, /metrics is there only.',
   },
+  metricsHost: {
+    flag: 'metrics-host',
+    env: ['HYPERSKELETON_METRICS_HOST'],
+    kind: { type: 'hosts' },
+    default: undefined,
+    derived: 'those of --host',
+    sentence: 'Addresses for the metrics port, as --host takes them.',
+  },
+  allowedOrigins: {
+    flag: 'allowed-origins',
+    env: ['HYPERSKELETON_ALLOWED_ORIGINS'],
+    kind: { type: 'origins' },
+    default: '',
+    sentence:
+      "Origins of web pages that may send /init and /run, or `*` for every page; the flag may be repeated. Without it a request that a browser marks as another site's is answered 403 (C-SRV-04 in docs/contract.md). Knative mode serves browsers and asks nobody. Nothing of CORS is answered.",
+  },
   serverTiming: {
     flag: 'server-timing',
     env: ['HYPERSKELETON_SERVER_TIMING'],
@@ -254,20 +285,31 @@ export const SETTINGS = {
     sentence:
       'Whether the answer to an activation tells in a Server-Timing header how long its phases took: queue, start, run, total, in milliseconds.',
   },
+  tracing: {
+    flag: 'tracing',
+    env: ['HYPERSKELETON_TRACING'],
+    kind: { type: 'choice', of: ['own', 'otel'] },
+    default: 'own',
+    sentence:
+      "Whose the variables `OTEL_*` are: with own they are the action's alone and the server's traces follow --otlp-endpoint; with otel the server follows them too (docs/tracing.md). The action gets them in any case.",
+  },
   otlpEndpoint: {
     flag: 'otlp-endpoint',
-    env: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
+    env: ['HYPERSKELETON_OTLP_ENDPOINT'],
+    otelEnv: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
     kind: { type: 'url' },
     default: '',
     sentence:
-      'An OpenTelemetry collector that gets a trace of each activation and init, at `/v1/traces` below this address, as OTLP/JSON over HTTP; docs/tracing.md names the other `OTEL_*` variables that count. Without an address nothing is traced.',
+      'An OpenTelemetry collector that gets a trace of each activation and init, at `/v1/traces` below this address, as OTLP/JSON over HTTP; with --tracing otel also by OTEL_EXPORTER_OTLP_ENDPOINT. Without an address nothing is traced.',
   },
   otlpTracesEndpoint: {
     flag: 'otlp-traces-endpoint',
-    env: ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
+    env: ['HYPERSKELETON_OTLP_TRACES_ENDPOINT'],
+    otelEnv: ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
     kind: { type: 'url' },
     default: '',
-    sentence: 'The same for traces alone, and it goes first: the whole address, to which nothing is added.',
+    sentence:
+      'The same for traces alone, and it goes first: the whole address, to which nothing is added; with --tracing otel also by OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.',
   },
   actionloopProcesses: {
     flag: 'actionloop-processes',
@@ -285,7 +327,16 @@ export const SETTINGS = {
     default: '1',
     unit: 'activations',
     sentence:
-      'ActionLoop: activations that one process may be given at a time. More than one is for actions that answer in order and never with more than one line.',
+      'ActionLoop: activations that one process may be given at a time. More than one is for actions that answer in order and never with more than one line, or that number their lines.',
+  },
+  actionloopCheckEvery: {
+    flag: 'actionloop-check-every',
+    env: ['HYPERSKELETON_ACTIONLOOP_CHECK_EVERY'],
+    kind: { type: 'integer', min: 1, max: 1_000_000 },
+    default: '8',
+    unit: 'requests',
+    sentence:
+      'ActionLoop: before each so many-th request it is looked whether the process waits for it, with nothing written that answers no request; before four times as many that is waited for. 1: before each, as for the first 1000 answers of a process and once the action has written a line too many.',
   },
   actionloopIdleMs: {
     flag: 'actionloop-idle-ms',

@@ -52,8 +52,11 @@ function collect(
   return [...values];
 }
 
-/** The settings of the server itself, which no action gets to see (D-13). */
-const OWN_SETTINGS = /^(HYPERSKELETON_|OTEL_|npm_|NODE_)/;
+/** The settings of the server itself, which no action gets to see (C-RUN-08). */
+const OWN_PREFIX = 'HYPERSKELETON_';
+/** What npm adds for the script that it starts, and a variable that is there only then (npm-scripts). */
+const NPM_PREFIX = 'npm_';
+const STARTED_BY_NPM = 'npm_lifecycle_event';
 
 /**
  * The server's own environment as actions inherit it: entries `NAME=value` as the bytes they are.
@@ -68,8 +71,11 @@ export function inheritedEntries(block: Buffer): Buffer[] {
     if (end === -1) end = block.length;
     const entry = block.subarray(start, end);
     const name = entryName(entry);
-    if (name !== '' && !OWN_SETTINGS.test(name) && !entries.has(name)) entries.set(name, entry);
+    if (name !== '' && !name.startsWith(OWN_PREFIX) && !entries.has(name)) entries.set(name, entry);
     start = end + 1;
+  }
+  if (entries.has(STARTED_BY_NPM)) {
+    for (const name of entries.keys()) if (name.startsWith(NPM_PREFIX)) entries.delete(name);
   }
   return [...entries.values()];
 }

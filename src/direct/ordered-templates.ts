@@ -4,14 +4,14 @@ import type { ActionImage } from '../process/engines/engine.js';
 import { openSocketPair } from '../process/engines/forkserver/channel.js';
 import type { EngineContext } from '../process/engines/forkserver/context.js';
 import { Identity } from '../process/engines/forkserver/identity.js';
+import type { Refusal } from '../process/engines/forkserver/refusal.js';
+import { Setbacks } from '../process/engines/forkserver/setbacks.js';
 import type { Shape } from '../process/engines/forkserver/shape.js';
 import { Shelf } from '../process/engines/forkserver/shelf.js';
 import { Template } from '../process/engines/forkserver/template.js';
 import type { TemplateSource } from '../process/engines/forkserver/template-source.js';
 import { close } from '../process/libc.js';
 
-const FIRST_BACK_OFF_MS = 1000;
-const LONGEST_BACK_OFF_MS = 60_000;
 /** One is ordered when the workers have nothing to do; at the latest after so many looks. */
 const LOOK_MS = 2;
 const MOST_LOOKS = 25;
@@ -34,9 +34,7 @@ export class OrderedTemplates implements TemplateSource {
   readonly #shelf = new Shelf();
   #ordered: ActionImage | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #failures = 0;
-  #notBeforeMs = 0;
-  #obstacle = '';
+  readonly #setbacks = new Setbacks();
   #closed = false;
 
   /** @param atRest whether no worker has anything to do: what comes to one that makes a template waits for that */
@@ -54,8 +52,12 @@ export class OrderedTemplates implements TemplateSource {
     return this.#shelf.turnTo(variables);
   }
 
-  obstacle(_action: ActionImage): string | undefined {
-    return performance.now() < this.#notBeforeMs ? this.#obstacle : undefined;
+  hasRoomFor(action: ActionImage, shape: Shape): boolean {
+    return this.#shelf.hasRoomFor(action, shape);
+  }
+
+  obstacle(action: ActionImage): Refusal | undefined {
+    return this.#setbacks.against(action);
   }
 
   noteRun(): void {
@@ -72,11 +74,15 @@ export class OrderedTemplates implements TemplateSource {
     return undefined;
   }
 
+  giveUp(template: Template): void {
+    this.#shelf.clear();
+    this.#setbacks.gaveUp(template);
+  }
+
   drop(): void {
     clearTimeout(this.#timer);
     this.#ordered = undefined;
-    this.#notBeforeMs = 0;
-    this.#failures = 0;
+    this.#setbacks.forgiveFailures();
     this.#shelf.clear();
   }
 
@@ -92,16 +98,14 @@ export class OrderedTemplates implements TemplateSource {
         this.#orderSoon(action, shape, looks - 1);
         return;
       }
-      this.#order(action, shape).catch((error: unknown) => {
-        this.#failed(error instanceof Error ? error.message : String(error));
-      });
+      this.#order(action, shape).catch(() => this.#failed(action));
     }, LOOK_MS);
   }
 
   async #order(action: ActionImage, shape: Shape): Promise<void> {
     const pair = openSocketPair();
     if (pair === undefined) {
-      this.#failed('there are no descriptors');
+      this.#failed(action);
       return;
     }
     const [ours, theirs] = pair;
@@ -117,14 +121,16 @@ export class OrderedTemplates implements TemplateSource {
     }
     if ('reason' in made) {
       close(ours);
-      this.#failed(made.reason);
+      this.#failed(action);
       return;
     }
     this.#context.reaper.parent = made.parent;
     const wanted = this.#ordered === action && !this.#closed;
     if (this.#shelf.hasWorn(shape)) this.#context.stats.add('templatesRenewed');
     const built = { pid: made.pid, identity: Identity.of(made.identity) };
-    const template = new Template(this.#context, action, shape, built, ours, () => this.#died(template));
+    const retryAfterMs = this.#setbacks.made(made);
+    const parts = { action, shape, built, socket: ours, retryAfterMs };
+    const template = new Template(this.#context, parts, () => this.#died(template));
     if (!wanted) {
       template.retire();
       return;
@@ -137,19 +143,11 @@ export class OrderedTemplates implements TemplateSource {
   #died(template: Template): void {
     this.#context.stats.add('templatesDied');
     this.#shelf.remove(template);
-    if (template.hasServed) this.#failures = 0;
-    this.#backOff('the template died');
+    this.#setbacks.died(template);
   }
 
-  #failed(reason: string): void {
+  #failed(action: ActionImage): void {
     this.#ordered = undefined;
-    this.#backOff(reason);
-  }
-
-  #backOff(reason: string): void {
-    this.#obstacle = reason;
-    this.#notBeforeMs =
-      performance.now() + Math.min(FIRST_BACK_OFF_MS * 2 ** this.#failures, LONGEST_BACK_OFF_MS);
-    this.#failures++;
+    this.#setbacks.failed(action, () => true);
   }
 }

@@ -1,4 +1,4 @@
-import { allowedText } from '../config/load.js';
+import { allowedText } from '../config/kinds.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
 import { ERRORS, type ErrorRow } from '../errors/table.js';
 import { metricsPage } from './metrics-page.js';
@@ -32,7 +32,8 @@ its value and what is allowed, and the server exits with status 2.
 |---|---|---|---|---|
 ${rows}
 
-The settings of the server itself (\`HYPERSKELETON_*\`, \`OTEL_*\`, \`npm_*\`, \`NODE_*\`) do not reach the action.
+The settings of the server itself (\`HYPERSKELETON_*\`) do not reach the action, nor does what npm adds (\`npm_*\`) where it has
+started the server. Every other variable of the container does. Node itself reads \`NODE_*\` in the server too.
 `;
 }
 

@@ -372,6 +372,15 @@ export const ERRORS = {
     sentinels: false,
     meaning: 'Nobody can tell where the body ends; the connection is closed (C-SRV-06).',
   },
+  foreign_origin: {
+    status: 403,
+    text: 'This request comes from a web page of another origin; HYPERSKELETON_ALLOWED_ORIGINS can allow it.',
+    fault: 'caller',
+    outcome: 'refused',
+    sentinels: false,
+    meaning:
+      "/init or /run with an Origin that is not the server's own, or with a Sec-Fetch-Site of another site, which is how browsers mark what a web page sends (C-SRV-04, Fetch Metadata).",
+  },
   body_too_large: {
     status: 413,
     text: 'The request body is larger than %s bytes.',

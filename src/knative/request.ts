@@ -148,7 +148,7 @@ function readArgument(
       : [];
   const kept = objectOf(
     text,
-    own.filter(({ name }) => !(name in about)),
+    own.filter(({ name }) => !Object.hasOwn(about, name)),
   );
   const added = Buffer.from(JSON.stringify(about));
   return kept.length === 2

@@ -1,5 +1,3 @@
-import { writeSync } from 'node:fs';
-
 /** Names and colours (ECMA-48) of pino's levels. */
 const LEVELS: Readonly<Record<number, readonly [name: string, colour: number]>> = {
   10: ['TRACE', 90],
@@ -58,23 +56,4 @@ function printable(text: string): string {
   return text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
-}
-
-/** Where pino writes to: each record goes out as one line for people. */
-export class PrettyStream {
-  readonly #fd: number;
-  readonly #coloured: boolean;
-
-  constructor(fd: number, coloured: boolean) {
-    this.#fd = fd;
-    this.#coloured = coloured;
-  }
-
-  write(line: string): void {
-    try {
-      writeSync(this.#fd, prettyLine(line, this.#coloured));
-    } catch {
-      // A terminal that has gone away, a full disk: the server goes on without its log.
-    }
-  }
 }

@@ -1,9 +1,9 @@
-import { openSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { Logger } from 'pino';
 import type { LogFormat } from '../config/load.js';
 import { type ErrorCode, rowOf } from '../errors/table.js';
 import type { AnswerFailure, InitAnswer, RunAnswer } from '../pool/messages.js';
+import { LogFile } from './log-file.js';
 
 /** Where the log goes, and how. */
 export interface LogSettings {
@@ -24,28 +24,38 @@ const STDERR = 2;
  */
 export class ServerLog {
   readonly #logger: Logger | undefined;
+  readonly #file: LogFile | undefined;
 
-  private constructor(logger: Logger | undefined) {
+  private constructor(logger?: Logger, file?: LogFile) {
     this.#logger = logger;
+    this.#file = file;
   }
 
   /** @throws Error when the file can't be written */
   static async open({ logFile, logLevel, logFormat }: LogSettings): Promise<ServerLog> {
     const onTerminal = isatty(STDERR);
-    if ((logFile === undefined && !onTerminal) || logLevel === 'silent') return new ServerLog(undefined);
+    if ((logFile === undefined && !onTerminal) || logLevel === 'silent') return new ServerLog();
     const isPretty = logFormat === 'pretty' || (logFormat === 'auto' && logFile === undefined);
     // Imported only where it is used: a container's cold start goes without it.
     const { pino } = await import('pino');
     const options = { level: logLevel, base: null };
-    if (isPretty) {
-      const { PrettyStream } = await import('./pretty.js');
-      const fd = logFile === undefined ? STDERR : openSync(logFile, 'a');
-      return new ServerLog(pino(options, new PrettyStream(fd, logFile === undefined)));
+    const file = isPretty ? await prettyFile(logFile) : new LogFile(logFile);
+    return new ServerLog(pino(options, file), file);
+  }
+
+  /** Records that were lost. */
+  get dropped(): number {
+    return this.#file?.dropped ?? 0;
+  }
+
+  /** Opens the file anew, which log rotation has renamed; where that fails the records go on to the old one. */
+  reopen(): void {
+    try {
+      this.#file?.reopen();
+      this.info('log file opened anew', {});
+    } catch (error) {
+      this.fault('the log file could not be opened anew', error);
     }
-    const destination = pino.destination({ dest: logFile ?? STDERR, sync: true });
-    // A disk that is full takes the log, not the server.
-    destination.on('error', () => {});
-    return new ServerLog(pino(options, destination));
   }
 
   info(message: string, facts: object): void {
@@ -86,6 +96,11 @@ export class ServerLog {
     const context = { ...causeOf({ code }), ...idsOf(undefined, requestId) };
     this.#logger?.[levelOf(code)](context, 'request refused');
   }
+}
+
+async function prettyFile(path: string | undefined): Promise<LogFile> {
+  const { prettyLine } = await import('./pretty.js');
+  return new LogFile(path, (line) => prettyLine(line, path === undefined));
 }
 
 function idsOf(traceId: string | undefined, requestId: string | undefined): object {

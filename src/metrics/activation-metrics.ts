@@ -5,7 +5,13 @@ import { ENGINES, PHASES, type Recorder } from './recorder.js';
 import { counter, gauge, histogram, type Metric, measured, NO_LABELS, type Sample } from './samples.js';
 
 /** What a request can be refused for, so that each series is there before it first happens. */
-const REFUSAL_CODES: readonly ErrorCode[] = ['overloaded', 'body_too_large', 'malformed_request', 'draining'];
+const REFUSAL_CODES: readonly ErrorCode[] = [
+  'overloaded',
+  'body_too_large',
+  'malformed_request',
+  'foreign_origin',
+  'draining',
+];
 
 /** The metrics of activations: how many, how long, how large, and why not. */
 export function activationMetrics(recorder: Recorder): Metric[] {

@@ -3,12 +3,16 @@ import { activationMetrics } from './activation-metrics.js';
 import { defaultMetrics } from './default-metrics.js';
 import type { Gauges } from './gauges.js';
 import { onceAPage, type PageGauges } from './once-a-page.js';
+import type { Page } from './page-cache.js';
 import type { Recorder } from './recorder.js';
 import type { Metric } from './samples.js';
 import { serverMetrics } from './server-metrics.js';
 
 /** What a registry asks of a metric; of prom-client's own and of ours. */
 type Readable = Pick<Metric, 'name' | 'help' | 'type' | 'get'>;
+
+/** Prometheus' text format 0.0.4, or OpenMetrics 1.0.0. */
+export type Format = 'prometheus' | 'openmetrics';
 
 /** Turns the recorder's numbers into Prometheus text or OpenMetrics. */
 export class Exposition {
@@ -23,10 +27,14 @@ export class Exposition {
     this.#page = onceAPage(recorder.gauges);
   }
 
-  async text(accept: string | undefined): Promise<{ type: string; text: string }> {
-    const registry = accept?.includes('application/openmetrics-text')
-      ? this.#openMetrics()
-      : this.#prometheus();
+  /** The format that a scraper with that Accept header gets. */
+  formatFor(accept: string | undefined): Format {
+    return accept?.includes('application/openmetrics-text') ? 'openmetrics' : 'prometheus';
+  }
+
+  /** Makes a page. */
+  async text(format: Format): Promise<Page> {
+    const registry = format === 'openmetrics' ? this.#openMetrics() : this.#prometheus();
     this.#page.begin();
     return { type: registry.contentType, text: await registry.metrics() };
   }

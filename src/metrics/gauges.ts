@@ -19,6 +19,10 @@ export interface Gauges {
   readonly prewarm: () => PrewarmStats | undefined;
   /** What became of the spans of traces; undefined where nothing is traced. */
   readonly spans: () => SpanCounts | undefined;
+  /** Signals that mean nothing to the server, by name. */
+  readonly signals?: () => ReadonlyMap<string, number>;
+  /** Records of the server's own log that could not be written. */
+  readonly logRecordsDropped?: () => number;
   /** Memory of the control group; undefined outside of one. */
   readonly memory: () => MemoryGauges | undefined;
   /** How short of CPU the container is. */
@@ -62,7 +66,7 @@ export interface PrewarmStats {
   readonly discarded: number;
   /** How long it takes until one is ready; buckets of bounds.ts. */
   readonly refillSeconds: HistogramData;
-  /** What they are made from: how many were built, failed, died, were renewed. */
+  /** What they are made from: how many were built, failed, died, were renewed, given up. */
   readonly templates?: Readonly<Record<string, number>>;
   /** All that was spent on building those. */
   readonly buildSeconds?: number;

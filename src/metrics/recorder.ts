@@ -4,6 +4,7 @@ import * as bounds from './bounds.js';
 import { Distribution, TracedDistribution } from './distribution.js';
 import type { Gauges } from './gauges.js';
 import { outcomeOf } from './outcome.js';
+import { type Page, PageCache } from './page-cache.js';
 
 /** The parts of an activation's time. */
 export const PHASES = ['queue', 'start', 'run', 'total'] as const;
@@ -54,6 +55,7 @@ export class Recorder {
   leftoversKilled = 0;
   scrapeErrors = 0;
   readonly gauges: Gauges;
+  readonly #pages = new PageCache();
   #exposition: Promise<import('./exposition.js').Exposition> | undefined;
 
   constructor(gauges: Gauges) {
@@ -114,21 +116,25 @@ export class Recorder {
   }
 
   /**
-   * The metrics as text.
+   * The metrics as text, at most a second old.
    *
    * @param accept the scraper's Accept header: OpenMetrics where it asks for it
    */
-  async scrape(accept: string | undefined): Promise<{ type: string; text: string }> {
+  async scrape(accept: string | undefined): Promise<Page> {
     const exposition = await this.#exposed();
-    const begunMs = performance.now();
-    const page = await exposition.text(accept);
-    this.scrapeSeconds.observe((performance.now() - begunMs) / 1000);
-    return page;
+    const format = exposition.formatFor(accept);
+    return this.#pages.get(format, async () => {
+      const begunMs = performance.now();
+      const page = await exposition.text(format);
+      this.scrapeSeconds.observe((performance.now() - begunMs) / 1000);
+      return page;
+    });
   }
 
   /** Makes the page for nobody, so that the first scrape, which may come under load, need not load anything. */
   async warmUp(): Promise<void> {
-    await (await this.#exposed()).text(undefined);
+    const exposition = await this.#exposed();
+    await exposition.text(exposition.formatFor(undefined));
   }
 
   #exposed(): Promise<import('./exposition.js').Exposition> {

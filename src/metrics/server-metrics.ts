@@ -109,6 +109,21 @@ export function serverMetrics(recorder: Recorder, gauges: Gauges): Metric[] {
       },
       () => measured(recorder.scrapeErrors),
     ),
+    counter(
+      {
+        name: names.SIGNALS_IGNORED_TOTAL,
+        help: 'Signals that mean nothing to the server and that another process, perhaps an action, has sent. Of each at most 100 a second are counted.',
+        labels: ['signal'],
+      },
+      () => [...(gauges.signals?.() ?? [])].map(([signal, value]) => ({ labels: { signal }, value })),
+    ),
+    counter(
+      {
+        name: names.LOG_RECORDS_DROPPED_TOTAL,
+        help: "Records of the server's own log that were lost: its reader was too slow, or the disk full.",
+      },
+      () => measured(gauges.logRecordsDropped?.()),
+    ),
     gauge(
       {
         name: names.STARTUP_SECONDS,
@@ -226,7 +241,7 @@ function loopMetrics(gauges: Gauges): Metric[] {
     counter(
       {
         name: names.LOOP_EXTRA_LINES_TOTAL,
-        help: 'ActionLoop: lines that answered no activation and were dropped.',
+        help: 'ActionLoop: lines, or pieces of one, that answered no activation; each ended its process.',
       },
       () => measured(gauges.loop()?.extraLines),
     ),

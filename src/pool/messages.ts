@@ -8,6 +8,7 @@ import type { ErrorCode } from '../errors/table.js';
 import type { AlarmTime } from '../process/awake-clock.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import type { IdentityFacts } from '../process/engines/forkserver/identity.js';
+import type { Built } from '../process/engines/forkserver/set-up/build.js';
 import type { Shape } from '../process/engines/forkserver/shape.js';
 import type { OpenFiles } from '../process/open-files.js';
 import type { Rights } from '../process/rights.js';
@@ -173,7 +174,7 @@ export interface TemplateTask {
 
 /** A template process that runs, or why there is none. */
 export type TemplateAnswer =
-  | { readonly pid: number; readonly identity: IdentityFacts; readonly parent: string }
+  | (Pick<Built, 'pid' | 'notYet'> & { readonly identity: IdentityFacts; readonly parent: string })
   | { readonly reason: string };
 
 /** Gives back what the engines hold, before the thread is ended. */

@@ -4,6 +4,7 @@ import { Piscina } from 'piscina';
 import type { Failure } from '../errors/table.js';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
 import { createLagMemory } from '../metrics/loop-lag.js';
+import { threadLimits } from '../process/address-space.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import {
   createEngineStats,
@@ -261,6 +262,7 @@ export class WorkerPool {
       recordTiming: false,
       workerHistogram: false,
       workerData: this.#settings,
+      resourceLimits: threadLimits(),
     });
     // A death without a task under way comes as an event; the exit itself is seen below.
     piscina.on('error', () => {});

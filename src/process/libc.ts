@@ -21,6 +21,13 @@ export const read = libc.func('int read(int fd, void *buffer, size_t count)') as
   buffer: Buffer,
   count: number,
 ) => number;
+/** pread(2); a count below 2 GiB fits an int. */
+export const pread = libc.func('int pread(int fd, void *buffer, size_t count, long offset)') as (
+  fd: number,
+  buffer: Buffer,
+  count: number,
+  offset: number,
+) => number;
 /** write(2); a count below 2 GiB fits an int. */
 export const write = libc.func('int write(int fd, void *buffer, size_t count)') as (
   fd: number,
@@ -54,6 +61,32 @@ export function unreadIn(fd: number): number {
 
 /** kill(2). */
 export const kill = libc.func('int kill(int pid, int signal)') as (pid: number, signal: number) => number;
+/** sigaction(2); the actions are of glibc's struct sigaction. */
+export const sigaction = libc.func('int sigaction(int signal, void *next, void *previous)') as (
+  signal: number,
+  next: Buffer | null,
+  previous: Buffer | null,
+) => number;
+const rawSigaction = libc.func(
+  'long syscall(long number, long signal, void *next, void *previous, size_t setBytes)',
+) as (
+  number: number,
+  signal: number,
+  next: Buffer | null,
+  previous: Buffer | null,
+  setBytes: number,
+) => number;
+const RT_SIGACTION = process.arch === 'x64' ? 13 : 134;
+const KERNEL_SIGNAL_SET_BYTES = 8;
+
+/** rt_sigaction(2) itself, for the two signals that the C library keeps for itself; the actions are the kernel's. */
+export function kernelSigaction(signal: number, next: Buffer | null, previous: Buffer | null): number {
+  return Number(rawSigaction(RT_SIGACTION, signal, next, previous, KERNEL_SIGNAL_SET_BYTES));
+}
+
+/** Where a function of the C library is. */
+export const functionAddress = (name: string): bigint => koffi.address(libc.symbol(name));
+
 /** wait4(2). */
 export const wait4 = libc.func('int wait4(int pid, void *status, int options, void *usage)') as (
   pid: number,

@@ -111,9 +111,13 @@ export class LoopChild {
     void this.exited.then(() => this.#ledger.close(this.#entry));
   }
 
-  /** Sends a signal to its process group; no effect once it has been reaped. */
+  /** Sends a signal to its process group, and to itself if it has left that; no effect once it has been reaped. */
   kill(signal: keyof typeof constants.signals): void {
-    if (!this.#reaped) kill(-this.pid, constants.signals[signal]);
+    if (this.#reaped) return;
+    const number = constants.signals[signal];
+    const groupIsGone = kill(-this.pid, number) !== 0;
+    // Until it is reaped its number is nobody else's, whatever group it has joined.
+    if (groupIsGone || signal === 'SIGKILL') kill(this.pid, number);
   }
 }
 

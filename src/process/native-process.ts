@@ -26,8 +26,8 @@ export interface StartedChild {
   readonly stdin: number;
   readonly stdout: number;
   readonly stderr: number;
-  /** Told once it has been reaped. */
-  readonly reaped?: () => void;
+  /** Told how it ended, once it has been reaped. */
+  readonly reaped?: (exit: ProcessExit) => void;
 }
 
 interface Output {
@@ -53,7 +53,7 @@ export class NativeProcess implements RunningProcess {
   readonly #ledger: Ledger;
   readonly #entry: number;
   readonly #outputs: readonly [Output, Output];
-  readonly #whenReaped: (() => void) | undefined;
+  readonly #whenReaped: ((exit: ProcessExit) => void) | undefined;
   #stdin: number;
   #feed: StdinFeed | undefined;
   #pidfd: number;
@@ -181,7 +181,7 @@ export class NativeProcess implements RunningProcess {
     this.#ledger.clear(this.#entry, PIDFD);
     close(this.#pidfd);
     this.#pidfd = -1;
-    this.#whenReaped?.();
+    this.#whenReaped?.(exit);
     return exit;
   }
 

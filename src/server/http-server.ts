@@ -1,13 +1,15 @@
 import { type Request, type Response, Server } from 'hyper-express';
 import { sendAllow, sendFailure, sendText } from './answer.js';
+import { defaultHosts } from './default-hosts.js';
 import { handleInit } from './init-route.js';
+import { type ListenAddress, Listener } from './listener.js';
+import { OriginCheck } from './origin-check.js';
 import { requestIdOf } from './receive.js';
 import { handleRun } from './run-route.js';
 import type { Service } from './service.js';
 
 /** Bodies are limited by the routes, with answers of the contract's form. */
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
-const HOST = '0.0.0.0';
 
 /**
  * Once its stream is full the framework pauses it and nothing resumes it; a body is taken as it comes. The
@@ -21,21 +23,20 @@ type Handler = (request: Request, response: Response) => Promise<void> | void;
 export class HttpServer {
   readonly #service: Service;
   readonly #server: Server;
-  /** The one of the metrics' own port. */
-  #adminServer: Server | undefined;
+  readonly #origins: OriginCheck;
+  readonly #listeners: Listener[] = [];
 
   constructor(service: Service) {
     this.#service = service;
     this.#server = this.#create();
+    this.#origins = new OriginCheck(service.config.allowedOrigins);
     const { knative, metrics, metricsPort } = service.config;
     if (knative) {
       this.#route(this.#server, '/_hyperskeleton/healthz', 'get', this.#health);
       this.#route(this.#server, '/_hyperskeleton/readyz', 'get', this.#readiness);
     } else {
-      this.#route(this.#server, '/init', 'post', (request, response) =>
-        handleInit(request, response, service),
-      );
-      this.#route(this.#server, '/run', 'post', (request, response) => handleRun(request, response, service));
+      this.#route(this.#server, '/init', 'post', this.#fromOwnOrigin(handleInit));
+      this.#route(this.#server, '/run', 'post', this.#fromOwnOrigin(handleRun));
       this.#route(this.#server, '/healthz', 'get', this.#health);
       this.#route(this.#server, '/readyz', 'get', this.#readiness);
       if (metrics && metricsPort === undefined) this.#route(this.#server, '/metrics', 'get', this.#metrics);
@@ -43,30 +44,52 @@ export class HttpServer {
   }
 
   /**
-   * Listens on all interfaces.
+   * Listens on the ports and hosts of the configuration.
    *
-   * @param port 0 takes a free one
-   * @param metricsPort for the pages of the operator; undefined for none
-   * @returns the port, which the system chose where 0 was asked for
-   * @throws Error when a port can't be had
+   * @returns where the activations come in; the port is the one that the system chose, if 0 was asked for
+   * @throws Error for the operator when an address can't be had
    */
-  async listen(port: number, metricsPort: number | undefined): Promise<number> {
+  async listen(): Promise<readonly ListenAddress[]> {
+    const { config } = this.#service;
+    const { port, metricsPort, knative } = config;
     if (metricsPort !== undefined) {
-      this.#adminServer = this.#create();
-      this.#route(this.#adminServer, '/healthz', 'get', this.#health);
-      this.#route(this.#adminServer, '/readyz', 'get', this.#readiness);
-      if (this.#service.config.metrics) this.#route(this.#adminServer, '/metrics', 'get', this.#metrics);
-      await listen(this.#adminServer, metricsPort);
+      const server = this.#create();
+      this.#route(server, '/healthz', 'get', this.#health);
+      this.#route(server, '/readyz', 'get', this.#readiness);
+      if (config.metrics) this.#route(server, '/metrics', 'get', this.#metrics);
+      await this.#listenOn(server, config.metricsHosts ?? config.hosts, metricsPort);
     }
-    if (this.#service.config.knative) await this.#serveKnative();
-    await listen(this.#server, port);
-    return this.#server.port;
+    if (knative) await this.#serveKnative();
+    return this.#listenOn(this.#server, config.hosts, port);
   }
 
   /** Takes no new connections. */
   close(): void {
-    this.#server.close();
-    this.#adminServer?.close();
+    for (const listener of this.#listeners) listener.close();
+  }
+
+  #listenOn(
+    server: Server,
+    hosts: readonly string[] | undefined,
+    port: number,
+  ): Promise<readonly ListenAddress[]> {
+    const listener = new Listener(server);
+    this.#listeners.push(listener);
+    return listener.listen({ hosts: hosts ?? defaultHosts(), port, skipsMissing: hosts === undefined });
+  }
+
+  /** Runs code for whoever may: pages of other origins are answered 403, their bodies are ignored. */
+  #fromOwnOrigin(
+    handler: (request: Request, response: Response, service: Service) => Promise<void>,
+  ): Handler {
+    const service = this.#service;
+    return (request, response) => {
+      const { origin, host, 'sec-fetch-site': secFetchSite } = request.headers;
+      if (this.#origins.allows({ origin, host, secFetchSite })) return handler(request, response, service);
+      service.refused('foreign_origin', requestIdOf(request));
+      sendFailure(request, response, { code: 'foreign_origin' });
+      return undefined;
+    };
   }
 
   /** Imported only in that mode. */
@@ -128,12 +151,4 @@ export class HttpServer {
     if (page === undefined) sendFailure(request, response, { code: 'not_found' });
     else sendText(request, response, 200, page.type, page.text);
   };
-}
-
-async function listen(server: Server, port: number): Promise<void> {
-  try {
-    await server.listen(port, HOST);
-  } catch (error) {
-    throw new Error(`port ${port} can't be listened on`, { cause: error });
-  }
 }

@@ -18,6 +18,8 @@ export interface GaugeSources {
   readonly loop: () => LoopGauges | undefined;
   readonly prewarm: () => PrewarmStats | undefined;
   readonly spans: () => SpanCounts | undefined;
+  readonly signals: () => ReadonlyMap<string, number>;
+  readonly logRecordsDropped: () => number;
   /** Of the main thread. */
   readonly lag: LoopLag;
   /** Of the worker threads. */
@@ -26,7 +28,8 @@ export interface GaugeSources {
 
 /** How a server stands, for its metrics. */
 export function serverGauges(sources: GaugeSources): Gauges {
-  const { admission, pool, startup, engine, version, loop, prewarm, spans } = sources;
+  const { admission, pool, startup, engine, version, loop, prewarm, spans, signals, logRecordsDropped } =
+    sources;
   const utilization = new LoopUtilization();
   let memory: ReturnType<typeof containerMemory> | null = null;
   let cpu: ReturnType<typeof cpuShortage> | undefined;
@@ -42,6 +45,8 @@ export function serverGauges(sources: GaugeSources): Gauges {
     loop,
     prewarm,
     spans,
+    signals,
+    logRecordsDropped,
     memory: () => {
       memory = memory === null ? containerMemory() : memory;
       return memory?.();

@@ -12,6 +12,8 @@ export interface Endpoints {
   readonly base: string | undefined;
   /** The address for traces itself, which goes first. */
   readonly traces: string | undefined;
+  /** Whether OpenTelemetry's own variables are the server's; otherwise they are the action's alone. */
+  readonly otelVariables?: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -39,16 +39,17 @@ export type TracingLog = Pick<ServerLog, 'info' | 'warn'>;
 /**
  * Sets tracing up, where there is a collector; where there is none, not even the code is loaded.
  *
- * @param endpoints the collector's addresses; OpenTelemetry's own variables are taken from the environment
+ * @param endpoints the collector's addresses, and whether OpenTelemetry's own variables count besides
  */
 export async function openTracing(
   endpoints: Endpoints,
   version: string,
   log: TracingLog,
 ): Promise<Tracing | undefined> {
-  const { url, remarks } = destinationOf(endpoints, process.env);
+  const { url, remarks } = destinationOf(endpoints, endpoints.otelVariables ? process.env : {});
   for (const remark of remarks) log.warn('tracing can not be as it is asked for', { remark });
   if (url === undefined) return undefined;
+  if (!endpoints.otelVariables) forgetOtelVariables();
   try {
     const { OtlpTracing } = await import('./otlp-tracing.js');
     return new OtlpTracing(url, version, log);
@@ -58,4 +59,9 @@ export async function openTracing(
     log.warn('tracing could not be set up', { remark });
     return undefined;
   }
+}
+
+/** OpenTelemetry's library would follow them. Actions get theirs from the kernel's copy of the environment. */
+function forgetOtelVariables(): void {
+  for (const name of Object.keys(process.env)) if (name.startsWith('OTEL_')) delete process.env[name];
 }

@@ -9,7 +9,8 @@ export function makeTemplate(task: TemplateTask, runtime: WorkerRuntime): Templa
   try {
     const built = runtime.buildTemplate?.({ action, shape, socket });
     if (built === undefined) return { reason: 'this engine has no templates' };
-    return { pid: built.pid, identity: built.identity.facts, parent: thisThread() };
+    const { pid, notYet, identity } = built;
+    return { pid, identity: identity.facts, parent: thisThread(), ...(notYet && { notYet }) };
   } catch (error) {
     return { reason: error instanceof Error ? error.message : String(error) };
   }

@@ -54,6 +54,7 @@ export async function createRuntime(): Promise<WorkerRuntime> {
   const settings = settingsOf(workerData);
   if (settings.priority !== undefined) giveBack(settings.priority);
   const inspectable = await denyInspection();
+  await ignoreOtherSignals();
   const ledger = new Ledger(settings.shared.ledgers, threadId);
   const { rights } = settings;
   const confined = {
@@ -83,6 +84,15 @@ export async function createRuntime(): Promise<WorkerRuntime> {
       closeReactor();
     },
   };
+}
+
+/** Of the whole process, before any action runs. Without the C library's calls those signals keep their defaults. */
+async function ignoreOtherSignals(): Promise<void> {
+  try {
+    (await import('../signals/native-signals.js')).ignoreOtherSignals();
+  } catch {
+    // The engine says why the library can't be loaded.
+  }
 }
 
 /** Piscina passes workerData through with its own wrapping; ours is the object that has the settings. */

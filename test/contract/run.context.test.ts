@@ -13,6 +13,20 @@ const CONTAINER = {
   HOME: '/nowhere',
 };
 
+/** Variables of an image that Node, npm or OpenTelemetry know, and those that look like them. */
+const OF_THE_ACTION = {
+  NODE_ENV: 'production',
+  NODE_NO_WARNINGS: '1',
+  NODE_PATH: '/opt/lib',
+  NODE_NAME: 'worker-7',
+  OTEL_SERVICE_NAME: 'my-action',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+  npm_config_cache: '/tmp/npm',
+  NODEJS_HOME: 'kept',
+  MY_NODE_ENV: 'kept',
+  NPM_TOKEN: 'kept',
+};
+
 describe.each(ENGINES)('environment of a run (%s)', (engine) => {
   let server: RunServer;
   let probe: string;
@@ -25,14 +39,7 @@ describe.each(ENGINES)('environment of a run (%s)', (engine) => {
         ...CONTAINER,
         HYPERSKELETON_LOG_LEVEL: 'info',
         HYPERSKELETON_ANYTHING: 'x',
-        OTEL_SERVICE_NAME: 'x',
-        npm_config_loglevel: 'x',
-        npm_lifecycle_event: 'x',
-        NODE_ENV: 'x',
-        NODE_NO_WARNINGS: '1',
-        NODEJS_HOME: 'kept',
-        MY_NODE_ENV: 'kept',
-        NPM_TOKEN: 'kept',
+        ...OF_THE_ACTION,
       },
     });
   });
@@ -66,9 +73,7 @@ describe.each(ENGINES)('environment of a run (%s)', (engine) => {
     );
     expect(Object.fromEntries(all)).toEqual({
       ...CONTAINER,
-      NODEJS_HOME: 'kept',
-      MY_NODE_ENV: 'kept',
-      NPM_TOKEN: 'kept',
+      ...OF_THE_ACTION,
       PATH: process.env.PATH,
       TMPDIR: server.temporary,
       PWD: server.actionRoot,
@@ -83,9 +88,24 @@ describe.each(ENGINES)('environment of a run (%s)', (engine) => {
     });
   });
 
-  it('D-13: the server’s own settings do not reach the action', async () => {
+  it('C-RUN-08: the server’s own settings do not reach the action', async () => {
     const names = [...(await environmentOf('{}')).keys()];
-    expect(names.filter((name) => /^(HYPERSKELETON_|OTEL_|npm_|NODE_)/.test(name))).toEqual([]);
+    expect(names.filter((name) => name.startsWith('HYPERSKELETON_'))).toEqual([]);
+  });
+
+  it('C-RUN-08: what npm adds where it has started the server does not reach the action', async () => {
+    const byNpm = await RunServer.start({
+      engine,
+      env: { ...OF_THE_ACTION, npm_lifecycle_event: 'start', npm_package_name: 'x' },
+    });
+    try {
+      await byNpm.installProgram(probe);
+      const names = [...variablesOf(readProbe((await byNpm.runBody('{}')).body)).keys()];
+      expect(names.filter((name) => name.startsWith('npm_'))).toEqual([]);
+      expect(names).toContain('NODE_ENV');
+    } finally {
+      await byNpm.stop();
+    }
   });
 
   it('C-RUN-08: values are strings as they are: empty, with quotes, line breaks, =, any character', async () => {

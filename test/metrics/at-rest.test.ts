@@ -36,7 +36,7 @@ describe('a server at rest', () => {
     ['no recording either', { HYPERSKELETON_METRICS: 'off' }, []],
     [
       'tracing where it is asked for',
-      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' },
+      { HYPERSKELETON_OTLP_ENDPOINT: 'http://127.0.0.1:1' },
       ['otlp-tracing'],
     ],
   ])('has loaded %s', async (_what, env, expected) => {

@@ -67,7 +67,7 @@ describe('the lines of a process', () => {
         expect(seen.map((line) => line.toString('latin1'))).toEqual(
           parts.slice(0, -1).map((part) => `${part}\n`),
         );
-        expect(lines.unfinishedBytes).toBe((parts.at(-1) as string).length);
+        expect(lines.unfinished.length).toBe((parts.at(-1) as string).length);
       }),
     );
   });

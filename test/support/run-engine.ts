@@ -43,8 +43,14 @@ export class EngineRig {
   readonly #statistics = createEngineStats(1);
   #action: ActionImage;
 
-  /** @param waitsForTemplate and mostRuns as ForkserverOptions has them */
-  constructor(kind: 'forkserver' | 'posix_spawn', waitsForTemplate = true, mostRuns = 10_000) {
+  /** @param waitsForTemplate and what follows: as ForkserverOptions has them */
+  constructor(
+    kind: 'forkserver' | 'posix_spawn',
+    waitsForTemplate = true,
+    mostRuns = 10_000,
+    startLimitMs = 1000,
+  ) {
+    const limits = { mostRuns, startLimitMs };
     const reactor = this.#reactor;
     const ledger = new Ledger(createLedgers(1), THREAD_ID);
     const stats = new StatsWriter(this.#statistics, 0);
@@ -53,7 +59,7 @@ export class EngineRig {
     this.engine =
       kind === 'posix_spawn'
         ? new PosixSpawnEngine(reactor, ledger)
-        : new ForkserverEngine({ reactor, ledger, limit: undefined, stats, waitsForTemplate, mostRuns });
+        : new ForkserverEngine({ reactor, ledger, limit: undefined, stats, waitsForTemplate, ...limits });
     this.#action = this.#image({});
   }
 
@@ -76,11 +82,19 @@ export class EngineRig {
     this.#place(next, environment);
   }
 
-  /** Installs a program, as an init would. */
-  installProgram(path: string, environment: Readonly<Record<string, string>> = {}): void {
+  /**
+   * Installs a program, as an init would.
+   *
+   * @param root an action folder that is elsewhere
+   */
+  installProgram(
+    path: string,
+    environment: Readonly<Record<string, string>> = {},
+    root: string = this.root,
+  ): void {
     const next = join(this.folder, randomUUID());
     copyFileSync(path, next);
-    this.#place(next, environment);
+    this.#place(next, environment, root);
   }
 
   /** Runs the action once, to its end and that of its streams. */
@@ -126,16 +140,17 @@ export class EngineRig {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #place(next: string, environment: Readonly<Record<string, string>>): void {
+  #place(next: string, environment: Readonly<Record<string, string>>, root = this.root): void {
     chmodSync(next, 0o755);
-    renameSync(next, this.exec);
-    this.#action = this.#image(environment);
+    if (root === this.root) renameSync(next, this.exec);
+    else copyFileSync(next, join(root, 'exec'));
+    this.#action = this.#image(environment, root);
     this.engine.actionChanged(this.#action);
   }
 
-  #image(environment: Readonly<Record<string, string>>): ActionImage {
-    const all = { PATH: process.env.PATH ?? '', PWD: this.root, ...environment };
+  #image(environment: Readonly<Record<string, string>>, root = this.root): ActionImage {
+    const all = { PATH: process.env.PATH ?? '', PWD: root, ...environment };
     const entries = Object.entries(all).map(([name, value]) => Buffer.from(`${name}=${value}`));
-    return { exec: this.exec, folder: this.root, environment: entries };
+    return { exec: join(root, 'exec'), folder: root, environment: entries };
   }
 }

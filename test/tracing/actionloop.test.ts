@@ -9,7 +9,7 @@ it('traces an ActionLoop action, whose line passes unaltered (D-21)', async () =
   const collector = await OtlpReceiver.start();
   const server = await startLoopServer({
     engine: 'posix_spawn',
-    env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
+    env: { HYPERSKELETON_OTLP_ENDPOINT: collector.endpoint },
   });
   try {
     await server.post('/init', loopInit(ECHO));

@@ -41,7 +41,7 @@ it('an init has a span with the way of its code below it, and so has one that fa
   const collector = await OtlpReceiver.start();
   const server = await RunServer.start({
     engine: 'posix_spawn',
-    env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
+    env: { HYPERSKELETON_OTLP_ENDPOINT: collector.endpoint },
   });
   try {
     const broken = JSON.stringify({ value: { binary: true, code: 'no base64!' } });
@@ -69,7 +69,7 @@ it('the init of an ActionLoop action has the start of its process, too', async (
   const collector = await OtlpReceiver.start();
   const server = await startLoopServer({
     engine: 'posix_spawn',
-    env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
+    env: { HYPERSKELETON_OTLP_ENDPOINT: collector.endpoint },
   });
   try {
     await server.post('/init', loopInit(ECHO), traced(TRACE));

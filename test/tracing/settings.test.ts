@@ -72,7 +72,10 @@ describe('the variables of OpenTelemetry', () => {
   }
 
   async function serverWith(env: Record<string, string>): Promise<RunServer> {
-    const server = await RunServer.start({ engine: 'posix_spawn', env });
+    const server = await RunServer.start({
+      engine: 'posix_spawn',
+      env: { HYPERSKELETON_TRACING: 'otel', ...env },
+    });
     open.push(server);
     await server.install('#!/bin/sh\necho "{}"\n');
     return server;

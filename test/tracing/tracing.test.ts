@@ -42,6 +42,7 @@ describe('with a collector', () => {
   beforeAll(async () => {
     collector = await OtlpReceiver.start();
     const env = {
+      HYPERSKELETON_TRACING: 'otel',
       OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.endpoint}/`,
       OTEL_SERVICE_NAME: 'my-action',
       OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment=test',
@@ -112,12 +113,12 @@ describe('with a collector', () => {
     expect(Object.keys(collector.trace(failed?.traceId ?? ''))).toEqual(['queue', 'activation']);
   });
 
-  it('is named as OTEL_SERVICE_NAME says, which the action does not see', () => {
+  it('is named as OTEL_SERVICE_NAME says, which the action sees too', () => {
     const facts = Object.fromEntries(
       (collector.resources[0] ?? []).map(({ key, value }) => [key, value.stringValue]),
     );
     expect(facts).toMatchObject({ 'service.name': 'my-action', 'deployment.environment': 'test' });
-    expect(continued.otel).toBe('0');
+    expect(continued.otel).toBe('3');
   });
 
   it('never has a parameter or a secret in it', () => {
@@ -131,7 +132,7 @@ describe('other ways to trace', () => {
     const server = await RunServer.start({
       engine: 'posix_spawn',
       readiness: '/_hyperskeleton/readyz',
-      env: { __OW_RUNTIME_PLATFORM: 'knative', OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint },
+      env: { __OW_RUNTIME_PLATFORM: 'knative', HYPERSKELETON_OTLP_ENDPOINT: collector.endpoint },
     });
     try {
       await server.install(ACTION);
@@ -152,7 +153,8 @@ describe('other ways to trace', () => {
     const server = await RunServer.start({
       engine: 'posix_spawn',
       env: {
-        OTEL_EXPORTER_OTLP_ENDPOINT: endpoint ?? broken.endpoint,
+        HYPERSKELETON_TRACING: 'otel',
+        HYPERSKELETON_OTLP_ENDPOINT: endpoint ?? broken.endpoint,
         OTEL_BSP_SCHEDULE_DELAY: '50',
         HYPERSKELETON_LOG_FILE: '/dev/null',
       },
@@ -169,12 +171,61 @@ describe('other ways to trace', () => {
     }
   });
 
-  it('refuses to start where the address is none', async () => {
-    const start = RunServer.start({
-      engine: 'posix_spawn',
-      env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' },
-    });
+  it.each([
+    { HYPERSKELETON_OTLP_ENDPOINT: 'collector' },
+    { HYPERSKELETON_TRACING: 'otel', OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' },
+  ])('refuses to start where the address is none: %j', async (env) => {
+    const start = RunServer.start({ engine: 'posix_spawn', env });
     await expect(start).rejects.toThrow('the server ended: 2');
+  });
+});
+
+describe('the variables of OpenTelemetry that the action has', () => {
+  const OF_ACTION = {
+    OTEL_SERVICE_NAME: 'my-action',
+    OTEL_RESOURCE_ATTRIBUTES: 'a=b',
+    OTEL_TRACES_SAMPLER: 'always_off',
+    OTEL_EXPORTER_OTLP_HEADERS: `authorization=${SECRET}`,
+  };
+
+  it('make the server send nothing, and reach the action', async () => {
+    const collector = await OtlpReceiver.start();
+    const env = { ...OF_ACTION, OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint };
+    const server = await RunServer.start({ engine: 'posix_spawn', env });
+    try {
+      await server.install(ACTION);
+      expect((await run(server)).otel).toBe('5');
+      await end(server);
+      expect(collector.headers).toEqual([]);
+    } finally {
+      await server.stop();
+      await collector.stop();
+    }
+  });
+
+  it('do not change what the server sends by an address of its own, and reach the action too', async () => {
+    const collector = await OtlpReceiver.start();
+    const env = { ...OF_ACTION, HYPERSKELETON_OTLP_ENDPOINT: collector.endpoint, OTEL_SDK_DISABLED: 'true' };
+    const server = await RunServer.start({ engine: 'posix_spawn', env });
+    try {
+      await server.install(ACTION);
+      expect((await run(server)).otel).toBe('5');
+      await end(server);
+      const names = (collector.resources[0] ?? []).map(({ key, value }) => [key, value.stringValue]);
+      expect(Object.fromEntries(names)).toMatchObject({ 'service.name': 'hyperskeleton' });
+      expect(Object.fromEntries(names)).not.toHaveProperty('a');
+      expect(collector.spans.map(({ name }) => name)).toContain('activation');
+      expect(collector.headers[0]).not.toHaveProperty('authorization');
+    } finally {
+      await server.stop();
+      await collector.stop();
+    }
+  });
+
+  it('may have any value where they are the action’s', async () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317' };
+    const server = await RunServer.start({ engine: 'posix_spawn', env });
+    await server.stop();
   });
 });
 

@@ -25,7 +25,8 @@ export const OBSERVING_CHECKS: readonly Check[] = [
       try {
         const { port } = collector.address() as AddressInfo;
         const env = {
-          OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+          HYPERSKELETON_TRACING: 'otel',
+          HYPERSKELETON_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
           OTEL_BSP_SCHEDULE_DELAY: '100',
           HYPERSKELETON_LOG_FILE: '/tmp/own.log',
         };

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { elfFacts, interpreterOf, readHead } from '../../action/executable.js';
 import { type SpawnRequest, spawnConfined } from '../confined-spawn.js';
+import { environmentObject, variableOf } from '../environment-object.js';
 import { type Ledger, PID } from '../ledger.js';
 import { endBeforeServer } from '../oom-preference.js';
 import type { Confinement } from '../rights.js';
@@ -44,12 +45,7 @@ export class ChildProcessEngine implements ExecEngine {
   ): StartOutcome | Promise<StartOutcome> {
     // libuv starts a file of unknown format through the shell, which the contract forbids (C-RUN-26).
     if (!hasKnownFormat(action.exec)) return { kind: 'failed', errno: 'ENOEXEC' };
-    const environment: Record<string, string> = {};
-    for (const entry of action.environment) {
-      const equals = entry.indexOf(0x3d);
-      environment[entry.toString('utf8', 0, equals)] = entry.toString('utf8', equals + 1);
-    }
-    for (const [name, value] of variables) environment[name] = value;
+    const environment = environmentObject([...action.environment.map(variableOf), ...variables]);
     const request: SpawnRequest = {
       exec: action.exec,
       arguments: argumentFits(argument) ? [argument.toString('utf8')] : [],

@@ -61,8 +61,10 @@ describe('a program is stopped before its own code', () => {
     ['static-pie', ['-static-pie', '-fPIE']],
     ['dynamic without PIE', ['-no-pie']],
     ['with a constructor of its own', ['-DCONSTRUCTOR']],
+    ['dynamic with 256 MiB that nothing was written to', ['-DBSS=(256<<20)']],
+    ['static with 256 MiB that nothing was written to', ['-static', '-DBSS=(256<<20)']],
   ])('%s: once C library and loader are ready', (name, flags) => {
-    const source = `#ifdef CONSTRUCTOR\n__attribute__((constructor)) void begin(void) { write(2, "x", 1); }\n#endif\n${MAIN}`;
+    const source = `#ifdef BSS\nchar unused[BSS];\n#endif\n#ifdef CONSTRUCTOR\n__attribute__((constructor)) void begin(void) { write(2, "x", 1); }\n#endif\n${MAIN}`;
     expect(templateOf(compile(name.replaceAll(' ', '-'), source, ...flags))).toMatchObject({
       freezePoint: 'entry',
       notLater: '',
@@ -87,42 +89,81 @@ describe('a program is stopped before its own code', () => {
 });
 
 describe('a program that is not ready safely is stopped at its very begin', () => {
-  /** A library whose constructor does something, and a program that is linked with it. */
-  function withLibrary(name: string, body: string): string {
-    writeFileSync(
-      join(folder, `${name}-lib.c`),
-      `__attribute__((constructor)) static void begin(void) { ${body} }\nvoid use(void) {}\n`,
-    );
-    const library = join(folder, `lib${name}.so`);
-    execFileSync('gcc', ['-w', '-O1', '-shared', '-fPIC', '-o', library, join(folder, `${name}-lib.c`)]);
-    return compile(name, 'void use(void); int main(void) { use(); return 0; }', library);
+  /** A static program whose allocator, which the C library calls before the section `.init`, does something first. */
+  function withAllocator(name: string, body: string, ...flags: string[]): string {
+    const source = `#define _GNU_SOURCE
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+${body.startsWith('MARKED') ? '__attribute__((used)) static const char mark[] = "free(): invalid pointer";' : ''}
+static char pool[1 << 20]; static size_t used; static int begun; int kept;
+static void first(void) { ${body.replace(/^MARKED/, '')} }
+void *malloc(size_t n) { if (begun++ == 0) first(); used += (n + 31) & ~15ul; return pool + used - ((n + 31) & ~15ul); }
+void free(void *p) {}
+void *calloc(size_t a, size_t b) { return memset(malloc(a * b), 0, a * b); }
+void *realloc(void *p, size_t n) { return p ? memcpy(malloc(n), p, n) : malloc(n); }
+int main(void) { return 0; }`;
+    return compile(name, source, '-static', ...flags);
   }
 
   it.each([
-    ['computes', 'static volatile int x; x = 1;', /the constructors of .*libcomputes\.so/],
-    [
-      'calls',
-      'extern void exit_(void); static volatile int x; x = getenv("ONE") != 0;',
-      /the constructors of/,
-    ],
-    ['asks the time', 'long x[2]; syscall(228, 1, x);', /system call \d+ before/],
+    ['asks the time', 'syscall(228, 1, pool);', /system call \d+ before/],
+    ['asks the time without a system call', 'clock_gettime(0, pool);', /system call 228|signal 11 before/],
+    ['reads the counter of the processor', 'kept = __builtin_ia32_rdtsc();', /signal 11 before/],
     ['asks its number', 'getpid();', /system call \d+ before/],
     ['writes', 'write(2, "x", 1);', /system call \d+ before/],
     ['opens to write', 'open("/dev/null", 1);', /openat with other arguments/],
     ['reads its input', 'char x; read(0, &x, 1);', /read with other arguments/],
     ['asks for a device', 'open("/dev/null", 0);', /it asks for \/dev\/null/],
     ['looks into the system', 'open("/proc/self/stat", 0);', /it asks for \/proc\/self\/stat/],
-    ['keeps a descriptor', 'open("/etc/passwd", 0);', /the constructors of|descriptors 0 1 2 3 4/],
-    [
-      'starts a thread',
-      'extern int pthread_create(); unsigned long t; pthread_create(&t, 0, (void*)begin, 0);',
-      /system call/,
-    ],
+    ['keeps a descriptor', 'open("/etc/passwd", 0);', /descriptors 0 1 2 3 4/],
+    ['starts a process', 'fork();', /system call/],
     ['dies', 'static volatile int *volatile nothing; *nothing = 1;', /signal 11 before/],
-  ])('for a library %s', (name, body, reason) => {
-    const built = templateOf(withLibrary(name.replaceAll(' ', '-'), body));
+    ['keeps memory from children', 'madvise(mmap(0, 4096, 3, 34, -1, 0), 4096, 10);', /madvise with other/],
+    ['empties memory in children', 'madvise(mmap(0, 4096, 3, 34, -1, 0), 4096, 18);', /madvise with other/],
+    [
+      'keeps its thread id',
+      '__asm__("movl %%fs:0x2d0, %0" : "=r"(kept));',
+      /its thread id is at \w+, \w+, not at/,
+    ],
+    [
+      'keeps its thread id far behind memory that it does not use',
+      'static volatile char far_away[32 << 20]; int number; __asm__("movl %%fs:0x2d0, %0" : "=r"(number)); *(volatile int *)(far_away + sizeof far_away - 64) = number;',
+      /its thread id is at \w+, \w+, not at/,
+    ],
+    [
+      'writes to much memory',
+      'static char written[65 << 20]; memset(written, 1, sizeof written);',
+      /it has written to more than 64 MiB/,
+    ],
+  ])('for something before its section .init %s', (name, body, reason) => {
+    const built = templateOf(withAllocator(name.replaceAll(' ', '-'), `MARKED${body}`));
     expect(built.freezePoint).toBe('exec');
     expect(built.notLater).toMatch(reason);
+  });
+
+  it.each([['-g'], ['-s']])('for it is static and has an allocator of its own (gcc %s)', (flag) => {
+    expect(templateOf(withAllocator(`allocates${flag}`, '', flag)).notLater).toMatch(/allocator of its own/);
+  });
+
+  it('for it is static and chooses a function by code of its own', () => {
+    const source = `static int one(void) { return 1; } static void *resolve(void) { return one; }
+int chosen(void) __attribute__((ifunc("resolve"))); int main(void) { return chosen(); }`;
+    expect(templateOf(compile('chooses', source, '-static')).notLater).toMatch(/it chooses chosen by code/);
+  });
+
+  it('for it is static and begins with code of its own', () => {
+    const source = `__attribute__((section(".init"), used)) static void init(void) {}
+void begin(void) { init(); for (;;) __asm__("syscall" : : "a"(231), "D"(0)); } __asm__(".globl _start\\n_start: call begin");`;
+    const program = compile(
+      'begins',
+      source,
+      '-static',
+      '-nostdlib',
+      '-ffreestanding',
+      '-fno-stack-protector',
+    );
+    expect(templateOf(program).notLater).toMatch(/begins with code of its own/);
   });
 
   it('for it is static and has no section headers', () => {

@@ -257,3 +257,117 @@ it('C-RUN-14: a limit that the server was given meanwhile reaches its processes'
   }
   await until('it is as it was', async () => (await said()) === before);
 });
+
+describe('C-RUN-15: files of several folders may be one', () => {
+  /** Says which library it has, and where it was started from. */
+  const SAYS = `#include <stdio.h>
+#include <unistd.h>
+const char *say(void);
+int main(void) { char path[4096] = {0}; readlink("/proc/self/exe", path, 4095); printf("%s %s\\n", say(), path); return 0; }`;
+  let program: string;
+  beforeAll(() => {
+    copyFileSync(join(built, 'first.so'), join(built, 'libsay.so'));
+    program = compile('releases', SAYS, '-L', built, '-lsay', '-Wl,-rpath,$ORIGIN/../lib');
+  });
+
+  /** Two releases, whose executables are hard links of one file; each has a library of its own. */
+  function release(name: string, library: string): string {
+    const folder = join(rig.root, name);
+    for (const part of ['bin', 'lib']) mkdirSync(join(folder, part), { recursive: true });
+    const first = join(rig.root, 'one/bin/program');
+    if (name === 'one') copyFileSync(program, first);
+    else linkSync(first, join(folder, 'bin/program'));
+    copyFileSync(join(built, library), join(folder, 'lib/libsay.so'));
+    return join(folder, 'bin/program');
+  }
+
+  function link(target: string, path: string): void {
+    symlinkSync(target, `${path}.next`);
+    renameSync(`${path}.next`, path);
+  }
+
+  it('a link on the way to the executable is switched', async () => {
+    const [one, two] = [release('one', 'first.so'), release('two', 'second.so')];
+    link('one', join(rig.root, 'current'));
+    rig.installScript('');
+    link('current/bin/program', rig.exec);
+    for (const [name, said_] of [
+      ['one', `first ${one}`],
+      ['two', `second ${two}`],
+      ['one', `first ${one}`],
+    ] as const) {
+      link(name, join(rig.root, 'current'));
+      expect(await said()).toBe(said_);
+    }
+  });
+
+  it('the link that is the executable is switched, between files that are one', async () => {
+    const [one, two] = [release('one', 'first.so'), release('two', 'first.so')];
+    rig.installScript('');
+    for (const path of [one, two, one]) {
+      link(path, rig.exec);
+      expect(await said()).toBe(`first ${path}`);
+    }
+  });
+
+  it('a folder on the way takes the place of another', async () => {
+    release('one', 'first.so');
+    release('two', 'second.so');
+    rig.installScript('');
+    link('one/bin/program', rig.exec);
+    const path = join(rig.root, 'one/bin/program');
+    expect(await said()).toBe(`first ${path}`);
+    renameSync(join(rig.root, 'one'), join(rig.root, 'before'));
+    renameSync(join(rig.root, 'two'), join(rig.root, 'one'));
+    expect(await said()).toBe(`second ${path}`);
+  });
+
+  it('a link on the way to a script’s interpreter is switched', async () => {
+    const [one, two] = [release('one', 'first.so'), release('two', 'second.so')];
+    link('one', join(rig.root, 'current'));
+    rig.installScript(`#!${rig.root}/current/bin/program\n`);
+    expect(await said()).toBe(`first ${one}`);
+    link('two', join(rig.root, 'current'));
+    expect(await said()).toBe(`second ${two}`);
+  });
+
+  it('a link on the way to a library is switched: its file is told by its name', async () => {
+    const maps = `#include <stdio.h>
+#include <string.h>
+const char *say(void);
+int main(void) { char line[4096]; FILE *maps = fopen("/proc/self/maps", "r"); say();
+while (fgets(line, 4096, maps)) if (strstr(line, "libsay.so")) { printf("%s", strchr(line, '/')); break; } return 0; }`;
+    const folders = ['one', 'two'].map((name) => join(rig.root, name));
+    for (const folder of folders) mkdirSync(folder);
+    const [first = '', second = ''] = folders.map((folder) => join(folder, 'libsay.so'));
+    copyFileSync(join(built, 'first.so'), first);
+    linkSync(first, second);
+    link('one', join(rig.root, 'current'));
+    rig.installProgram(
+      compile('maps', maps, '-L', built, '-lsay', `-Wl,-rpath,${join(rig.root, 'current')}`),
+    );
+    expect(await said()).toBe(first);
+    link('two', join(rig.root, 'current'));
+    expect(await said()).toBe(second);
+  });
+});
+
+it.runIf(process.getuid?.() === 0)(
+  'an action folder below /usr: its libraries are looked at for each run',
+  async () => {
+    const folder = mkdtempSync('/usr/local/lib/hyperskeleton-');
+    try {
+      const library = join(folder, 'libsay.so');
+      place(join(built, 'first.so'), library);
+      const source = '#include <stdio.h>\nconst char *say(void); int main(void) { puts(say()); return 0; }';
+      const program = compile('below-usr', source, '-L', folder, '-lsay', `-Wl,-rpath,${folder}`);
+      rig.installProgram(program, {}, folder);
+      for (const word of ['first', 'second', 'first']) {
+        place(join(built, `${word}.so`), library);
+        expect(await said()).toBe(word);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+);

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Arch, hostArch } from '../../../src/process/engines/forkserver/arch/arch.js';
 import { openSocketPair } from '../../../src/process/engines/forkserver/channel.js';
 import { sendmsg } from '../../../src/process/engines/forkserver/native.js';
@@ -106,10 +106,41 @@ describe('a template that waits for nobody', () => {
       expect((await run('{}', traced)).outcome).toBe('started');
     }
     expect(rig.stats.counters.templatesBuilt).toBe(2);
-    // A third one takes the place of that which was not used for longer.
-    await until('it has a third', async () => (await run('{}', { A: 'x' })).outcome === 'started');
-    expect((await run('{}', traced)).outcome).toBe('started');
-    expect((await run()).outcome).toBe('other_names');
+  });
+
+  it('is kept beside three: a fifth takes the place of one that nobody has used for a while', async () => {
+    begin();
+    await warm();
+    const kinds = [{}, { TRACEPARENT: 'p' }, { TRACEPARENT: 'p', TRACESTATE: 's' }, { A: 'x' }];
+    for (const kind of kinds)
+      await until('it has one of each', async () => (await run('{}', kind)).outcome === 'started');
+    for (let count = 0; count < 5; count++) {
+      for (const kind of kinds) expect((await run('{}', kind)).outcome).toBe('started');
+      expect((await run('{}', { B: 'x' })).outcome).toBe('other_names');
+      await delay(20);
+    }
+    expect(rig.stats.counters.templatesBuilt).toBe(4);
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + 10_000);
+    try {
+      const [idle = {}, ...used] = kinds;
+      for (const kind of used) expect((await run('{}', kind)).outcome).toBe('started');
+      await until('it has the fifth', async () => (await run('{}', { B: 'x' })).outcome === 'started');
+      for (const kind of used) expect((await run('{}', kind)).outcome).toBe('started');
+      expect((await run('{}', idle)).outcome).toBe('other_names');
+      expect(rig.stats.counters.templatesBuilt).toBe(5);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
+  it('is no run to who looks for one by its arguments', async () => {
+    begin();
+    await warm();
+    await spares();
+    for (const pid of templates())
+      expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1').replace(/\0+$/, '')).toBe('hs-template');
+    for (const pid of templates()) expect(readFileSync(`/proc/${pid}/environ`, 'latin1')).toBe('');
   });
 
   it('never takes what no template can hold', async () => {

@@ -3,7 +3,14 @@ import { close, errno, errnoName, kill, pidfdOpen, write } from '../../libc.js';
 import { NativeProcess } from '../../native-process.js';
 import { type ActivationPipes, closeChildEnds, openPipes } from '../../pipes.js';
 import { ALWAYS_FITS_BYTES } from '../../stdin-feed.js';
-import type { ActionImage, ExecEngine, ProcessObserver, StartOutcome, StartRequest } from '../engine.js';
+import type {
+  ActionImage,
+  ExecEngine,
+  ProcessExit,
+  ProcessObserver,
+  StartOutcome,
+  StartRequest,
+} from '../engine.js';
 import type { EngineContext } from './context.js';
 import type { CloneOutcome } from './pending.js';
 import type { Refusal } from './refusal.js';
@@ -74,7 +81,7 @@ export class CloneEngine implements ExecEngine {
     return new Promise((resolve) => {
       const settle = (outcome: CloneOutcome): void => {
         if (outcome.kind === 'started') template.countRun();
-        resolve(this.#outcome(outcome, request, observer, pipes, fed));
+        resolve(this.#outcome(outcome, template, request, observer, pipes, fed));
       };
       const sent = this.#spares.send(template, id, message, settle) || template.send(id, message, settle);
       this.#context.block.wipe();
@@ -108,13 +115,14 @@ export class CloneEngine implements ExecEngine {
     const refusal = reason ?? 'no_template';
     const shape = shapeFor(request);
     if (shape === undefined) return 'too_large';
-    if (this.#templates.obstacle(action) !== undefined) return 'unsuitable';
+    const obstacle = this.#templates.obstacle(action);
+    if (obstacle !== undefined) return obstacle;
     if (refusal === 'changed') this.letGo();
     if (this.#waitsForTemplate) {
       this.#spares.letGo();
       return this.#templates.make(action, shape) ?? 'unsuitable';
     }
-    this.#templates.wish(action, shape);
+    if (this.#templates.hasRoomFor(action, shape)) this.#templates.wish(action, shape);
     return refusal;
   }
 
@@ -132,6 +140,7 @@ export class CloneEngine implements ExecEngine {
 
   #outcome(
     outcome: CloneOutcome,
+    template: Template,
     request: StartRequest,
     observer: ProcessObserver,
     pipes: ActivationPipes,
@@ -159,8 +168,9 @@ export class CloneEngine implements ExecEngine {
       stdin: fed ? -1 : pipes.stdin,
       stdout: pipes.stdout,
       stderr: pipes.stderr,
-      reaped: () => {
+      reaped: (exit: ProcessExit) => {
         this.#runs--;
+        if (template.noteEnd(exit)) this.#giveUp(template);
         // After a rush there may be none; the answer goes first.
         if (this.#runs === 0 && this.#spares.missing) setImmediate(() => this.#adaptSpares());
       },
@@ -170,6 +180,12 @@ export class CloneEngine implements ExecEngine {
     // A single caller's clone is replaced when its run has ended: until then the processors have better to do.
     if (this.#runs > 1) this.#adaptSpares();
     return { kind: 'started', process };
+  }
+
+  #giveUp(template: Template): void {
+    this.#context.stats.add('templatesGivenUp');
+    this.#spares.letGo();
+    this.#templates.giveUp(template);
   }
 
   #adaptSpares(): void {

@@ -43,6 +43,8 @@ export interface ContextParts {
   readonly scope?: FileScope;
   /** After so many runs a template is made anew, for another layout of the address space; default 10,000. */
   readonly mostRuns?: number;
+  /** How long the start of an action may take at the first attempt, see {@link Workbench}; default 1000. */
+  readonly startLimitMs?: number;
 }
 
 const MOST_RUNS = 10_000;

@@ -10,6 +10,8 @@ export const REFUSALS = [
   'changed',
   /** This action can't have a template, or the last attempts failed; tried again later. */
   'unsuitable',
+  /** Clones of it ended by faults, one after another; tried again later. */
+  'given_up',
   /** No descriptors or no room in the socket. */
   'busy',
   /** The template said that it could not make the clone. */
@@ -30,4 +32,9 @@ export class Unsuitable extends Error {
 /** The machine was too busy for it, or short of descriptors: another attempt, later, may do. */
 export class TooSlow extends Unsuitable {
   override readonly name = 'TooSlow';
+}
+
+/** A file changed meanwhile: another attempt, once that has settled, may do. */
+export class Changing extends Unsuitable {
+  override readonly name = 'Changing';
 }

@@ -41,9 +41,11 @@ export function selfTest(launcher: Launcher): void {
   try {
     const built = buildTemplate(launcher, arch, {
       ...{ action, shape: SHAPE, socket: theirs },
+      known: true,
       program: launcher.helper,
     });
     pid = built.pid;
+    if (built.notYet !== undefined) throw new TooSlow(built.notLater);
     if (built.freezePoint !== 'entry') throw new Unsuitable(built.notLater);
     const first = runOnce(ours, action, 'exits', '1');
     const second = runOnce(ours, action, 'signalled', 'two'.repeat(50));

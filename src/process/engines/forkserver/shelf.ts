@@ -3,8 +3,13 @@ import type { ActionImage } from '../engine.js';
 import { hasNames, type Shape } from './shape.js';
 import type { Template } from './template.js';
 
-/** Callers that send a trace context and callers that send none may take turns: neither waits for a template then. */
-const MOST_TEMPLATES = 2;
+/**
+ * Callers that send no trace context, one with and one without a state, and others may take turns: none waits for a
+ * template then.
+ */
+const MAX_TEMPLATES = 4;
+/** A template that was used more lately is not given up for one of another shape: to make them in turns is slower. */
+const MIN_IDLE_MS = 10_000;
 
 /** The templates for the last shapes of runs. The one that was used last goes first; no two have the same names. */
 export class Shelf {
@@ -26,6 +31,14 @@ export class Shelf {
     return this.#templates.some((template) => template.worn && namesAgree(template.shape, shape));
   }
 
+  /** Whether a template of this shape may take a place: a free one, its own, or one that nobody seems to need. */
+  hasRoomFor(action: ActionImage, shape: Shape): boolean {
+    const others = this.#templates.filter(
+      (template) => template.alive && template.action === action && !namesAgree(template.shape, shape),
+    );
+    return others.length < MAX_TEMPLATES || others.some(({ idleMs }) => idleMs >= MIN_IDLE_MS);
+  }
+
   /** Lets those go that a template of this action and shape takes the place of. */
   makeRoom(action: ActionImage, shape: Shape): void {
     this.#keep((template) => template.action === action && !namesAgree(template.shape, shape));
@@ -33,7 +46,7 @@ export class Shelf {
 
   add(template: Template): void {
     this.#templates.unshift(template);
-    this.#keep((_, index) => index < MOST_TEMPLATES);
+    this.#keep((_, index) => index < MAX_TEMPLATES);
   }
 
   /** It has died. */

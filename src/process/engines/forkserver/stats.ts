@@ -8,6 +8,7 @@ export const COUNTERS = [
   'templatesFailed',
   'templatesDied',
   'templatesRenewed',
+  'templatesGivenUp',
   'buildMsTotal',
   'buildMsLast',
   'clonesStarted',

@@ -1,4 +1,5 @@
-import type { ActionImage } from '../engine.js';
+import { constants } from 'node:os';
+import type { ActionImage, ProcessExit } from '../engine.js';
 import { Channel } from './channel.js';
 import type { EngineContext } from './context.js';
 import { type CloneOutcome, outcomeOf } from './pending.js';
@@ -9,6 +10,21 @@ import { endStrays } from './strays.js';
 
 /** So many milliseconds share one layout of the address space, besides so many runs. */
 const LONGEST_LIFE_MS = 600_000;
+/** Ends that a program does not choose, and how many of them in a row are taken for the template's fault. */
+const { SIGBUS, SIGILL, SIGSEGV, SIGSYS, SIGTRAP } = constants.signals;
+const FAULTS = new Set<number>([SIGBUS, SIGILL, SIGSEGV, SIGSYS, SIGTRAP]);
+const MAX_FAULTS_IN_A_ROW = 3;
+
+/** What a template is made from. */
+export interface TemplateParts {
+  readonly action: ActionImage;
+  readonly shape: Shape;
+  readonly built: Pick<Built, 'pid' | 'identity'>;
+  /** Our end of its socket. */
+  readonly socket: number;
+  /** After so many milliseconds it is made anew; undefined where there is no need before it is worn. */
+  readonly retryAfterMs: number | undefined;
+}
 
 /** The life of one template process: what was sent to it, what it told, its end. */
 export class Template {
@@ -20,21 +36,19 @@ export class Template {
   readonly #channel: Channel;
   readonly #pending = new Map<number, (outcome: CloneOutcome) => void>();
   readonly #bornMs = performance.now();
+  readonly #lifeMs: number;
+  #lastRunMs = performance.now();
   #runs = 0;
+  #faults = 0;
+  #hasRunWell = false;
   #retired = false;
 
-  /** @param socket our end of its socket */
-  constructor(
-    context: EngineContext,
-    action: ActionImage,
-    shape: Shape,
-    built: Pick<Built, 'pid' | 'identity'>,
-    socket: number,
-    died: () => void,
-  ) {
-    this.action = action;
-    this.shape = shape;
+  constructor(context: EngineContext, parts: TemplateParts, died: () => void) {
+    const { built, socket, retryAfterMs = LONGEST_LIFE_MS } = parts;
+    this.action = parts.action;
+    this.shape = parts.shape;
     this.built = built;
+    this.#lifeMs = retryAfterMs;
     this.#context = context;
     this.#process = context.reaper.expectEnd(built.pid);
     this.#channel = new Channel(socket, context, {
@@ -54,9 +68,19 @@ export class Template {
     });
   }
 
-  /** Whether its clones should have a new layout by now. */
+  /** Whether its clones should have a new layout by now, or it could stand later. */
   get worn(): boolean {
-    return this.#runs >= this.#context.mostRuns || performance.now() - this.#bornMs >= LONGEST_LIFE_MS;
+    return this.#runs >= this.#context.mostRuns || performance.now() - this.#bornMs >= this.#lifeMs;
+  }
+
+  /** For so many milliseconds no run has begun with it. */
+  get idleMs(): number {
+    return performance.now() - this.#lastRunMs;
+  }
+
+  /** Whether a clone of it has ended otherwise than by a fault. */
+  get hasRunWell(): boolean {
+    return this.#hasRunWell;
   }
 
   /** Whether a run has begun with it. */
@@ -71,6 +95,23 @@ export class Template {
   /** One more run has begun with its layout, by itself or by a spare clone of it. */
   countRun(): void {
     this.#runs++;
+    this.#lastRunMs = performance.now();
+  }
+
+  /**
+   * A run of it has ended.
+   *
+   * @returns whether so many in a row ended by faults that its clones can't be trusted
+   */
+  noteEnd({ signal }: ProcessExit): boolean {
+    if (signal === undefined || !FAULTS.has(signal)) {
+      this.#faults = 0;
+      this.#hasRunWell = true;
+      return false;
+    }
+    // A library may have been overwritten in place.
+    this.built.identity.doubt();
+    return ++this.#faults === MAX_FAULTS_IN_A_ROW;
   }
 
   /**

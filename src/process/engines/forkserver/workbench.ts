@@ -2,11 +2,15 @@ import { asServer, type FileScope } from '../../acting-as.js';
 import type { Arch } from './arch/arch.js';
 import type { ContextParts } from './context.js';
 import { explain } from './explain.js';
+import { Place } from './place.js';
 import { TooSlow } from './refusal.js';
 import { selfTest } from './self-test.js';
-import { type Built, buildTemplate, type Plan } from './set-up/build.js';
+import { type Built, buildTemplate, LONGEST_START_MS, type Plan } from './set-up/build.js';
 import { Launcher } from './set-up/launch.js';
 import type { StatsWriter } from './stats.js';
+
+const START_LIMIT_MS = 1000;
+const MAX_SLOW_STARTS = 2;
 
 /** What a thread makes template processes with. They are its children. */
 export class Workbench {
@@ -15,13 +19,18 @@ export class Workbench {
   readonly #arch: Arch;
   readonly #stats: StatsWriter;
   readonly #scope: FileScope;
+  readonly #startLimitMs: number;
+  /** The executable whose start took too long, and how often it did. */
+  #slow: { readonly exec: Place; readonly times: number } | undefined;
 
   /** @throws Unsuitable where there are no files in memory */
-  constructor(arch: Arch, { ledger, limit, stats, rights, scope = asServer }: ContextParts) {
+  constructor(arch: Arch, parts: ContextParts) {
+    const { ledger, limit, stats, rights, scope = asServer, startLimitMs = START_LIMIT_MS } = parts;
     this.launcher = new Launcher(arch, ledger, limit, rights);
     this.#scope = scope;
     this.#arch = arch;
     this.#stats = stats;
+    this.#startLimitMs = startLimitMs;
   }
 
   /**
@@ -52,10 +61,22 @@ export class Workbench {
    */
   build(plan: Plan): Built {
     const begunMs = performance.now();
+    const { exec } = plan.action;
+    const slow = this.#slow?.exec.path === exec && this.#slow.exec.unchanged() ? this.#slow : undefined;
+    const limited = { ...plan, ...this.#limits(slow?.times ?? 0) };
     // Only who has the rights of a process may look into it (ptrace(2)).
-    const built = this.#scope(() => buildTemplate(this.launcher, this.#arch, plan));
+    const built = this.#scope(() => buildTemplate(this.launcher, this.#arch, limited));
+    this.#slow =
+      built.notYet === 'slow' ? { exec: slow?.exec ?? new Place(exec), times: (slow?.times ?? 0) + 1 } : slow;
     this.#stats.built(performance.now() - begunMs);
     return built;
+  }
+
+  /** The first start may take a second, the second one longer; a third is not waited for. */
+  #limits(slowStarts: number): Pick<Plan, 'startLimitMs' | 'notLater'> {
+    if (slowStarts === 0) return { startLimitMs: this.#startLimitMs };
+    if (slowStarts < MAX_SLOW_STARTS) return {};
+    return { notLater: `its start takes more than ${LONGEST_START_MS / 1000} seconds` };
   }
 
   close(): void {

@@ -4,8 +4,8 @@ import type { ActionImage } from '../engine.js';
 import { openSocketPair } from './channel.js';
 import type { EngineContext } from './context.js';
 import { startOf } from './identity.js';
-import type { Place } from './place.js';
-import { Unsuitable } from './refusal.js';
+import type { Refusal } from './refusal.js';
+import { Setbacks } from './setbacks.js';
 import { type Shape, widened } from './shape.js';
 import { namesAgree, Shelf } from './shelf.js';
 import { Template } from './template.js';
@@ -15,8 +15,6 @@ import type { Workbench } from './workbench.js';
 /** A template is made when no run began for so long; at the latest after so many looks. */
 const QUIET_MS = 2;
 const MOST_LOOKS = 25;
-const FIRST_BACK_OFF_MS = 1000;
-const LONGEST_BACK_OFF_MS = 60_000;
 
 interface Wish {
   readonly action: ActionImage;
@@ -32,12 +30,7 @@ export class Workshop implements TemplateSource {
   #timer: NodeJS.Timeout | undefined;
   #looks = 0;
   #lastRunMs = 0;
-  /** What the last attempt failed with; undefined when it did not. */
-  #failure:
-    | { readonly reason: string; readonly action: ActionImage; readonly places: readonly Place[] }
-    | undefined;
-  #failures = 0;
-  #notBeforeMs = 0;
+  readonly #setbacks = new Setbacks();
 
   constructor(context: EngineContext, bench: Workbench) {
     this.#context = context;
@@ -52,15 +45,13 @@ export class Workshop implements TemplateSource {
     return this.#shelf.turnTo(variables);
   }
 
-  obstacle(action: ActionImage): string | undefined {
+  hasRoomFor(action: ActionImage, shape: Shape): boolean {
+    return this.#shelf.hasRoomFor(action, shape);
+  }
+
+  obstacle(action: ActionImage): Refusal | undefined {
     const failedTest = this.#context.stats.selfTest?.reason ?? '';
-    if (failedTest !== '') return failedTest;
-    if (this.#failure === undefined) return undefined;
-    const { reason, places } = this.#failure;
-    const other = this.#failure.action !== action || !places.every((place) => place.unchanged());
-    if (other) this.#forgive();
-    else if (performance.now() < this.#notBeforeMs) return reason;
-    return undefined;
+    return failedTest === '' ? this.#setbacks.against(action) : 'unsuitable';
   }
 
   noteRun(): void {
@@ -81,7 +72,7 @@ export class Workshop implements TemplateSource {
     this.#wish = undefined;
     const failedTest = this.#bench.examine();
     if (failedTest !== '') {
-      this.#failed(action, new Unsuitable(failedTest));
+      this.#failed(action);
       return undefined;
     }
     const pair = openSocketPair();
@@ -90,16 +81,22 @@ export class Workshop implements TemplateSource {
     try {
       const built = this.#bench.build({ action, shape, socket: theirs });
       close(theirs);
-      this.#failure = undefined;
-      const template = new Template(this.#context, action, shape, built, ours, () => this.#died(template));
+      const retryAfterMs = this.#setbacks.made(built);
+      const parts = { action, shape, built, socket: ours, retryAfterMs };
+      const template = new Template(this.#context, parts, () => this.#died(template));
       this.#shelf.add(template);
       return template;
-    } catch (error) {
+    } catch {
       close(ours);
       close(theirs);
-      this.#failed(action, error);
+      this.#failed(action);
       return undefined;
     }
+  }
+
+  giveUp(template: Template): void {
+    this.#shelf.clear();
+    this.#setbacks.gaveUp(template);
   }
 
   drop(): void {
@@ -128,27 +125,12 @@ export class Workshop implements TemplateSource {
   #died(template: Template): void {
     this.#context.stats.add('templatesDied');
     this.#shelf.remove(template);
-    // One that never served may be one of many.
-    if (template.hasServed) this.#failures = 0;
-    this.#backOff();
-    this.#failure = { reason: 'the template died', action: template.action, places: [] };
+    this.#setbacks.died(template);
   }
 
-  #failed(action: ActionImage, error: unknown): void {
+  #failed(action: ActionImage): void {
     this.#context.stats.add('templatesFailed');
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#backOff();
-    this.#failure = { reason, action, places: startOf(action.exec, action.folder) };
-  }
-
-  #backOff(): void {
-    const delayMs = Math.min(FIRST_BACK_OFF_MS * 2 ** this.#failures, LONGEST_BACK_OFF_MS);
-    this.#failures++;
-    this.#notBeforeMs = performance.now() + delayMs;
-  }
-
-  #forgive(): void {
-    this.#failure = undefined;
-    this.#failures = 0;
+    const places = startOf(action.exec, action.folder);
+    this.#setbacks.failed(action, () => places.every((place) => place.unchanged()));
   }
 }

@@ -25,6 +25,12 @@ export interface Arch {
   readonly trapAdvance: number;
   /** The instruction that calls the kernel. */
   readonly enterKernel: Buffer;
+  /** The instruction that returns from a function. */
+  readonly returns: Buffer;
+  /** How a program of glibc begins (its crt1.o): so many bytes, in hexadecimal. */
+  readonly startOfProgram: { readonly bytes: number; readonly pattern: RegExp };
+  /** Whether a program can read a clock by an instruction that the kernel can forbid (PR_SET_TSC, prctl(2)). */
+  readonly hasTimeStampCounter: boolean;
   /** Where the C libraries keep the stack's canary: from the thread pointer; undefined: no fixed place. */
   readonly canary: { readonly threadPointer: number; readonly offset: bigint } | undefined;
   /** System calls by name, for the allow-list and the calls that are injected. */
@@ -52,6 +58,7 @@ export type CallName =
   | 'openat'
   | 'pread64'
   | 'prlimit64'
+  | 'prctl'
   | 'read'
   | 'readlink'
   | 'readlinkat'

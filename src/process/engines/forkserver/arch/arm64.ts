@@ -22,6 +22,13 @@ export const ARM64: Arch = {
   trap: Buffer.of(0x00, 0x00, 0x20, 0xd4),
   trapAdvance: 0,
   enterKernel: Buffer.of(0x01, 0x00, 0x00, 0xd4),
+  returns: Buffer.of(0xc0, 0x03, 0x5f, 0xd6),
+  // It may begin with a landing pad (bti c) or nothing.
+  startOfProgram: {
+    bytes: 28,
+    pattern: /^(5f2403d5|1f2003d5)?1d0080d21e0080d2e50300aae10340f9e2230091e6030091/,
+  },
+  hasTimeStampCounter: false,
   // A variable of the loader, made read-only: clones of one template share it.
   canary: undefined,
   queries: { ioprioGet: 31, schedGetaffinity: 123, schedGetattr: 275 },
@@ -42,6 +49,7 @@ export const ARM64: Arch = {
     open: -1,
     openat: 56,
     pread64: 67,
+    prctl: 167,
     prlimit64: 261,
     read: 63,
     readlink: -1,

@@ -35,6 +35,9 @@ export const X64: Arch = {
   trap: Buffer.of(0xcc),
   trapAdvance: 1,
   enterKernel: Buffer.of(0x0f, 0x05),
+  returns: Buffer.of(0xc3),
+  startOfProgram: { bytes: 22, pattern: /^(f30f1efa)?31ed4989d15e4889e24883e4f05054/ },
+  hasTimeStampCounter: true,
   canary: { threadPointer: FS_BASE, offset: 0x28n },
   queries: { ioprioGet: 252, schedGetaffinity: 204, schedGetattr: 315 },
   calls: {
@@ -54,6 +57,7 @@ export const X64: Arch = {
     open: 2,
     openat: 257,
     pread64: 17,
+    prctl: 157,
     prlimit64: 302,
     read: 0,
     readlink: 89,

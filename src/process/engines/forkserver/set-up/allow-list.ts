@@ -20,7 +20,7 @@ const RULES: Readonly<Record<CallName, (given: readonly bigint[]) => boolean>> =
   fstat: ownDescriptor,
   getrandom: ([, count = 0n]) => count <= MALLOC_KEY_BYTES,
   lseek: ownDescriptor,
-  madvise: always,
+  madvise: ([, , advice = 0n]) => HARMLESS_ADVICE.has(int(advice)),
   // Private memory only: what is written to shared memory is seen outside.
   mmap: ([, , , flags = 0n]) => (flags & MAP_TYPE) === MAP_PRIVATE,
   mprotect: always,
@@ -29,6 +29,7 @@ const RULES: Readonly<Record<CallName, (given: readonly bigint[]) => boolean>> =
   open: ([, flags = 0n]) => (flags & WRITING) === 0n,
   openat: ([, , flags = 0n]) => (flags & WRITING) === 0n,
   pread64: ownDescriptor,
+  prctl: () => false,
   // Asking for a limit, not setting one.
   prlimit64: ([pid = 0n, , next = 0n]) => int(pid) === 0 && next === 0n,
   read: ownDescriptor,
@@ -43,6 +44,11 @@ const RULES: Readonly<Record<CallName, (given: readonly bigint[]) => boolean>> =
 
 /** ARCH_SET_FS, and what asks for the state of shadow stacks (arch_prctl(2), asm/prctl.h). */
 const THREAD_POINTER_AND_SHADOW_STACK = new Set([0x1002n, 0x3001n, 0x5005n]);
+/**
+ * Advice that says nothing of children: MADV_NORMAL to MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
+ * MADV_DONTDUMP, MADV_DODUMP (madvise(2)). Others take memory from a clone, or empty it.
+ */
+const HARMLESS_ADVICE = new Set([0, 1, 2, 3, 4, 8, 14, 15, 16, 17]);
 const MALLOC_KEY_BYTES = 8n;
 const MAP_TYPE = 0xfn;
 const MAP_PRIVATE = 2n;

@@ -4,17 +4,20 @@ import type { ActionImage } from '../../engine.js';
 import type { Arch } from '../arch/arch.js';
 import { from, Identification, type Identity } from '../identity.js';
 import { Place } from '../place.js';
-import { TooSlow, Unsuitable } from '../refusal.js';
+import { Changing, TooSlow, Unsuitable } from '../refusal.js';
 import { launchStrings, type Shape } from '../shape.js';
 import { STUB_CODE } from '../stub-code.js';
-import { AT_RANDOM, AT_SECURE, auxiliaryVector } from './auxiliary.js';
+import { AT_ENTRY, AT_RANDOM, AT_SECURE, auxiliaryVector } from './auxiliary.js';
+import { withholdClocks } from './clock-guard.js';
+import { CodeGuard } from './code-guard.js';
 import { CODE_BYTES, configurationOf, STUB_BYTES } from './configuration.js';
-import { expectHarmlessConstructors } from './constructors.js';
 import { readElf } from './elf.js';
 import { type FreezePoint, nothingRegistered, ownCodeBegins, type Registered, runTo } from './freeze.js';
-import { canaryPlace, expectAlone, expectOneThreadId, mappingsOf } from './inspection.js';
+import { canaryPlace, expectAlone, mappingsOf } from './inspection.js';
 import type { Launcher } from './launch.js';
 import { mapStack, type StackMap } from './stack-map.js';
+import { expectLibrarysStart } from './static-start.js';
+import { expectOneThreadId } from './thread-id.js';
 import type { Tracee } from './tracee.js';
 
 const PROT_READ_WRITE = 3n;
@@ -27,6 +30,8 @@ export interface Built {
   readonly freezePoint: FreezePoint;
   /** Why it could not be stopped later; empty when it was. */
   readonly notLater: string;
+  /** Whether that may be otherwise next time: the machine was too slow, or files changed meanwhile. */
+  readonly notYet?: 'slow' | 'changing';
   readonly identity: Identity;
 }
 
@@ -38,32 +43,44 @@ export interface Plan {
   readonly socket: number;
   /** Of a program that has no path: a descriptor of it, which the new process has as 0, its `exec` being {@link INPUT}. */
   readonly program?: number;
+  /** Whether all of the program is known: it is the self-test's. */
+  readonly known?: boolean;
+  /** How long its start may take before it stands at the very begin; default {@link LONGEST_START_MS}. */
+  readonly startLimitMs?: number;
+  /** Why it is to stand at the very begin in any case. */
+  readonly notLater?: string;
 }
+
+/** After so many milliseconds a start is given up; the thread waits for it. */
+export const LONGEST_START_MS = 4000;
 
 /** What a process executes that has its own program as descriptor 0. */
 export const INPUT = '/proc/self/fd/0';
 
 /**
  * Starts the action once, stops it before any code of its author has run, and puts the loop that clones it in its place.
- * Takes some milliseconds, a second at most, of the calling thread.
+ * Takes some milliseconds of the calling thread, at most as long as the limits of its starts.
  *
  * @throws Unsuitable when no template can be made of this action
  */
 export function buildTemplate(launcher: Launcher, arch: Arch, plan: Plan): Built {
-  let notLater: string;
+  if (plan.notLater !== undefined) return build(launcher, arch, plan, 'exec', plan.notLater);
+  let cause: unknown;
   try {
     return build(launcher, arch, plan, 'entry', '');
   } catch (error) {
-    if (error instanceof TooSlow) throw error;
-    notLater = error instanceof Error ? error.message : String(error);
+    cause = error;
   }
-  return build(launcher, arch, plan, 'exec', notLater);
+  const notLater = cause instanceof Error ? cause.message : String(cause);
+  const built = build(launcher, arch, plan, 'exec', notLater);
+  if (cause instanceof TooSlow) return { ...built, notYet: 'slow' };
+  return cause instanceof Changing ? { ...built, notYet: 'changing' } : built;
 }
 
 function build(
   launcher: Launcher,
   arch: Arch,
-  { action, shape, socket, program }: Plan,
+  { action, shape, socket, program, known, startLimitMs = LONGEST_START_MS }: Plan,
   freezePoint: FreezePoint,
   notLater: string,
 ): Built {
@@ -71,7 +88,15 @@ function build(
   const seen = program === undefined ? exec : `/proc/self/fd/${program}`;
   const identification = new Identification(seen, folder);
   const input = program === undefined ? {} : { input: program };
-  const tracee = launcher.launch({ exec, folder, socket, ...input, ...launchStrings(shape, action) });
+  const limitMs = freezePoint === 'entry' ? startLimitMs : LONGEST_START_MS;
+  const tracee = launcher.launch({
+    exec,
+    folder,
+    socket,
+    limitMs,
+    ...input,
+    ...launchStrings(shape, action),
+  });
   try {
     const auxiliary = auxiliaryVector(tracee.pid);
     if (auxiliary(AT_SECURE) !== 0n) throw new Unsuitable('it runs with other rights than its parent');
@@ -84,8 +109,16 @@ function build(
     if (freezePoint === 'entry') {
       if (action.environment.some((entry) => entryName(entry) === 'LD_AUDIT'))
         throw new Unsuitable('LD_AUDIT is set');
-      registered = runTo(tracee, arch, ownCodeBegins(elf, auxiliary), folder);
-      expectHarmlessConstructors(tracee, executable);
+      const address = ownCodeBegins(elf, auxiliary);
+      if (elf.loader !== undefined) {
+        registered = runTo(tracee, arch, address, folder, new CodeGuard(tracee, arch, executable));
+      } else {
+        if (known !== true)
+          expectLibrarysStart(tracee, arch, elf, `/proc/${tracee.pid}/exe`, auxiliary(AT_ENTRY));
+        const giveBack = withholdClocks(tracee, arch);
+        registered = runTo(tracee, arch, address, folder, undefined);
+        giveBack();
+      }
       const stackPointer = tracee.registers()[arch.stackPointer] as bigint;
       expectOneThreadId(tracee, registered.threadId, registered.toldThreadId, stackPointer);
     }
@@ -96,12 +129,12 @@ function build(
       [...loader, ...registered.asked],
       [...new Set(mapped.map(({ path }) => path))],
     );
-    const known = {
+    const frozen = {
       ...registered,
       random: auxiliary(AT_RANDOM),
       attributes: launcher.attributesOf(tracee.pid),
     };
-    plant(tracee, arch, stack, shape, known);
+    plant(tracee, arch, stack, shape, frozen);
     tracee.detach();
     return { pid: tracee.pid, freezePoint, notLater, identity };
   } catch (error) {

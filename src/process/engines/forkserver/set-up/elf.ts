@@ -15,9 +15,10 @@ export const DT_INIT_ARRAY = 25;
 export const DT_INIT_ARRAY_BYTES = 27;
 export const DT_PREINIT_ARRAY_BYTES = 33;
 
-/** A section's place, as linked. */
+/** A section's place, as linked, and in the file. */
 export interface Section {
   readonly address: bigint;
+  readonly offset: number;
   readonly bytes: bigint;
 }
 
@@ -44,6 +45,20 @@ export function readElf(path: string): Elf {
       if (readSync(fd, bytes, 0, count, offset) !== count) throw new Unsuitable(`${path} is cut off`);
       return bytes;
     }, fstatSync(fd).size);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What a section holds in the file; empty where there is no such section. */
+export function sectionBytes(path: string, section: Section | undefined): Buffer {
+  const bytes = Buffer.alloc(Number(section?.bytes ?? 0n));
+  if (section === undefined) return bytes;
+  const fd = openSync(path, 'r');
+  try {
+    if (readSync(fd, bytes, 0, bytes.length, section.offset) !== bytes.length)
+      throw new Unsuitable(`${path} is cut off`);
+    return bytes;
   } finally {
     closeSync(fd);
   }
@@ -108,7 +123,11 @@ function sectionsOf(read: Read, header: Buffer, fileBytes: number): Map<string, 
   for (const section of sections) {
     const start = section.readUInt32LE(0);
     const name = text.toString('latin1', start, text.indexOf(0, start));
-    found.set(name, { address: section.readBigUInt64LE(16), bytes: section.readBigUInt64LE(32) });
+    found.set(name, {
+      address: section.readBigUInt64LE(16),
+      offset: Number(section.readBigUInt64LE(24)),
+      bytes: section.readBigUInt64LE(32),
+    });
   }
   return found;
 }

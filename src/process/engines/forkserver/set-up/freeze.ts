@@ -2,10 +2,11 @@ import { randomInt } from 'node:crypto';
 import { constants } from 'node:os';
 import type { Arch } from '../arch/arch.js';
 import { Place } from '../place.js';
-import { TooSlow, Unsuitable } from '../refusal.js';
+import { Unsuitable } from '../refusal.js';
 import { forbidden } from './allow-list.js';
 import { askedPath } from './asked-path.js';
 import { AT_BASE, AT_ENTRY } from './auxiliary.js';
+import type { CodeGuard } from './code-guard.js';
 import { DT_PREINIT_ARRAY_BYTES, type Elf } from './elf.js';
 import type { Tracee } from './tracee.js';
 
@@ -31,8 +32,7 @@ export interface Registered {
  *
  * Behind a loader that is the entry: all libraries are loaded by then, and the program's constructors are called from
  * it. A static program's entry is that of its C library, which prepares itself and then calls the section `.init`
- * before any constructor; functions that choose an implementation by the processor (IFUNC) have been called, and
- * depend on nothing else.
+ * before any constructor; what it runs until then must be its own (static-start.ts).
  *
  * @throws Unsuitable when there is no such place
  */
@@ -79,27 +79,42 @@ export function nothingRegistered(): Registered {
  * Lets the program run to an address, and checks each system call on the way.
  *
  * @param folder its working directory
+ * @param guard withholds the program's code, so that it stops at the address by itself; undefined: a static program
  * @throws Unsuitable naming the first call that is not allowed
  */
-export function runTo(tracee: Tracee, arch: Arch, address: bigint, folder: string): Registered {
+export function runTo(
+  tracee: Tracee,
+  arch: Arch,
+  address: bigint,
+  folder: string,
+  guard: CodeGuard | undefined,
+): Registered {
   const registered = nothingRegistered();
   const start = tracee.registers()[arch.programCounter];
   if (start === address) return registered;
-  const code = tracee.patch(address, arch.trap);
+  const code = guard === undefined ? tracee.patch(address, arch.trap) : undefined;
   const { set_tid_address: setThreadId, set_robust_list: setRobustList, getrandom } = arch.calls;
   let randomCalls = 0;
   for (let calls = 0; ; ) {
     const stop = tracee.run('call');
     if (stop.kind === 'signal') {
-      if (stop.signal === constants.signals.SIGALRM) throw new TooSlow('its start took more than a second');
-      throw new Unsuitable(`signal ${stop.signal} before its own code began`);
+      if (stop.signal !== constants.signals.SIGSEGV || guard === undefined)
+        throw new Unsuitable(`signal ${stop.signal} before its own code began`);
+      const at = tracee.registers()[arch.programCounter] as bigint;
+      if (at === address) break;
+      guard.skip(at);
+      continue;
     }
     if (stop.kind === 'trap') break;
     const call = tracee.askedCall();
-    if (call === undefined) continue;
+    if (call === undefined) {
+      guard?.answered();
+      continue;
+    }
     const refused = forbidden(arch, call);
     if (refused !== undefined) throw new Unsuitable(`${refused} before its own code began`);
     if (++calls > MOST_CALLS) throw new Unsuitable('too many system calls before its own code began');
+    guard?.asked(call);
     const path = askedPath(tracee, arch, call, folder);
     // Looked at now, before the call is made: a change in between shows.
     if (path !== undefined && !registered.asked.some((place) => place.path === path))
@@ -114,11 +129,17 @@ export function runTo(tracee: Tracee, arch: Arch, address: bigint, folder: strin
     if (call.number === getrandom && ++randomCalls > 1)
       throw new Unsuitable('random bytes were asked for twice before its own code began');
   }
+  guard?.restore();
+  if (code !== undefined) unpatch(tracee, arch, address, code);
+  return registered;
+}
+
+/** Puts back what the trap at an address, which it stands at, took the place of. */
+function unpatch(tracee: Tracee, arch: Arch, address: bigint, code: Buffer): void {
   const registers = tracee.registers();
   if (registers[arch.programCounter] !== address + BigInt(arch.trapAdvance))
     throw new Unsuitable('it stopped at another place than where its own code begins');
   registers[arch.programCounter] = address;
   tracee.setRegisters(registers);
   tracee.patch(address, code);
-  return registered;
 }

@@ -5,9 +5,6 @@ import type { Tracee } from './tracee.js';
 
 /** What it was given, and nothing else. */
 const DESCRIPTORS = '0 1 2 3';
-/** More writable memory than this is not looked through. */
-const MOST_SCANNED_BYTES = 16 * 1024 * 1024;
-
 /** A part of a process's memory (proc(5), `/proc/[pid]/maps`). */
 export interface Mapping {
   readonly begin: bigint;
@@ -33,40 +30,6 @@ export function expectAlone(pid: number): void {
   if (tasks !== 1) throw new Unsuitable(`it has ${tasks} threads before its own code begins`);
   const descriptors = readdirSync(`/proc/${pid}/fd`).sort().join(' ');
   if (descriptors !== DESCRIPTORS) throw new Unsuitable(`it has the descriptors ${descriptors}`);
-}
-
-/**
- * The C library keeps its thread id where the kernel was told to clear it (glibc), and there alone: a clone's is
- * written by clone(2). A library that keeps it elsewhere (musl) or also elsewhere (glibc before 2.25 its process id)
- * would have the template's in each clone.
- *
- * @param address as given to set_tid_address(2); 0n when it was not called, so that nobody knows the id
- * @param told what that call has answered, a number that nothing else has
- * @throws Unsuitable naming the places
- */
-export function expectOneThreadId(tracee: Tracee, address: bigint, told: number, stackPointer: bigint): void {
-  if (address === 0n) return;
-  const places: bigint[] = [];
-  let scanned = 0;
-  for (const { begin, end, access, path } of mappingsOf(tracee.pid)) {
-    if (!access.startsWith('rw')) continue;
-    // What lies below the stack pointer is nobody's any more.
-    const from = path === '[stack]' ? stackPointer & ~7n : begin;
-    scanned += Number(end - from);
-    if (scanned > MOST_SCANNED_BYTES) break;
-    places.push(...placesOf(tracee.read(from, Number(end - from)), told, from));
-  }
-  if (places.length === 1 && places[0] === address) return;
-  const where = places.map((place) => place.toString(16)).join(', ') || 'nowhere';
-  throw new Unsuitable(`its thread id is at ${where}, not at ${address.toString(16)} alone`);
-}
-
-function placesOf(bytes: Buffer, value: number, from: bigint): bigint[] {
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-  const found: bigint[] = [];
-  for (let at = words.indexOf(value); at >= 0; at = words.indexOf(value, at + 1))
-    found.push(from + BigInt(4 * at));
-  return found;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
 import { type Ledger, STDIN, STDOUT } from '../../../ledger.js';
 import { close, errnoName, freeAddress, nativeMemory, spawn } from '../../../libc.js';
 import { endBeforeServer, oomScoreOfActions } from '../../../oom-preference.js';
@@ -10,7 +11,7 @@ import { attributesOfChildren, type ProcTexts, procTexts, withOpenFiles } from '
 import { helperInMemory } from '../helper-in-memory.js';
 import { Unsuitable } from '../refusal.js';
 import { STUB_CODE } from '../stub-code.js';
-import { Tracee, waitFor } from './tracee.js';
+import { endProcess, Tracee, tooSlow, waitFor } from './tracee.js';
 
 const ACTIONS_BYTES = 256;
 /** The socket's number in a template; stub/stub.c knows it. */
@@ -28,6 +29,8 @@ export interface Launch {
   /** The arguments behind `argv[0]`, which is `exec`. */
   readonly arguments: readonly Buffer[];
   readonly environment: readonly Buffer[];
+  /** After so many milliseconds it gets SIGALRM, whatever it does then. */
+  readonly limitMs: number;
   /** Becomes its descriptor 3; descriptors 1 and 2 are /dev/null. */
   readonly socket: number;
   /** Becomes its descriptor 0; undefined: /dev/null. */
@@ -78,6 +81,11 @@ export class Launcher {
   launch(launch: Launch): Tracee {
     const pid = this.#spawn(launch);
     const status = waitFor(pid);
+    const signal = (status & 0xff) === 0x7f ? status >> 8 : status & 0x7f;
+    if (signal === constants.signals.SIGALRM) {
+      endProcess(pid);
+      throw tooSlow();
+    }
     if ((status & 0x7f) === 0) {
       const exitStatus = (status >> 8) & 0xff;
       throw new Unsuitable(
@@ -113,9 +121,12 @@ export class Launcher {
     closeSync(this.#nothing);
   }
 
-  #spawn({ exec, folder, arguments: further, environment, socket, input }: Launch): number {
+  #spawn({ exec, folder, arguments: further, environment, limitMs, socket, input }: Launch): number {
     const rights = rightsText(this.#rights);
-    const argv = pointerArray([...['launch', rights, exec].map((text) => Buffer.from(text)), ...further]);
+    const argv = pointerArray([
+      ...[`l${limitMs}`, rights, exec].map((text) => Buffer.from(text)),
+      ...further,
+    ]);
     const envp = pointerArray(environment);
     const actions = Buffer.alloc(ACTIONS_BYTES);
     const pid = new Int32Array(1);

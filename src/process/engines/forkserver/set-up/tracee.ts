@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { errno, errnoName, kill, nativeMemory, wait4 } from '../../../libc.js';
 import type { Arch } from '../arch/arch.js';
 import { ptrace, WALL } from '../native.js';
-import { Unsuitable } from '../refusal.js';
+import { TooSlow, Unsuitable } from '../refusal.js';
 
 const PTRACE_POKETEXT = 4;
 const PTRACE_CONT = 7;
@@ -35,6 +35,11 @@ export interface AskedCall {
 
 /** Why a process stopped. */
 export type Stop = { readonly kind: 'call' | 'trap' } | { readonly kind: 'signal'; readonly signal: number };
+
+/** The timer that the helper gave the process has run out. */
+export function tooSlow(): TooSlow {
+  return new TooSlow('its start took too long');
+}
 
 /** Kept for good, for all tracees of a thread: they are set up one at a time. */
 const scratch = nativeMemory((MOST_REGISTERS + 2) * WORD_BYTES + INFO_BYTES);
@@ -108,14 +113,20 @@ export class Tracee {
       throw new Unsuitable(`it ended before its stop (wait status ${waitStatus})`);
     const signal = waitStatus >> 8;
     if (signal === SYSCALL_TRAP) return { kind: 'call' };
+    if (signal === constants.signals.SIGALRM) throw tooSlow();
     return signal === SIGTRAP ? { kind: 'trap' } : { kind: 'signal', signal: signal & 0x7f };
   }
 
   read(address: bigint, count: number): Buffer {
     const bytes = Buffer.alloc(count);
-    const got = readSync(this.#memory, bytes, 0, count, address);
-    if (got !== count) throw new Unsuitable(`its memory at ${address.toString(16)} can't be read`);
+    this.readInto(address, bytes);
     return bytes;
+  }
+
+  /** Fills the bytes with what lies at an address. */
+  readInto(address: bigint, bytes: Buffer): void {
+    if (readSync(this.#memory, bytes, 0, bytes.length, address) !== bytes.length)
+      throw new Unsuitable(`its memory at ${address.toString(16)} can't be read`);
   }
 
   readWord(address: bigint): bigint {
@@ -151,17 +162,22 @@ export class Tracee {
     return before;
   }
 
-  /** Has it make a system call where it stands, and puts everything back; an error comes as a negative number. */
-  call(number: number, callArguments: readonly bigint[]): bigint {
+  /**
+   * Has it make a system call, and puts everything back; an error comes as a negative number.
+   *
+   * @param place an instruction to make it at; undefined: where it stands
+   */
+  call(number: number, callArguments: readonly bigint[], place?: bigint): bigint {
     const arch = this.#arch;
     const before = this.registers();
-    const at = before[arch.programCounter] as bigint;
+    const at = place ?? (before[arch.programCounter] as bigint);
     const code = this.patch(at, Buffer.concat([arch.enterKernel, arch.trap]));
     const words = BigUint64Array.from(before);
     if (arch.interruptedCall !== undefined) words[arch.interruptedCall] = BigInt.asUintN(64, -1n);
     for (const [index, place] of arch.callArguments.entries())
       words[place] = BigInt.asUintN(64, callArguments[index] ?? 0n);
     words[arch.callNumber] = BigInt(number);
+    words[arch.programCounter] = at;
     this.setRegisters(words);
     const stop = this.run('trap');
     if (stop.kind !== 'trap')
