@@ -24,6 +24,7 @@ const bundle = await rolldown({
   input: {
     main: 'dist/src/main.js',
     'worker/entry': 'dist/src/worker/entry.js',
+    'worker/unpack-thread': 'dist/src/worker/unpack-thread.js',
     'code-cache': 'dist/src/start/code-cache.js',
     // piscina looks for its side of a thread beside itself.
     'chunks/worker': 'node_modules/piscina/dist/worker.js',

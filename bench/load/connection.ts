@@ -73,9 +73,9 @@ export class Connection {
 }
 
 /** A whole POST, in one piece: one write. */
-export function requestBytes(endpoint: Endpoint, body: string, path = endpoint.path): Buffer {
+export function requestBytes(endpoint: Endpoint, body: string | Buffer, path = endpoint.path): Buffer {
   const head =
     `POST ${path} HTTP/1.1\r\nHost: ${endpoint.host}:${endpoint.port}\r\n` +
     `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
-  return Buffer.from(head + body);
+  return typeof body === 'string' ? Buffer.from(head + body) : Buffer.concat([Buffer.from(head), body]);
 }

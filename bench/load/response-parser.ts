@@ -7,9 +7,12 @@ export interface ParsedResponse {
   readonly body: Buffer;
   /** Whether the server ends the connection after it. */
   readonly closes: boolean;
+  /** Its status line and header fields as they came. */
+  readonly head: string;
 }
 
 interface Head {
+  readonly text: string;
   readonly status: number;
   readonly closes: boolean;
   /** Undefined: chunked. */
@@ -54,7 +57,7 @@ export class ResponseParser {
       this.#neededBytes = this.#head.length ?? 1;
       return this.#pendingBytes >= this.#neededBytes ? this.#take() : undefined;
     }
-    const { status, closes, length } = this.#head;
+    const { status, closes, length, text } = this.#head;
     const found = length === undefined ? readChunks(all) : { body: all.subarray(0, length), end: length };
     if (found === undefined) {
       this.#neededBytes = this.#pendingBytes + 1;
@@ -63,7 +66,7 @@ export class ResponseParser {
     this.#head = undefined;
     this.#neededBytes = 0;
     this.#rest(all.subarray(found.end));
-    return { status, closes, body: found.body };
+    return { status, closes, body: found.body, head: text };
   }
 
   #joined(): Buffer {
@@ -88,7 +91,7 @@ function readHead(text: string): Head {
     throw new Error('an answer without Content-Length and not in chunks');
   }
   const closes = /^connection:\s*close\s*$/im.test(text) || text.startsWith('HTTP/1.0');
-  return { status, closes, length: bodiless ? 0 : chunked ? undefined : Number(length) };
+  return { text, status, closes, length: bodiless ? 0 : chunked ? undefined : Number(length) };
 }
 
 /** The body made of chunks and where it ends; undefined while it isn't whole. */

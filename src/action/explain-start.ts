@@ -1,6 +1,7 @@
 import {
   accessSync,
   constants,
+  existsSync,
   lstatSync,
   readFileSync,
   readlinkSync,
@@ -8,7 +9,9 @@ import {
   type Stats,
   statSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { elfFacts, interpreterOf, readHead } from './executable.js';
+import { longLine, MAX_INTERPRETER_LINE_BYTES } from './explain-failure.js';
 
 /** Why `exec` could not be started, for its author. */
 export interface StartProblem {
@@ -27,7 +30,7 @@ export interface StartProblem {
  */
 export function explainStart(exec: string, errno: string): StartProblem {
   const link = lookAt(exec, lstatSync);
-  if (link === undefined) return noExec('missing', `${exec} does not exist`);
+  if (link === undefined) return noExec('missing', `${missingOf(exec)} does not exist`);
   const stats = lookAt(exec, statSync);
   if (link === 'forbidden' || stats === 'forbidden')
     return noExec('not_permitted', `${exec} can't be reached by user ${user()}`);
@@ -50,6 +53,12 @@ export function explainStart(exec: string, errno: string): StartProblem {
       : noExec('not_permitted', `${exec} may not be executed by user ${user()}`);
   }
   return explainFormat(exec, errno);
+}
+
+/** The file, or its folder where an action has removed that. */
+function missingOf(exec: string): string {
+  const folder = dirname(exec);
+  return existsSync(folder) ? exec : `the action folder ${folder}`;
 }
 
 /** What is at a path; undefined where nothing is, and why where it can't be looked at. */
@@ -123,19 +132,39 @@ function explainFormat(exec: string, errno: string): StartProblem {
       );
     }
   }
-  if (errno === 'ENOEXEC') {
-    return head.length === 0
-      ? failed('empty', `[Errno 8] Exec format error: ${exec} is empty`)
-      : failed(
-          'unknown_format',
-          `[Errno 8] Exec format error: ${exec} has no #! line and is no program for this system`,
-        );
-  }
+  if (errno === 'ENOEXEC') return explainNoProgram(exec, head);
   return failed('refused', `${errno}: the system would not execute ${exec}`);
+}
+
+/** How files begin that are taken for an action by mistake. */
+const NO_PROGRAMS: readonly (readonly [start: RegExp, reason: string, text: string])[] = [
+  [
+    /^\xef\xbb\xbf/,
+    'byte_order_mark',
+    'begins with a byte order mark (the bytes EF BB BF), so its #! line is none: save it as UTF-8 without one',
+  ],
+  [/^(\xff\xfe|\xfe\xff)/, 'utf16', 'is UTF-16: save it as UTF-8 without a byte order mark'],
+  [/^\s+#!/, 'late_interpreter', 'has its #! line not at the very begin: remove what stands before it'],
+  [/^UEsDB/, 'base64_zip', 'is a zip in base64: "binary" must be true in the init'],
+  [/^H4sI/, 'base64_gzip', 'is a gzip file in base64: "binary" must be true in the init'],
+  [/^PK\p{Cc}{2}/u, 'zip', 'is a zip itself: the archive holds another one'],
+];
+
+function explainNoProgram(exec: string, head: Buffer): StartProblem {
+  if (head.length === 0) return failed('empty', `[Errno 8] Exec format error: ${exec} is empty`);
+  const text = head.toString('latin1');
+  const [, reason, what] = NO_PROGRAMS.find(([start]) => start.test(text)) ?? [
+    undefined,
+    'unknown_format',
+    'has no #! line and is no program for this system',
+  ];
+  return failed(reason, `[Errno 8] Exec format error: ${exec} ${what}`);
 }
 
 function explainScript(exec: string, head: Buffer, errno: string): StartProblem {
   const line = head.toString('utf8').split('\n', 1)[0] ?? '';
+  if (errno === 'ENOEXEC' && line.length > MAX_INTERPRETER_LINE_BYTES)
+    return { kind: 'start_failed', reason: 'interpreter_line_too_long', text: longLine(exec) };
   const interpreter = interpreterOf(head);
   if (interpreter === undefined)
     return failed('no_interpreter', `[Errno 8] Exec format error: the #! line of ${exec} names nothing`);

@@ -1,91 +1,74 @@
-import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
+import { crc32, createInflateRaw } from 'node:zlib';
 import type { default as AdmZip } from 'adm-zip';
-import { ArchiveTooLarge, BadArchive } from './refusals.js';
-
-/** What may still be inflated of one archive; counted down by the bytes that really came out (C-INIT-12). */
-export interface InflateBudget {
-  remainingBytes: number;
-}
+import { BadArchive } from './refusals.js';
+import type { UnpackBudget } from './unpack-budget.js';
+import type { ZipEntry } from './zip-directory.js';
 
 const STORED = 0;
 const DEFLATED = 8;
+const FLAG_ENCRYPTED = 1;
 
 /** Up to here one call is cheaper than a stream; beyond, a stream keeps memory flat. */
 const ONE_CALL_BYTES = 256 * 1024;
 
 /**
- * An entry that grows more than this many times, past a size where it could matter, is a bomb: deflate
- * reaches 1032:1 on nothing but repetition, programs and data stay far below.
- */
-const BOMB_RATIO = 250;
-const BOMB_FLOOR_BYTES = 16 * 1024 * 1024;
-
-/**
- * Inflates one entry, checks its size and CRC-32 against the archive's directory, and hands out the bytes.
+ * Unpacks one entry, checks its size and CRC-32 against the archive's directory, and hands out the bytes. Small ones
+ * come from adm-zip whole, large ones as a stream.
  *
+ * @param packed the same entry as adm-zip has it
+ * @param shown its name in messages
  * @param write gets the bytes in order; a chunk is valid only during the call
  * @throws BadArchive when the entry is corrupt or its method unknown, ArchiveTooLarge when over budget
  */
 export async function inflateEntry(
-  entry: AdmZip.IZipEntry,
-  budget: InflateBudget,
+  entry: ZipEntry,
+  packed: AdmZip.IZipEntry,
+  shown: string,
+  budget: UnpackBudget,
   write: (chunk: Buffer) => void,
 ): Promise<void> {
-  const name = JSON.stringify(entry.rawEntryName.toString('utf8'));
-  const { method, size, crc } = entry.header;
-  const packed = packedBytes(entry, name);
+  if ((entry.flags & FLAG_ENCRYPTED) !== 0) throw new BadArchive(`the entry ${shown} is encrypted`);
+  if (entry.method !== STORED && entry.method !== DEFLATED)
+    throw new BadArchive(`the entry ${shown} is packed with an unknown method (${entry.method})`);
   const seen = { bytes: 0, crc: 0 };
   const take = (chunk: Buffer): void => {
     seen.bytes += chunk.length;
-    budget.remainingBytes -= chunk.length;
-    refuseExcess(name, budget, seen.bytes, packed.length);
+    budget.spend(chunk.length, shown);
+    budget.refuseRatio(seen.bytes, entry.packedBytes, `the entry ${shown}`);
     seen.crc = crc32(chunk, seen.crc);
     write(chunk);
   };
-  if (method === STORED) take(packed);
-  else if (method === DEFLATED) await inflate(packed, size, take, name);
-  else throw new BadArchive(`the entry ${name} is packed with an unknown method (${method})`);
-  if (seen.bytes !== size)
-    throw new BadArchive(`the entry ${name} has ${seen.bytes} bytes, not ${size} as it says`);
-  if (seen.crc !== crc) throw new BadArchive(`the entry ${name} has a wrong checksum`);
+  if (entry.method === STORED) take(packed.getCompressedData());
+  else if (entry.bytes <= ONE_CALL_BYTES) take(inWhole(entry, packed, shown));
+  else await inflate(packed.getCompressedData(), take, shown);
+  if (seen.bytes !== entry.bytes)
+    throw new BadArchive(`the entry ${shown} has ${seen.bytes} bytes, not ${entry.bytes} as it says`);
+  if (seen.crc !== entry.crc) throw new BadArchive(`the entry ${shown} has a wrong checksum`);
 }
 
-function packedBytes(entry: AdmZip.IZipEntry, name: string): Buffer {
-  if ((entry.header.flags & 1) !== 0) throw new BadArchive(`the entry ${name} is encrypted`);
+function inWhole({ bytes }: ZipEntry, packed: AdmZip.IZipEntry, shown: string): Buffer {
   try {
-    return entry.getCompressedData();
-  } catch {
-    throw new BadArchive(`the entry ${name} does not lie inside the archive`);
+    return packed.getData();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_BUFFER_TOO_LARGE')
+      throw new BadArchive(`the entry ${shown} has more than the ${bytes} bytes it says`);
+    throw new BadArchive(`the entry ${shown} ${/CRC/.test(message) ? 'has a wrong checksum' : 'is corrupt'}`);
   }
 }
 
-function refuseExcess(name: string, budget: InflateBudget, bytes: number, packedLength: number): void {
-  if (budget.remainingBytes < 0)
-    throw new ArchiveTooLarge(`it inflates beyond the limit, at the entry ${name}`);
-  if (bytes > BOMB_FLOOR_BYTES && bytes > packedLength * BOMB_RATIO) {
-    throw new ArchiveTooLarge(`the entry ${name} inflates to more than ${BOMB_RATIO} times its packed size`);
-  }
-}
-
-async function inflate(
-  packed: Buffer,
-  size: number,
-  take: (chunk: Buffer) => void,
-  name: string,
-): Promise<void> {
+async function inflate(packed: Buffer, take: (chunk: Buffer) => void, shown: string): Promise<void> {
+  const stream = createInflateRaw({ chunkSize: ONE_CALL_BYTES });
+  stream.end(packed);
   try {
-    if (size <= ONE_CALL_BYTES) {
-      take(inflateRawSync(packed, { maxOutputLength: Math.max(size, 1) }));
-      return;
-    }
-    const stream = createInflateRaw({ chunkSize: ONE_CALL_BYTES });
-    stream.end(packed);
     for await (const chunk of stream) take(chunk as Buffer);
   } catch (error) {
-    if (error instanceof ArchiveTooLarge || (error as NodeJS.ErrnoException).syscall !== undefined)
-      throw error;
-    const code = (error as NodeJS.ErrnoException).code;
-    const reason = code === 'ERR_BUFFER_TOO_LARGE' ? `has more than the ${size} bytes it says` : 'is corrupt';
-    throw new BadArchive(`the entry ${name} ${reason}`);
+    // All but what zlib complains about is a reason already.
+    if (!isOfZlib(error)) throw error;
+    throw new BadArchive(`the entry ${shown} is corrupt`);
   }
+}
+
+function isOfZlib(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code?.startsWith('Z_') === true;
 }

@@ -8,14 +8,19 @@ import {
   realpathSync,
   statSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { InitCode } from '../contract/init-body.js';
 import type { Failure } from '../errors/table.js';
-import { asServer, type FileScope } from '../process/acting-as.js';
-import { type ArchiveLimits, planArchive } from './archive.js';
-import { failureOf, UnsafeEntry } from './refusals.js';
+import type { FileScope } from '../process/acting-as.js';
+import { execBelow } from './exec-below.js';
+import type { InitLimit } from './init-limit.js';
+import { lstat } from './journal.js';
+import { failureOf } from './refusals.js';
 import { Replacement } from './replace.js';
 import { Staging } from './staging.js';
+import { isStub } from './stub.js';
+import { unpack } from './unpack.js';
+import type { ArchiveLimits } from './unpack-budget.js';
 
 /** What came of it. */
 export interface Installed {
@@ -26,22 +31,26 @@ export interface Installed {
 }
 
 /** Runs its work while no process is being started from the action folder. */
-export type Exclusively = (work: () => void) => void;
+export type Exclusively = (work: () => void) => Promise<void>;
+
+/** What an init is installed with. */
+export interface Installation {
+  readonly actionRoot: string;
+  readonly limits: ArchiveLimits;
+  readonly limit: InitLimit;
+  /** Wraps the moment in which the new files take their places. */
+  readonly exclusively: Exclusively;
+  /** Works on the files of the action. */
+  readonly scope: FileScope;
+}
 
 /**
- * Brings the code of an init into the action folder, wholly or not at all (section 2, D-04).
+ * Brings the code of an init into the action folder, wholly or not at all (section 2, C-INIT-23).
  *
- * @param exclusively wraps the moment in which the new files take their places
- * @param scope works on the files of the action
  * @returns after a failure the folder is as it was
  */
-export async function install(
-  code: InitCode,
-  actionRoot: string,
-  limits: ArchiveLimits,
-  exclusively: Exclusively,
-  scope: FileScope = asServer,
-): Promise<Installed> {
+export async function install(code: InitCode, installation: Installation): Promise<Installed> {
+  const { actionRoot, limits, limit, exclusively, scope } = installation;
   const exec = join(actionRoot, 'exec');
   let unpackedBytes = 0;
   if (code.kind === 'none') {
@@ -49,86 +58,75 @@ export async function install(
   }
   let staging: Staging | undefined;
   try {
-    const entries = code.kind === 'archive' ? await planArchive(code.zip, limits) : [];
     staging = new Staging(actionRoot, scope);
     unpackedBytes =
       code.kind === 'text'
         ? staging.writeText('exec', code.text, executableMode(modeOf(exec)))
-        : await staging.writeArchive(entries, limits);
-    const links = entries.filter(({ kind }) => kind === 'link').map(({ components }) => join(...components));
-    const written = staging;
-    const failure = scope(() => replace(written, actionRoot, links, exclusively));
+        : await unpack({ format: 'zip', packed: code.zip, folder: staging.files, limits }, limit, scope);
+    limit.check();
+    const failure =
+      misplacedExec(staging.files, actionRoot, scope) ??
+      (await replace(staging, actionRoot, exclusively, scope));
     return failure === undefined ? { unpackedBytes } : { failure, unpackedBytes };
   } catch (error) {
     return { failure: failureOf(error), unpackedBytes };
   } finally {
-    staging?.remove();
+    await staging?.remove();
   }
 }
 
-function replace(
+/** Files that were packed with the folder around them would leave the stub to answer for the action. */
+function misplacedExec(files: string, actionRoot: string, scope: FileScope): Failure | undefined {
+  if (lstat(join(files, 'exec')) !== undefined || !isStub(join(actionRoot, 'exec'))) return undefined;
+  const found = scope(() => execBelow(files));
+  return found === undefined ? undefined : { code: 'init_exec_misplaced', detail: found };
+}
+
+async function replace(
   staging: Staging,
   actionRoot: string,
-  links: readonly string[],
   exclusively: Exclusively,
-): Failure | undefined {
-  Replacement.refuseWayThroughLinks(staging.files, actionRoot);
-  const bringsExec = lstatSync(join(staging.files, 'exec'), { throwIfNoEntry: false }) !== undefined;
-  const replacement = new Replacement(staging.replaced);
+  scope: FileScope,
+): Promise<Failure | undefined> {
+  const { files, replaced, journal } = staging;
+  scope(() => Replacement.refuseWayThroughLinks(files, actionRoot));
+  const bringsExec = scope(() => lstat(join(files, 'exec')) !== undefined);
+  const replacement = scope(() => new Replacement({ files, replaced, actionRoot }, journal));
   let failure: Failure | undefined;
-  exclusively(() => {
+  const place = (): void => {
     try {
-      if (bringsExec) makeExecutable(join(staging.files, 'exec'));
+      if (bringsExec) makeExecutable(files);
       // A process that has just been started may look for its script: not even for a moment may `exec` be none.
-      const placed = replacement.apply(staging.files, actionRoot, () =>
-        leadsToFile(staging.files, actionRoot),
-      );
-      // Where a link leads can only be told once everything lies in its place.
-      if (placed) for (const link of links) refuseLinkToOutside(actionRoot, link);
-      if (placed && bringsExec) makeExecutable(join(actionRoot, 'exec'));
+      const placed = replacement.apply(() => leadsToFile(files, actionRoot));
+      if (placed && bringsExec) makeExecutable(actionRoot);
       if (!placed || !isExecutable(join(actionRoot, 'exec'))) failure = { code: 'init_no_exec' };
     } catch (error) {
       failure = failureOf(error);
     }
-    if (failure !== undefined) replacement.undo();
-  });
+    if (failure === undefined) replacement.commit();
+    else replacement.undo();
+  };
+  await exclusively(() => scope(place));
   return failure;
 }
 
-/** Whether `exec` of the new files is a file, or a link that will have one at its end in the action folder. */
+/** Whether `exec` of the new files is a file, or a link that has one at its end when all else lies in its place. */
 function leadsToFile(files: string, actionRoot: string): boolean {
   const exec = join(files, 'exec');
-  const stats = lstatSync(exec);
-  if (!stats.isSymbolicLink()) return stats.isFile();
-  const end = join(actionRoot, readlinkSync(exec));
+  if (!lstatSync(exec).isSymbolicLink()) return lstatSync(exec).isFile();
+  const end = resolve(actionRoot, readlinkSync(exec));
   return existsSync(end) && statSync(end).isFile();
 }
 
-/**
- * Refuses a link that leads outside the action folder by way of another that lay there before (C-INIT-10).
- *
- * @throws UnsafeEntry
- */
-function refuseLinkToOutside(actionRoot: string, link: string): void {
-  const root = realpathSync(actionRoot);
-  const path = join(actionRoot, link);
-  const parent = dirname(join(dirname(path), readlinkSync(path)));
-  for (const way of [parent, path]) {
-    // Nothing at the end of a link is no way out.
-    const end = existsSync(way) ? realpathSync(way) : root;
-    if (end !== root && !end.startsWith(`${root}/`)) {
-      throw new UnsafeEntry(`the link ${JSON.stringify(link)} leads outside the action folder`);
-    }
-  }
-}
-
-/** `exec` gets its x bits whatever the archive says (C-INIT-08, C-INIT-09). */
-function makeExecutable(path: string): void {
+/** `exec` gets its x bits whatever the archive says (C-INIT-08, C-INIT-09); what lies outside the folder does not. */
+function makeExecutable(folder: string): void {
+  const exec = join(folder, 'exec');
   // existsSync, for a link may lead nowhere or in a circle.
-  const stats = existsSync(path) ? statSync(path) : undefined;
-  if (!stats?.isFile()) return;
+  if (!existsSync(exec) || !realpathSync(exec).startsWith(`${realpathSync(folder)}/`)) return;
+  const stats = statSync(exec);
+  if (!stats.isFile()) return;
   const mode = stats.mode & 0o777;
-  if (mode !== executableMode(mode)) chmodSync(path, executableMode(mode));
+  if (mode !== executableMode(mode)) chmodSync(exec, executableMode(mode));
 }
 
 /** The mode with an x bit for the owner and for all who may read: 750 stays as it is (C-INIT-04), 644 is 755. */

@@ -17,8 +17,20 @@ export class ArchiveTooLarge extends Error {
   override readonly name = 'ArchiveTooLarge';
 }
 
+/** A refusal that has its row in the table of errors already. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.code);
+    this.failure = failure;
+  }
+}
+
 /** What an init's failure is, told apart by who has to change something. */
 export function failureOf(error: unknown): Failure {
+  if (error instanceof Refused) return error.failure;
   if (error instanceof BadArchive) return { code: 'init_bad_archive', detail: error.message };
   if (error instanceof UnsafeEntry) return { code: 'init_unsafe_archive', detail: error.message };
   if (error instanceof ArchiveTooLarge) return { code: 'init_archive_too_large', detail: error.message };

@@ -1,37 +1,25 @@
-import {
-  linkSync,
-  lstatSync,
-  readdirSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  symlinkSync,
-} from 'node:fs';
+import { linkSync, readdirSync, readlinkSync, renameSync, type Stats, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { Journal, lstat, type Places, type Step, takeBack } from './journal.js';
 import { UnsafeEntry } from './refusals.js';
-
-interface Step {
-  readonly target: string;
-  /** Where what stood there before is kept; undefined when nothing did. */
-  readonly kept: string | undefined;
-}
 
 /**
  * Moves a tree of new files over the action folder, entry by entry, `exec` last, and can take it all back
- * (C-INIT-23, D-04).
+ * (C-INIT-23), in this process or, by its journal, in the next.
  *
  * A file that takes the place of a file does so in one rename(2): there is no moment without it. What the
  * tree does not name stays.
  */
 export class Replacement {
   readonly #steps: Step[] = [];
-  readonly #keep: string;
+  readonly #places: Places;
+  readonly #journal: Journal;
   #kept = 0;
 
-  /** @param keep an empty folder on the same file system, for what is replaced */
-  constructor(keep: string) {
-    this.#keep = keep;
+  /** @param journal where there is no file yet */
+  constructor(places: Places, journal: string) {
+    this.#places = places;
+    this.#journal = new Journal(journal);
   }
 
   /**
@@ -40,10 +28,9 @@ export class Replacement {
    * @throws UnsafeEntry
    */
   static refuseWayThroughLinks(tree: string, folder: string, shown = ''): void {
-    for (const name of readdirSync(tree)) {
-      const source = lstatSync(join(tree, name));
+    for (const { name, isFolder } of entriesOf(tree)) {
       const target = lstat(join(folder, name));
-      if (!source.isDirectory() || target === undefined) continue;
+      if (!isFolder || target === undefined) continue;
       const path = shown === '' ? name : `${shown}/${name}`;
       if (target.isSymbolicLink()) {
         throw new UnsafeEntry(`the entry ${JSON.stringify(path)} would be written through a symbolic link`);
@@ -55,48 +42,64 @@ export class Replacement {
   }
 
   /**
-   * Moves the tree in, `exec` last and only if it will do there. On an error, or a no, call {@link undo}.
+   * Moves the tree in, `exec` last and only if it will do there. On an error, or a no, call {@link undo}, else
+   * {@link commit}.
    *
    * @param execWillDo asked when all else lies in its place
    * @returns what it said; true where the tree has no `exec`
    */
-  apply(tree: string, folder: string, execWillDo: () => boolean): boolean {
-    const names = readdirSync(tree).sort((a, b) => Number(a === 'exec') - Number(b === 'exec'));
+  apply(execWillDo: () => boolean): boolean {
+    const names = readdirSync(this.#places.files).sort((a, b) => Number(a === 'exec') - Number(b === 'exec'));
     for (const name of names) {
       if (name === 'exec' && !execWillDo()) return false;
-      this.#place(join(tree, name), join(folder, name));
+      this.#place(name);
     }
     return true;
   }
 
-  /** Puts everything back as it was, in reverse order. */
-  undo(): void {
-    for (const { target, kept } of this.#steps.reverse()) {
-      // One rename puts a file back over a file or link; anything else has to make room first.
-      const inOneStep = kept !== undefined && !lstat(kept)?.isDirectory() && !lstat(target)?.isDirectory();
-      if (!inOneStep) rmSync(target, { recursive: true, force: true });
-      if (kept !== undefined) renameSync(kept, target);
-    }
-    this.#steps.length = 0;
+  /** From now on the new files are the action. */
+  commit(): void {
+    this.#journal.remove();
   }
 
-  #place(source: string, target: string): void {
+  /** Puts everything back as it was. */
+  undo(): void {
+    takeBack(this.#steps, this.#places);
+    this.#journal.remove();
+  }
+
+  #place(path: string): void {
+    const source = join(this.#places.files, path);
+    const target = join(this.#places.actionRoot, path);
     const before = lstat(target);
     if (before === undefined) {
+      this.#note({ path, kept: null });
       renameSync(source, target);
-      this.#steps.push({ target, kept: undefined });
       return;
     }
-    const isFolder = lstatSync(source).isDirectory();
+    const isFolder = lstat(source)?.isDirectory() === true;
     if (isFolder && before.isDirectory()) {
-      for (const name of readdirSync(source)) this.#place(join(source, name), join(target, name));
+      for (const name of readdirSync(source)) this.#place(join(path, name));
       return;
     }
-    const kept = join(this.#keep, String(this.#kept++));
-    if (isFolder || !tryCopy(before, target, kept)) renameSync(target, kept);
-    this.#steps.push({ target, kept });
+    const kept = String(this.#kept++);
+    this.#note({ path, kept });
+    const keptPath = join(this.#places.replaced, kept);
+    if (isFolder || !tryCopy(before, target, keptPath)) renameSync(target, keptPath);
     renameSync(source, target);
   }
+
+  #note(step: Step): void {
+    this.#journal.note(step);
+    this.#steps.push(step);
+  }
+}
+
+function entriesOf(folder: string): { name: string; isFolder: boolean }[] {
+  return readdirSync(folder, { withFileTypes: true }).map((entry) => ({
+    name: entry.name,
+    isFolder: entry.isDirectory(),
+  }));
 }
 
 /** Keeps a file or link without taking it away; false where that can't be done. */
@@ -109,8 +112,4 @@ function tryCopy(before: Stats, from: string, to: string): boolean {
   } catch {
     return false;
   }
-}
-
-function lstat(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
 }

@@ -2,7 +2,7 @@ import type { InitAnswer } from '../pool/messages.js';
 
 /** What runs need to know of the action. */
 export interface CurrentAction {
-  /** Counts up with each init that succeeded. */
+  /** Counts up with each init that may have changed files or variables. */
   readonly generation: number;
   /** The variables of the last init, as JSON text; empty for none. */
   readonly variables: string;
@@ -15,12 +15,15 @@ export interface CurrentAction {
 export class ActionState {
   current: CurrentAction = { generation: 0, variables: '' };
   readonly #allowReinit: boolean;
+  readonly #generation: () => number;
   #initialised = false;
   #last: Promise<unknown> = Promise.resolve();
   #pending = 0;
 
-  constructor(allowReinit: boolean) {
+  /** @param generation how often the action's files have been replaced until now */
+  constructor(allowReinit: boolean, generation: () => number) {
     this.#allowReinit = allowReinit;
+    this.#generation = generation;
   }
 
   /**
@@ -34,11 +37,13 @@ export class ActionState {
         if (this.#initialised && !this.#allowReinit) return await refuse();
         const answer = await install();
         if (answer.failure === undefined) {
-          this.current = { generation: this.current.generation + 1, variables: answer.variables ?? '' };
+          this.current = { ...this.current, variables: answer.variables ?? '' };
           this.#initialised = true;
         }
         return answer;
       } finally {
+        // With the variables in one step, and after a failure too.
+        this.current = { ...this.current, generation: this.#generation() };
         this.#pending--;
       }
     });
@@ -49,6 +54,11 @@ export class ActionState {
   /** Whether an init has succeeded. */
   get isInitialised(): boolean {
     return this.#initialised;
+  }
+
+  /** Resolves once {@link current} is what the inits under way have made of it. */
+  get settled(): Promise<unknown> {
+    return this.#last;
   }
 
   /** What a run has to wait for: the init under way, unless an older action can serve (D-05). */

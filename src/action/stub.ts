@@ -1,8 +1,9 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MESSAGE_STUB } from '../contract/messages.js';
 import type { FileScope } from '../process/acting-as.js';
 import type { ActionUser } from '../process/rights.js';
+import { recoverAction } from './recover.js';
 
 /** The action that is there before any init (C-SRV-02). */
 const STUB = `#!/bin/sh
@@ -18,13 +19,15 @@ echo '${JSON.stringify({ error: MESSAGE_STUB })}'
 `;
 
 /**
- * Makes the action folder ready for its first run: puts the stub in where there is no \`exec\`. An \`exec\` that is there is left alone (C-SRV-02).
+ * Makes the action folder ready for its first run: clears away what an init that was
+ * killed has left, and puts the stub in where there is no \`exec\`. An \`exec\` that is there is left alone (C-SRV-02).
  *
  * @param scope works on the files of the action
  */
 export function ensureAction(actionRoot: string, scope: FileScope): void {
   const exec = join(actionRoot, 'exec');
   scope(() => {
+    recoverAction(actionRoot);
     if (lstatSync(exec, { throwIfNoEntry: false }) !== undefined) return;
     writeFileSync(exec, STUB, { flag: 'wx' });
     chmodSync(exec, 0o755);
@@ -39,4 +42,15 @@ export function ensureAction(actionRoot: string, scope: FileScope): void {
 export function ensureActionRoot(actionRoot: string, user: ActionUser | undefined): void {
   mkdirSync(actionRoot, { recursive: true });
   if (user !== undefined) chownSync(actionRoot, user.uid, user.gid);
+}
+
+/** Whether the file is the stub, and so no action of anybody's. */
+export function isStub(exec: string): boolean {
+  const stats = lstatSync(exec, { throwIfNoEntry: false });
+  if (stats?.isFile() !== true || stats.size !== Buffer.byteLength(STUB)) return false;
+  try {
+    return readFileSync(exec, 'utf8') === STUB;
+  } catch {
+    return false;
+  }
 }

@@ -1,4 +1,4 @@
-import { lastMember, readBody } from '../contract/body.js';
+import { readBody } from '../contract/body.js';
 import { kindAt } from '../contract/json-text.js';
 
 /** The texts of an acknowledgement that did not come (C-AL-10). */
@@ -17,11 +17,11 @@ export interface Acknowledgement {
  * @returns what it says with `"ok": true`; else why the start has failed
  */
 export function readAcknowledgement(line: Buffer): Acknowledgement | string {
-  const body = readBody(line);
+  const body = readBody(line, { named: ['ok', 'numbered'] });
   if (body.kind === 'malformed') return `the acknowledgement is not valid JSON: ${body.reason}`;
   if (body.kind !== 'object') return NOT_OK;
   const isTrue = (name: string): boolean => {
-    const member = lastMember(body.members, name);
+    const member = body.members.get(name);
     return (
       member !== undefined &&
       kindAt(body.text, member.value.start) === 'boolean' &&

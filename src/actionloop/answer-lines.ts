@@ -1,6 +1,10 @@
 import { GrowingBytes } from '../contract/growing-bytes.js';
+import type { Room } from '../contract/last-line.js';
 
 const LINE_FEED = 0x0a;
+/** So much is held without asking for room. */
+const FREE_BYTES = 64 * 1024;
+const ROOM_STEP_BYTES = 256 * 1024;
 
 /** Parts what a process writes on its descriptor 3 into lines (C-AL-14). */
 export class AnswerLines {
@@ -8,17 +12,23 @@ export class AnswerLines {
   readonly #maxBytes: number;
   readonly #line: (line: Buffer) => void;
   readonly #tooLong: () => void;
+  readonly #room: Room | undefined;
+  /** Whether a line was too long because there was no room for it. */
+  lacksRoom = false;
 
   /**
    * @param maxBytes the longest line, without its line feed
    * @param line gets each line with its line feed, in memory of its own
-   * @param tooLong is told once of a line that is longer; nothing comes after that
+   * @param tooLong is told once of a line that is longer, or finds no room; nothing comes after that
+   * @param room is asked for what is held of an unfinished line beyond {@link FREE_BYTES};
+   *   undefined: there is always room
    */
-  constructor(maxBytes: number, line: (line: Buffer) => void, tooLong: () => void) {
+  constructor(maxBytes: number, line: (line: Buffer) => void, tooLong: () => void, room?: Room) {
     this.#held = new GrowingBytes(maxBytes + 1);
     this.#maxBytes = maxBytes;
     this.#line = line;
     this.#tooLong = tooLong;
+    this.#room = room;
   }
 
   /** Takes the next bytes, which are valid during the call. */
@@ -39,7 +49,7 @@ export class AnswerLines {
     if (this.#held.length === 0 && piece.length <= this.#maxBytes) return Buffer.from(piece);
     if (!this.#hold(piece, 1)) return undefined;
     const line = Buffer.from(this.#held.bytes());
-    this.#held.clear();
+    this.drop();
     return line;
   }
 
@@ -49,12 +59,26 @@ export class AnswerLines {
   }
 
   #hold(bytes: Buffer, breakBytes: 0 | 1): boolean {
-    if (this.#held.length + bytes.length - breakBytes > this.#maxBytes) {
-      this.#held.clear();
+    const lineBytes = this.#held.length + bytes.length - breakBytes;
+    if (lineBytes > this.#maxBytes || this.#outgrowsRoom(lineBytes)) {
+      this.drop();
       this.#tooLong();
       return false;
     }
     this.#held.append(bytes);
     return true;
+  }
+
+  #outgrowsRoom(lineBytes: number): boolean {
+    if (this.#room === undefined || lineBytes <= FREE_BYTES) return false;
+    if (this.#room.resize(Math.ceil(lineBytes / ROOM_STEP_BYTES) * ROOM_STEP_BYTES)) return false;
+    this.lacksRoom = true;
+    return true;
+  }
+
+  /** Gives up what has come of a line. */
+  drop(): void {
+    this.#held.clear();
+    this.#room?.release();
   }
 }

@@ -1,12 +1,13 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { elfFacts, readHead } from '../action/executable.js';
+import type { InitLimit } from '../action/init-limit.js';
 import { environmentObject, variableOf } from '../process/environment-object.js';
 import { CONFINE, type Confinement } from '../process/rights.js';
 
-/** What a compiler may print; it is an error text. */
-const LONGEST_OUTPUT_BYTES = 1024 * 1024;
+/** What a compiler may print; it is an error text. What comes beyond is dropped. */
+const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /** A compilation as it is to be run (D-11). */
 export interface Compilation {
@@ -16,7 +17,7 @@ export interface Compilation {
   readonly binFolder: string;
   /** Entries `NAME=value`: what the action will have. */
   readonly environment: readonly Buffer[];
-  readonly timeoutMs: number;
+  readonly limit: InitLimit;
   /** What takes rights away from it; undefined: nothing does. */
   readonly confinement: Confinement | undefined;
 }
@@ -28,27 +29,42 @@ export function isProgram(path: string): boolean {
 }
 
 /**
- * Runs `COMPILER main src bin` (D-11). Whatever it prints is the reason why there is no action.
+ * Runs `COMPILER main src bin` (D-11) in a process group of its own. Whatever it prints is the reason why there is no
+ * action.
  *
  * @returns undefined where it was silent and successful
+ * @throws Refused where the init had to end; the group has been killed then
  */
 export function compile(compilation: Compilation): Promise<string | undefined> {
-  const { compiler, main, sourceFolder, binFolder, environment, timeoutMs, confinement } = compilation;
-  const env = environmentObject([['PATH', process.env.PATH ?? ''], ...environment.map(variableOf)]);
-  const options = {
+  const { compiler, main, sourceFolder, binFolder, limit, confinement } = compilation;
+  const env = environmentObject([
+    ['PATH', process.env.PATH ?? ''],
+    ...compilation.environment.map(variableOf),
+  ]);
+  const [program, before] = startOf(compiler, env.PATH ?? '', confinement);
+  const child = spawn(program, [...before, main, sourceFolder, binFolder], {
     env,
-    timeout: timeoutMs,
-    killSignal: 'SIGKILL',
-    maxBuffer: LONGEST_OUTPUT_BYTES,
-  } as const;
-  return new Promise((resolve) => {
-    const [program, before] = startOf(compiler, env.PATH ?? '', confinement);
-    execFile(program, [...before, main, sourceFolder, binFolder], options, (error, stdout, stderr) => {
-      const output = `${stdout}${stderr}`;
-      if (output !== '') resolve(output);
-      else if (error === null) resolve(undefined);
-      else if (error.killed) resolve(`the compiler took longer than ${timeoutMs} milliseconds`);
-      else resolve(typeof error.code === 'number' ? `exit status ${error.code}` : error.message);
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = [new Output(), new Output()] as const;
+  child.stdout.on('data', (chunk: Buffer) => output[0].take(chunk));
+  child.stderr.on('data', (chunk: Buffer) => output[1].take(chunk));
+  return new Promise((resolve, reject) => {
+    const { signal } = limit;
+    const onAbort = (): void => {
+      if (child.pid !== undefined) killGroup(child.pid);
+      // What has left the group may hold the pipes open for ever.
+      for (const stream of [child.stdout, child.stderr]) stream.destroy();
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (status, killedBy) => {
+      signal.removeEventListener('abort', onAbort);
+      const text = `${output[0].text}${output[1].text}`;
+      const ending = killedBy === null ? `exit status ${status}` : `killed by ${killedBy}`;
+      resolve(text !== '' ? text : status === 0 ? undefined : ending);
     });
   });
 }
@@ -66,8 +82,29 @@ function startOf(
   const places = compiler.includes('/')
     ? [compiler]
     : path.split(':').map((folder) => join(folder, compiler));
-  return [
-    confinement.path,
-    [CONFINE, confinement.text, NOBODY_TOLD, places.find((place) => existsSync(place)) ?? compiler],
-  ];
+  const found = places.find((place) => existsSync(place)) ?? compiler;
+  return [confinement.path, [CONFINE, confinement.text, NOBODY_TOLD, found]];
+}
+
+class Output {
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  take(chunk: Buffer): void {
+    const kept = chunk.subarray(0, MAX_OUTPUT_BYTES - this.#bytes);
+    this.#bytes += kept.length;
+    if (kept.length > 0) this.#chunks.push(kept);
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString('utf8');
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
 }

@@ -1,11 +1,12 @@
 import type { Config } from '../config/load.js';
-import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
-import { leadToOneFile, PlainSink, type Sink } from '../logs/sink.js';
+import { plainSinks, type Sink, type SinkTarget } from '../logs/sink.js';
+import { ByteBudget } from '../pool/byte-budget.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { slotOfMain, type WorkerPool } from '../pool/worker-pool.js';
 import { fileScopeOf } from '../process/acting-as.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { Confinement, Rights } from '../process/rights.js';
+import { streamsOf } from '../worker/surroundings.js';
 import type { LoopLauncher } from './channel.js';
 import { plainLauncher } from './plain-channel.js';
 import { LoopRunner } from './runner.js';
@@ -20,24 +21,19 @@ export async function createLoopRunner(
   const { engine } = await pool.hello();
   const { rights } = settings;
   const { launch, sinkFor, close } =
-    engine === 'child_process' ? plain(settings, await confinementFor(rights)) : await native(pool);
+    engine === 'child_process' ? await plain(settings, await confinementFor(rights)) : await native(pool);
   const scope = await fileScopeOf(rights?.user);
-  const [out, err] = settings.logs;
-  const shared = new Int32Array(settings.shared.logs);
-  const oneFile = leadToOneFile(out, err);
-  const streamOf = (fd: number, index: 0 | 1): LogStream => {
-    const at = oneFile ? 0 : index * SHARED_FIELDS;
-    const fields = shared.subarray(at, at + SHARED_FIELDS);
-    return new LogStream(sinkFor(fd), fields, slotOfMain(config.threads), index);
-  };
+  const logs = streamsOf(settings, slotOfMain(config.threads), sinkFor);
   return new LoopRunner({
     pool,
     launch,
     close,
     scope,
     clock,
-    logs: { stdout: streamOf(out, 0), stderr: streamOf(err, 1), sentinels: settings.sentinels },
+    budget: new ByteBudget(settings.shared.budget),
+    logs,
     config: config.actionloop,
+    initTimeoutMs: config.initTimeoutMs,
     maxResultBytes: config.maxResultBytes,
     timeoutGraceMs: config.timeoutGraceMs,
     waitForAcknowledgement: (process.env.OW_WAIT_FOR_ACK ?? '') !== '',
@@ -52,13 +48,13 @@ async function confinementFor(rights: Rights | undefined): Promise<Confinement |
 
 interface Means {
   readonly launch: LoopLauncher;
-  readonly sinkFor: (fd: number) => Sink;
+  readonly sinkFor: (target: SinkTarget) => Sink;
   /** Gives back what was set up on this thread. */
   readonly close: () => void;
 }
 
-function plain({ logs }: WorkerSettings, confinement: Confinement | undefined): Means {
-  return { launch: plainLauncher(logs, confinement), sinkFor: (fd) => new PlainSink(fd), close: () => {} };
+async function plain({ logs, sinks }: WorkerSettings, confinement: Confinement | undefined): Promise<Means> {
+  return { launch: plainLauncher(logs, confinement), sinkFor: await plainSinks(sinks), close: () => {} };
 }
 
 /** Imported here only: where the library can't be loaded, this thread goes without it. */
@@ -71,7 +67,7 @@ async function native(pool: WorkerPool): Promise<Means> {
   const reactor = new Reactor();
   return {
     launch: nativeLauncher(pool, reactor),
-    sinkFor: (fd) => new NativeSink(fd, reactor),
+    sinkFor: (target) => new NativeSink(target, reactor),
     close: () => reactor.close(),
   };
 }

@@ -1,7 +1,14 @@
 import { decodeBase64InPlace } from '../contract/base64.js';
-import { lastMember, readBody } from '../contract/body.js';
+import { readBody } from '../contract/body.js';
 import { problemOf, type Variable } from '../contract/environment.js';
-import { decodeString, kindAt, type Member, readMembers, withoutLineBreaks } from '../contract/json-text.js';
+import { decodeInPlace, decodeString, kindAt, withoutLineBreaks } from '../contract/json-text.js';
+import {
+  MAX_CONTEXT_MEMBERS,
+  type Member,
+  type Members,
+  readMembers,
+  type Wanted,
+} from '../contract/members.js';
 import type { Failure } from '../errors/table.js';
 
 /** What an ActionLoop init asks for. */
@@ -15,29 +22,34 @@ export interface LoopInitRequest {
 
 /** What `main` is where the body names none, as in the peer. */
 const DEFAULT_MAIN = 'main';
+const FIELDS: Wanted = { named: ['code', 'main', 'binary', 'env'] };
+const ENVIRONMENT: Wanted = { named: [], others: MAX_CONTEXT_MEMBERS };
 
 /** Reads the body of POST /init in the ActionLoop protocol (C-AL-02, C-AL-03, C-AL-05, C-AL-07). */
 export function readLoopInitBody(bytes: Uint8Array): LoopInitRequest | Failure {
-  const body = readBody(bytes);
+  const body = readBody(bytes, { named: ['value'] });
   if (body.kind === 'empty') return malformed('there is no body');
   if (body.kind === 'malformed') return malformed(body.reason);
   if (body.kind === 'null') return { code: 'loop_no_code' };
   if (body.kind !== 'object') return malformed('the body must be an object');
-  const value = lastMember(body.members, 'value');
+  const value = body.members.get('value');
   if (value === undefined) return { code: 'loop_no_code' };
   switch (kindAt(body.text, value.value.start)) {
     case 'null':
       return { code: 'loop_no_code' };
     case 'object':
-      return readValue(body.text, readMembers(body.text, value.value.start, value.value.end, 1).members);
+      return readValue(
+        body.text,
+        readMembers(body.text, value.value.start, value.value.end, 1, FIELDS).members,
+      );
     default:
       return malformed('"value" must be an object');
   }
 }
 
-function readValue(text: Buffer, members: readonly Member[]): LoopInitRequest | Failure {
+function readValue(text: Buffer, members: Members): LoopInitRequest | Failure {
   const field = (name: string): Member | undefined => {
-    const member = lastMember(members, name);
+    const member = members.get(name);
     return member === undefined || kindAt(text, member.value.start) === 'null' ? undefined : member;
   };
   const [code, main, binary, env] = ['code', 'main', 'binary', 'env'].map(field);
@@ -52,7 +64,7 @@ function readValue(text: Buffer, members: readonly Member[]): LoopInitRequest | 
   if (code === undefined || code.value.end - code.value.start === 2) return { code: 'loop_no_code' };
   const named = main === undefined ? '' : decodeString(text, main.value);
   const isBinary = binary !== undefined && text[binary.value.start] === 0x74;
-  const upload = isBinary ? decoded(text, code) : Buffer.from(decodeString(text, code.value));
+  const upload = isBinary ? decoded(text, code) : decodeInPlace(text, code.value);
   if ('code' in upload) return upload;
   return { code: upload, main: named === '' ? DEFAULT_MAIN : named, variables: variables.list };
 }
@@ -67,7 +79,10 @@ function readEnvironment(text: Buffer, env: Member | undefined): { list: Variabl
   if (env === undefined) return { list: [] };
   if (kindAt(text, env.value.start) !== 'object') return malformed('"env" must be an object');
   const values = new Map<string, string>();
-  for (const { name, value } of readMembers(text, env.value.start, env.value.end, 2).members) {
+  const { start, end } = env.value;
+  const members = readMembers(text, start, end, 2, ENVIRONMENT).members.others();
+  if ('problem' in members) return malformed(`"env" ${members.problem}`);
+  for (const { name, value } of members) {
     const isString = kindAt(text, value.start) === 'string';
     const variable: Variable = [
       name,

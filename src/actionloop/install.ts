@@ -9,14 +9,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type ArchiveLimits, planArchive } from '../action/archive.js';
+import { execBelow } from '../action/exec-below.js';
+import type { InitLimit } from '../action/init-limit.js';
 import { failureOf } from '../action/refusals.js';
 import { Staging } from '../action/staging.js';
+import { unpack } from '../action/unpack.js';
+import type { ArchiveLimits } from '../action/unpack-budget.js';
+import { MESSAGE_EXITED } from '../contract/messages.js';
 import type { Failure } from '../errors/table.js';
 import type { FileScope } from '../process/acting-as.js';
 import type { Confinement } from '../process/rights.js';
 import { type Compilation, compile, isProgram } from './compiler.js';
-import { unpackTarball } from './tarball.js';
+import { UNFINISHED } from './recover.js';
 
 /** What an ActionLoop init brings, and what it is checked against. */
 export interface LoopInstallation {
@@ -30,7 +34,7 @@ export interface LoopInstallation {
   readonly executionEnvironment: string | undefined;
   /** Entries `NAME=value` of the action. */
   readonly environment: readonly Buffer[];
-  readonly timeoutMs: number;
+  readonly limit: InitLimit;
   /** What takes rights away from the compiler; undefined: nothing does. */
   readonly confinement: Confinement | undefined;
   /** Works on the files of the action. */
@@ -49,7 +53,10 @@ export interface Installed {
 /** A failure, and what of it goes to the action's log. */
 export interface LoopInstallFailure {
   readonly failure: Failure;
+  /** For stdout. */
   readonly log?: string;
+  /** For stderr. */
+  readonly advice?: string;
 }
 
 /** How a zip begins: with an entry, or with the end of an empty one. */
@@ -61,15 +68,15 @@ const GZIP_START = '\x1f\x8b';
  * becomes `exec`, source text is compiled where a compiler is set (D-11). After a failure nothing is left.
  */
 export async function installLoop(installation: LoopInstallation): Promise<Installed | LoopInstallFailure> {
-  const { actionRoot, code, limits, scope } = installation;
+  const { actionRoot, scope } = installation;
   let staging: Staging | undefined;
   let folder: string | undefined;
   try {
     staging = new Staging(actionRoot, scope);
-    const unpackedBytes = await unpack(code, staging, limits, scope);
+    const unpackedBytes = await unpackInto(installation, staging.files);
     folder = scope(() => newFolder(actionRoot));
     const bin = join(folder, 'bin');
-    const failure = await place(installation, staging.files, folder, bin);
+    const failure = (await place(installation, staging.files, folder, bin)) ?? scope(() => withoutExec(bin));
     if (failure === undefined) return { folder, exec: join(bin, 'exec'), unpackedBytes };
     removeFolder(folder, scope);
     return failure;
@@ -77,29 +84,25 @@ export async function installLoop(installation: LoopInstallation): Promise<Insta
     if (folder !== undefined) removeFolder(folder, scope);
     return { failure: failureOf(error) };
   } finally {
-    staging?.remove();
+    await staging?.remove();
   }
 }
 
+/** Removes what an init has installed. */
 function removeFolder(folder: string, scope: FileScope): void {
   scope(() => rmSync(folder, { recursive: true, force: true }));
 }
 
-async function unpack(
-  code: Buffer,
-  staging: Staging,
-  limits: ArchiveLimits,
-  scope: FileScope,
-): Promise<number> {
+async function unpackInto({ code, limits, limit, scope }: LoopInstallation, files: string): Promise<number> {
   const head = code.toString('latin1', 0, 4);
-  if (ZIP_STARTS.includes(head)) return staging.writeArchive(await planArchive(code, limits), limits);
-  if (head.startsWith(GZIP_START)) return unpackTarball(code, staging.files, limits, scope);
-  scope(() => writeFileSync(join(staging.files, 'exec'), code, { mode: 0o755 }));
+  const format = ZIP_STARTS.includes(head) ? 'zip' : head.startsWith(GZIP_START) ? 'tar.gz' : undefined;
+  if (format !== undefined) return unpack({ format, packed: code, folder: files, limits }, limit, scope);
+  scope(() => writeFileSync(join(files, 'exec'), code, { mode: 0o755 }));
   return code.length;
 }
 
 async function place(
-  { compiler, main, environment, executionEnvironment, timeoutMs, confinement, scope }: LoopInstallation,
+  { compiler, main, environment, executionEnvironment, limit, confinement, scope }: LoopInstallation,
   files: string,
   folder: string,
   bin: string,
@@ -113,7 +116,7 @@ async function place(
       mkdirSync(bin);
     });
     const compilation: Compilation = {
-      ...{ compiler, main, environment, timeoutMs, confinement },
+      ...{ compiler, main, environment, limit, confinement },
       sourceFolder: source,
       binFolder: bin,
     };
@@ -129,6 +132,16 @@ async function place(
     if (exists(exec)) chmodSync(exec, 0o755);
     return executionEnvironment === undefined ? undefined : mismatch(bin, executionEnvironment);
   });
+}
+
+/** As the start of it would fail (C-AL-09), and where there is one, for whoever packed it with the folder around it. */
+function withoutExec(bin: string): LoopInstallFailure | undefined {
+  if (exists(join(bin, 'exec'))) return undefined;
+  const found = execBelow(bin);
+  const where =
+    found === undefined ? '' : `, but there is ${found}: pack what is in that folder, not the folder`;
+  const advice = `error: there is no file named exec at the top of the archive${where}`;
+  return { failure: { code: 'loop_start_failed', detail: MESSAGE_EXITED }, advice };
 }
 
 /** The archive must be made for this very environment (C-AL-11). */
@@ -156,7 +169,11 @@ function exists(path: string): boolean {
 /** The next number after all that are there, as in the peer. */
 function newFolder(actionRoot: string): string {
   const numbers = readdirSync(actionRoot).filter((name) => /^\d{1,9}$/.test(name));
-  const folder = join(actionRoot, String(1 + Math.max(0, ...numbers.map(Number))));
+  const folder = join(
+    actionRoot,
+    String(numbers.reduce((most, name) => Math.max(most, Number(name)), 0) + 1),
+  );
   mkdirSync(folder);
+  writeFileSync(join(folder, UNFINISHED), '');
   return folder;
 }

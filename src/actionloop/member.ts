@@ -1,3 +1,4 @@
+import type { ByteBudget } from '../pool/byte-budget.js';
 import type { LoopImage } from '../pool/messages.js';
 import type { Alarm, AwakeClock } from '../process/awake-clock.js';
 import type { ProcessExit } from '../process/engines/engine.js';
@@ -35,6 +36,8 @@ export interface MemberLimits {
   /** From SIGTERM to SIGKILL. */
   readonly graceMs: number;
   readonly clock: AwakeClock;
+  /** Of which a long answer takes what it needs. */
+  readonly budget: ByteBudget;
 }
 
 /** Under continuous load, of so many answers or so much time, a process with several activations is let run empty. */
@@ -92,6 +95,7 @@ export class LoopMember {
       limits.maxResultBytes,
       (line) => this.#onLine(line),
       () => this.#onTooLong(),
+      limits.budget.hold(),
     );
   }
 
@@ -264,13 +268,15 @@ export class LoopMember {
     const unread = this.#talksTooLong ? [] : this.#turns.takeUnread(this.#channel?.unreadBytes ?? 0);
     this.#settleAll(exit);
     this.#killing?.cancel();
+    this.#lines.drop();
     this.#retire(!this.#leaving, unread);
     this.#tellGone();
   }
 
   #settleAll(exit: ProcessExit): void {
     const [oldest, ...others] = this.#turns.takeAll();
-    oldest?.settle(this.#talksTooLong ? { kind: 'too-long' } : { kind: 'exited', exit });
+    const { lacksRoom } = this.#lines;
+    oldest?.settle(this.#talksTooLong ? { kind: 'too-long', lacksRoom } : { kind: 'exited', exit });
     for (const turn of others) turn.settle({ kind: 'exited', exit });
   }
 

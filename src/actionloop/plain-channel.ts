@@ -12,6 +12,7 @@ import { endBeforeServer } from '../process/oom-preference.js';
 import { awaitedElsewhere } from '../process/orphans.js';
 import { withoutPrecedence } from '../process/precedence.js';
 import type { Confinement } from '../process/rights.js';
+import { MAX_KILL_MS, signalWithGroup } from '../process/signal.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
 import { type ReadAgain, StdinWait } from './stdin-wait.js';
 
@@ -51,6 +52,9 @@ class PlainChannel implements LoopChannel {
   readonly #input: Writable;
   readonly #answers: Readable;
   readonly #stdinWait: StdinWait;
+  /** It has been killed and does not end: it is waited for no longer. */
+  #tellKilled: () => void = () => {};
+  #killing: NodeJS.Timeout | undefined;
 
   constructor(child: ChildProcess, pid: number, answered: (chunk: Buffer) => void) {
     this.pid = pid;
@@ -98,34 +102,30 @@ class PlainChannel implements LoopChannel {
 
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const sent = sendSignal(-this.pid, signal);
-    // A process may have left its group, which is none any more then.
-    if (!sent || signal === 'SIGKILL') sendSignal(this.pid, signal);
+    signalWithGroup(this.pid, constants.signals[signal]);
+    if (signal === 'SIGKILL') this.#killing ??= setTimeout(() => this.#tellKilled(), MAX_KILL_MS);
   }
 
   async #exit(): Promise<ProcessExit> {
     const isKnown = awaitedElsewhere((pid) => pid === this.pid);
     const { exitCode, signalCode } = this.#child;
-    const [status, signal] =
-      exitCode === null && signalCode === null
-        ? ((await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null])
-        : [exitCode, signalCode];
-    isKnown();
+    const isOver = exitCode !== null || signalCode !== null;
+    const exit = (isOver ? Promise.resolve([exitCode, signalCode]) : once(this.#child, 'exit')).finally(
+      isKnown,
+    );
+    const killed = new Promise<undefined>((resolve) => {
+      this.#tellKilled = () => resolve(undefined);
+    });
+    const ended = (await Promise.race([exit, killed])) as [number | null, NodeJS.Signals | null] | undefined;
+    clearTimeout(this.#killing);
     // What it wrote may come after the word of its exit; its end comes, unless another process holds it.
     await Promise.race([this.#answers.readableEnded || once(this.#answers, 'close'), quiet()]);
     this.#answers.destroy();
     this.#input.destroy();
     this.#stdinWait.close();
+    if (ended === undefined) return {};
+    const [status, signal] = ended;
     return signal === null ? { status: status ?? 0 } : { signal: constants.signals[signal] };
-  }
-}
-
-/** @returns false if there is no such process or group any more */
-function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
-  try {
-    return process.kill(pid, signal);
-  } catch {
-    return false;
   }
 }
 

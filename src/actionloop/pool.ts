@@ -85,10 +85,11 @@ export class LoopPool {
    * Puts another action in the place of the one that serves: its first process is started before the others
    * are told to end, and they finish what they have (C-AL-04).
    *
+   * @param initLeftMs what is left of the init's time
    * @returns undefined once it serves; else why its start has failed, and the old one serves on
    */
-  async replace(image: LoopImage): Promise<string | undefined> {
-    const started = await this.#start(image);
+  async replace(image: LoopImage, initLeftMs: number): Promise<string | undefined> {
+    const started = await this.#start(image, initLeftMs);
     if (typeof started === 'string') return started;
     const before = [...this.#members];
     this.image = image;
@@ -172,7 +173,7 @@ export class LoopPool {
     this.#serveQueue();
   }
 
-  async #start(image: LoopImage): Promise<LoopMember | string> {
+  async #start(image: LoopImage, initLeftMs = this.#limits.initTimeoutMs): Promise<LoopMember | string> {
     const trust = this.#trusts.get(image) ?? { misbehaved: false };
     this.#trusts.set(image, trust);
     const member = new LoopMember(image, trust, this.#limits, {
@@ -185,7 +186,7 @@ export class LoopPool {
     });
     this.#living.add(member);
     void member.gone.then(() => this.#living.delete(member));
-    const problem = await startMember(member, this.#launch, this.#limits);
+    const problem = await startMember(member, this.#launch, { ...this.#limits, initLeftMs });
     if (problem === undefined) {
       this.#started++;
       return member;

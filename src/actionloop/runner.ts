@@ -1,20 +1,21 @@
-import { rmSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ActionLoopConfig } from '../config/load.js';
-import { MESSAGE_TWICE, SENTINEL } from '../contract/messages.js';
-import { isActionError, resultIn, withoutFinalBreak } from '../contract/result.js';
+import { MESSAGE_TWICE } from '../contract/messages.js';
+import { isActionError, type Judged, resultIn, withoutFinalBreak } from '../contract/result.js';
 import { type Failure, textOfFailure } from '../errors/table.js';
-import { type LogStream, NOBODY } from '../logs/log-stream.js';
+import { NOBODY } from '../logs/log-stream.js';
 import type { LoopGauges } from '../metrics/gauges.js';
+import type { ByteBudget } from '../pool/byte-budget.js';
 import type { AnswerFailure, InitAnswer, LoopImage, RunAnswer } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
-import { asServer, type FileScope } from '../process/acting-as.js';
+import { type FileScope, removeTree } from '../process/acting-as.js';
 import type { AwakeClock } from '../process/awake-clock.js';
-import type { Received } from '../server/receive.js';
-import type { Runner } from '../server/runner.js';
+import type { Runner, RunRequest } from '../server/runner.js';
 import type { TimeLimit } from '../server/time-limit.js';
+import { ActivationLog, type LogStreams, offerSentinels, written } from '../worker/activation-log.js';
 import type { LoopLauncher } from './channel.js';
 import { LoopPool } from './pool.js';
+import { UNFINISHED } from './recover.js';
 import { lineOf } from './run-line.js';
 import type { Turn, TurnEnd } from './turns.js';
 
@@ -26,9 +27,12 @@ export interface LoopRunnerParts {
   readonly launch: LoopLauncher;
   /** Called when no process is left. */
   readonly close: () => void;
-  readonly logs: { readonly stdout: LogStream; readonly stderr: LogStream; readonly sentinels: boolean };
+  readonly logs: LogStreams;
   readonly clock: AwakeClock;
   readonly config: ActionLoopConfig;
+  /** Of the bytes that long answers take. */
+  readonly budget: ByteBudget;
+  readonly initTimeoutMs: number;
   readonly maxResultBytes: number;
   readonly timeoutGraceMs: number;
   /** OW_WAIT_FOR_ACK: whether a process acknowledges its start (D-09). */
@@ -41,12 +45,9 @@ export interface LoopRunnerParts {
 const LARGE_BODY_BYTES = 256 * 1024;
 /** So much of a line that answers nothing is shown in the log. */
 const SHOWN_BYTES = 200;
-const SENTINEL_LINE = Buffer.from(`${SENTINEL}\n`);
 
 /** What came of a turn. */
-interface Judged {
-  readonly result?: Uint8Array;
-  readonly actionError?: boolean;
+interface Verdict extends Judged {
   readonly failure?: AnswerFailure;
 }
 
@@ -55,11 +56,22 @@ export class LoopRunner implements Runner {
   readonly initialised = { type: 'application/json', body: '{"ok":true}\n' };
   readonly #parts: LoopRunnerParts;
   readonly #members: LoopPool;
+  /** The logs of activations that are over and wait for theirs to be written. */
+  readonly #ending = new Set<ActivationLog>();
 
   constructor(parts: LoopRunnerParts) {
-    const { clock, config, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } = parts;
+    const { budget, clock, config, initTimeoutMs, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } =
+      parts;
     this.#parts = parts;
-    const limits = { ...config, clock, maxResultBytes, graceMs: timeoutGraceMs, waitForAcknowledgement };
+    const limits = {
+      ...config,
+      budget,
+      clock,
+      initTimeoutMs,
+      maxResultBytes,
+      graceMs: timeoutGraceMs,
+      waitForAcknowledgement,
+    };
     this.#members = new LoopPool(parts.launch, limits, (line) => this.#tellExtraLine(line));
   }
 
@@ -67,14 +79,14 @@ export class LoopRunner implements Runner {
     return this.#members.gauges;
   }
 
-  async run({ body }: Received, time: TimeLimit | undefined): Promise<RunAnswer> {
+  async run({ body }: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer> {
     const begunMs = performance.now();
-    if (this.#members.image === undefined) return this.#answer({ code: 'loop_no_action' });
+    if (this.#members.image === undefined) return this.#answer(time, { code: 'loop_no_action' });
     const line = body.byteLength > LARGE_BODY_BYTES ? await this.#parts.pool.loopLine(body) : lineOf(body);
-    if ('code' in line) return this.#answer(line);
+    if ('code' in line) return this.#answer(time, line);
     const turn: Turn = { line: Buffer.from(line.buffer, line.byteOffset, line.byteLength), settle: () => {} };
     const { end, timeIsUp } = await this.#turn(turn, time);
-    const { actionError, ...answer } = this.#judge(end, timeIsUp);
+    const { actionError, ...answer } = await this.#judge(end, timeIsUp);
     const facts = {
       logBytes: 0,
       argumentBytes: turn.line.length,
@@ -86,51 +98,57 @@ export class LoopRunner implements Runner {
       ...(end.kind === 'exited' && { exit: end.exit }),
       ...(actionError && { actionError: true as const }),
     };
-    return this.#answer(answer.failure, { ...answer, facts });
+    return this.#answer(time, answer.failure, { ...answer, facts });
   }
 
   async init(body: Uint8Array): Promise<InitAnswer> {
     const begunMs = performance.now();
-    const answer = await this.#parts.pool.installLoop(body, this.#parts.config.initTimeoutMs);
-    const { image, log, ...told } = answer;
+    const { pool, initTimeoutMs } = this.#parts;
+    const { image, log, advice, ...told } = await pool.installLoop(body, initTimeoutMs);
     if (log !== undefined && told.failure?.code === 'loop_start_failed') this.#log('stdout', `${log}\n`);
+    if (advice !== undefined) this.#log('stderr', `${advice}\n`);
     if (told.failure !== undefined || image === undefined) {
       return { ...told, failure: await this.#tellInitFailure(told.failure ?? { code: 'internal' }) };
     }
     const before = this.#members.image;
     const installedMs = performance.now();
-    const problem = await this.#members.replace(image);
+    const problem = await this.#members.replace(image, Math.max(0, initTimeoutMs - told.durationMs));
     const startMs = performance.now() - installedMs;
     if (problem === undefined) {
+      await removeTree(join(image.folder, UNFINISHED), this.#parts.scope);
       if (before !== undefined) this.#removeLater(before);
       return { ...told, startMs, durationMs: performance.now() - begunMs };
     }
     this.#removeLater(image);
-    const failure = await this.#tellInitFailure({ code: 'loop_start_failed', detail: problem });
+    const failure = await this.#tellInitFailure(
+      pool.killedAll ? { code: 'init_shutdown_killed' } : { code: 'loop_start_failed', detail: problem },
+    );
     return { ...told, startMs, failure, durationMs: performance.now() - begunMs };
   }
 
   async refuseInit(): Promise<InitAnswer> {
     this.#log('stderr', `${MESSAGE_TWICE}\n`);
-    await this.#written();
+    await written(this.#parts.logs);
     return { failure: { code: 'init_twice' }, durationMs: 0, codeBytes: 0 };
   }
 
   async writeSentinels(): Promise<void> {
-    const { stdout, stderr, sentinels } = this.#parts.logs;
-    if (!sentinels) return;
-    stdout.write(NOBODY, SENTINEL_LINE);
-    stderr.write(NOBODY, SENTINEL_LINE);
-    await this.#written();
+    const { logs } = this.#parts;
+    if (!logs.sentinels) return;
+    offerSentinels(logs);
+    await written(logs);
   }
 
   killAll(): void {
     this.#parts.pool.killAll();
     this.#members.killAll();
+    for (const log of this.#ending) log.hurry(undefined);
   }
 
   async stop(): Promise<void> {
     await this.#members.stop();
+    this.#parts.logs.stdout.close();
+    this.#parts.logs.stderr.close();
     this.#parts.close();
   }
 
@@ -151,13 +169,13 @@ export class LoopRunner implements Runner {
     return { end: ended, timeIsUp };
   }
 
-  #judge(end: TurnEnd, timeIsUp: boolean): Judged {
+  async #judge(end: TurnEnd, timeIsUp: boolean): Promise<Verdict> {
     if (timeIsUp) return { failure: { code: 'run_timeout' } };
     switch (end.kind) {
       case 'answered':
-        return judgeLine(end.line);
+        return this.#judgeLine(end.line);
       case 'too-long':
-        return { failure: { code: 'run_result_too_large' } };
+        return { failure: this.#tooLong(end.lacksRoom) };
       case 'exited':
         return { failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_exited' } };
       case 'not-started':
@@ -168,25 +186,55 @@ export class LoopRunner implements Runner {
     }
   }
 
+  /** Ends the activation's log, and answers once that is written, or its time is up, or a shutdown kills. */
   async #answer(
+    time: TimeLimit | undefined,
     failure: AnswerFailure | undefined,
     answer: RunAnswer = { facts: { logBytes: 0, argumentBytes: 0 } },
   ): Promise<RunAnswer> {
-    await this.writeSentinels();
-    return failure === undefined ? answer : { ...answer, failure };
+    const { logs, clock, pool } = this.#parts;
+    const log = new ActivationLog(logs, NOBODY, clock);
+    if (pool.killedAll) log.hurry(undefined);
+    this.#ending.add(log);
+    await new Promise<void>((resolve) => {
+      const limit = time && clock.alarm(time.left(), () => log.hurry(undefined));
+      log.end(() => {
+        limit?.cancel();
+        resolve();
+      });
+    });
+    this.#ending.delete(log);
+    const facts = { ...answer.facts, ...(log.incomplete && { logIncomplete: true as const }) };
+    return { ...answer, ...(failure !== undefined && { failure }), facts };
   }
 
   /** What an init's failure is answered with; where OW_LOG_INIT_ERROR asks for it the reason is only logged. */
   async #tellInitFailure(failure: Failure): Promise<Failure> {
     const isCallers = failure.code.startsWith('loop_no_code') || failure.code.startsWith('loop_bad_');
     if (isCallers || !this.#parts.logsInitErrors) {
-      await this.#written();
+      await written(this.#parts.logs);
       return failure;
     }
     const isStart = failure.code === 'loop_start_failed';
     this.#log('stderr', `${isStart ? failure.detail : textOfFailure(failure)}\n`);
     await this.writeSentinels();
     return { code: isStart ? 'loop_start_logged' : 'loop_init_logged' };
+  }
+
+  #tooLong(lacksRoom: boolean): AnswerFailure {
+    if (!lacksRoom) return { code: 'run_result_too_large' };
+    return { code: 'run_result_no_memory', detail: String(this.#parts.budget.limitBytes) };
+  }
+
+  /** The line itself is the answer, with its line feed (C-AL-14). */
+  async #judgeLine(line: Buffer): Promise<Verdict> {
+    if (line.length > LARGE_BODY_BYTES) {
+      const judged = await this.#parts.pool.judge(new Uint8Array(line), true);
+      return judged.result === undefined ? { failure: { code: 'run_invalid_result' } } : judged;
+    }
+    const result = resultIn(withoutFinalBreak(line));
+    if (result === undefined) return { failure: { code: 'run_invalid_result' } };
+    return { result: line, ...(isActionError(result) && { actionError: true }) };
   }
 
   #tellExtraLine(line: Buffer): void {
@@ -201,32 +249,13 @@ export class LoopRunner implements Runner {
   #removeLater({ folder }: LoopImage): void {
     this.#members
       .whenGone(folder)
-      .then(() => this.#remove(folder))
+      .then(() => removeTree(folder, this.#parts.scope))
       .catch(() => {
         // What can't be removed harms nobody: the next init takes the next number.
       });
   }
 
-  async #remove(folder: string): Promise<void> {
-    const { scope } = this.#parts;
-    const options = { recursive: true, force: true };
-    // Other rights are this thread's for a moment only.
-    if (scope === asServer) await rm(folder, options);
-    else scope(() => rmSync(folder, options));
-  }
-
   #log(stream: 'stdout' | 'stderr', text: string): void {
-    this.#parts.logs[stream].write(NOBODY, Buffer.from(text));
+    this.#parts.logs[stream].offer(NOBODY, Buffer.from(text));
   }
-
-  #written(): Promise<void> {
-    const { stdout, stderr } = this.#parts.logs;
-    return new Promise((resolve) => stdout.whenWritten(() => stderr.whenWritten(resolve)));
-  }
-}
-
-function judgeLine(line: Buffer): Judged {
-  const result = resultIn(withoutFinalBreak(line));
-  if (result === undefined) return { failure: { code: 'run_invalid_result' } };
-  return { result: line, actionError: isActionError(result) };
 }

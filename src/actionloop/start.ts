@@ -12,6 +12,11 @@ export interface StartLimits {
   readonly clock: AwakeClock;
 }
 
+/** What is left of the time of an init for one start. */
+export interface StartTime {
+  readonly initLeftMs: number;
+}
+
 /** Without an acknowledgement a process must live that long (C-AL-09). */
 const PROVING_MS = 5;
 
@@ -23,7 +28,7 @@ const PROVING_MS = 5;
 export async function startMember(
   member: LoopMember,
   launch: LoopLauncher,
-  limits: StartLimits,
+  limits: StartLimits & StartTime,
 ): Promise<string | undefined> {
   const acknowledged = new Promise<Buffer>((resolve) => {
     if (limits.waitForAcknowledgement) member.onFirstLine(resolve);
@@ -42,10 +47,10 @@ export async function startMember(
 async function problemOfStart(
   acknowledged: Promise<Buffer>,
   member: LoopMember,
-  { initTimeoutMs, clock }: StartLimits,
+  { initTimeoutMs, initLeftMs, clock }: StartLimits & StartTime,
 ): Promise<string | undefined> {
   const exited = member.gone.then(() => 'exited' as const);
-  const outcome = await within(clock, initTimeoutMs, Promise.race([acknowledged, exited]));
+  const outcome = await within(clock, initLeftMs, Promise.race([acknowledged, exited]));
   if (outcome === 'late') return `there was no acknowledgement within ${initTimeoutMs} milliseconds`;
   if (outcome === 'exited') return EXITED_ABRUPTLY;
   const acknowledgement = readAcknowledgement(outcome);

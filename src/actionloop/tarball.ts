@@ -1,45 +1,71 @@
-import { chmodSync, closeSync, fchmodSync, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  fchmodSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import type { Entry } from 'tar-stream';
-import type { ArchiveLimits } from '../action/archive.js';
+import type { Header as TarHeader } from 'tar-stream';
 import { checkLinkTarget, entryComponents } from '../action/entry-path.js';
+import { type EntryKind, type EntryNode, EntryTree } from '../action/entry-tree.js';
 import { ArchiveTooLarge, BadArchive, UnsafeEntry } from '../action/refusals.js';
-import { asServer, type FileScope } from '../process/acting-as.js';
+import { type ArchiveLimits, UnpackBudget } from '../action/unpack-budget.js';
+import { writeAll } from '../action/write-all.js';
 
-type Kind = 'file' | 'folder' | 'link';
-
-const KINDS: Readonly<Record<string, Kind>> = {
+const KINDS: Readonly<Record<string, EntryKind>> = {
   file: 'file',
   'contiguous-file': 'file',
   directory: 'folder',
   symlink: 'link',
 };
+/** All targets of links together: they are kept until all else is written. */
+const MAX_LINK_BYTES = 16 * 1024 * 1024;
+/** What POSIX and GNU tar name the records of a sparse file by. */
+const SPARSE = 'GNU.sparse.';
+
+/** What tar-stream says of an entry; `type` is null for one that it does not know. */
+interface Header extends Omit<TarHeader, 'type' | 'linkname' | 'pax'> {
+  readonly type: TarHeader['type'] | null;
+  readonly linkname: string | null;
+  readonly pax: Readonly<Record<string, string>> | null;
+}
+
+/** An entry: its header, and its bytes. */
+type Entry = AsyncIterable<Uint8Array> & { readonly header: Header; resume(): void };
 
 /**
  * Unpacks a tar.gz into an empty folder, with the checks that a zip gets (C-INIT-09 to C-INIT-13): modes and
- * links are kept, nothing is written outside, through a link, or beyond the limits.
+ * links are kept, nothing is written outside, through a link, or beyond the limits. Names are kept as bytes.
  *
- * @returns how many bytes came out of it
+ * @returns how many bytes came out of it, all files together
  * @throws BadArchive, UnsafeEntry, ArchiveTooLarge, and file system errors; what has been written then is the
  *   caller's to remove
  */
-export async function unpackTarball(
-  packed: Buffer,
-  folder: string,
-  limits: ArchiveLimits,
-  scope: FileScope = asServer,
-): Promise<number> {
+export async function unpackTarball(packed: Buffer, folder: string, limits: ArchiveLimits): Promise<number> {
   const { extract } = await import('tar-stream');
-  const tarball = new Tarball(folder, limits, scope);
-  const entries = extract();
+  const tarball = new Tarball(folder, limits);
+  const budget = new UnpackBudget(limits, packed.length);
+  // Latin-1 has a character for each byte.
+  const entries = extract({ filenameEncoding: 'latin1' } as object);
   const gunzip = createGunzip();
-  const fed = pipeline(gunzip, entries);
+  // Counted here are also headers, long names and padding, which make no file.
+  const counted = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      budget.spend(chunk.length);
+      yield chunk;
+    }
+  };
+  const fed = pipeline(gunzip, counted, entries as unknown as NodeJS.WritableStream);
   gunzip.end(packed);
   try {
     const read = async (): Promise<void> => {
-      for await (const entry of entries) await tarball.take(entry);
+      for await (const entry of entries) await tarball.take(entry as unknown as Entry);
     };
     await Promise.all([read(), fed]);
   } catch (error) {
@@ -50,47 +76,16 @@ export async function unpackTarball(
 }
 
 class Tarball {
-  readonly #folder: string;
-  readonly #limits: ArchiveLimits;
-  readonly #scope: FileScope;
-  readonly #kinds = new Map<string, Kind>();
-  readonly #links = new Map<string, string>();
-  readonly #folderModes = new Map<string, number>();
+  readonly #root: Buffer;
+  readonly #tree: EntryTree;
+  readonly #links = new Map<EntryNode, { readonly path: Buffer; readonly target: Buffer }>();
+  #linkBytes = 0;
   #bytes = 0;
   #entries = 0;
 
-  constructor(folder: string, limits: ArchiveLimits, scope: FileScope) {
-    this.#scope = scope;
-    this.#folder = folder;
-    this.#limits = limits;
-  }
-
-  async take(entry: Entry): Promise<void> {
-    const { name, type, linkname, mode } = entry.header;
-    const { maxEntries } = this.#limits;
-    if (++this.#entries > maxEntries) throw new ArchiveTooLarge(`it has more than ${maxEntries} entries`);
-    const components = entryComponents(name);
-    const kind = KINDS[type ?? 'file'];
-    if (kind === undefined) {
-      throw new UnsafeEntry(`the entry ${JSON.stringify(name)} is neither a file nor a folder nor a link`);
-    }
-    if (components.length > 0) this.#refuseConflict(components, kind);
-    const path = join(this.#folder, ...components);
-    const permissions = (mode ?? 0) & 0o777;
-    if (kind === 'folder') {
-      this.#scope(() => mkdirSync(path, { recursive: true }));
-      if (permissions !== 0) this.#folderModes.set(path, permissions);
-    } else {
-      this.#scope(() => mkdirSync(dirname(path), { recursive: true }));
-      if (kind === 'link') {
-        checkLinkTarget(components, linkname ?? '');
-        this.#links.set(path, linkname ?? '');
-      } else {
-        await this.#write(entry, path, permissions === 0 ? 0o644 : permissions);
-        return;
-      }
-    }
-    entry.resume();
+  constructor(folder: string, limits: ArchiveLimits) {
+    this.#root = Buffer.from(folder);
+    this.#tree = new EntryTree(limits.maxEntries, shownName);
   }
 
   /** Of all files so far. */
@@ -98,50 +93,159 @@ class Tarball {
     return this.#bytes;
   }
 
+  async take(entry: Entry): Promise<void> {
+    const { header } = entry;
+    const name = bytesOf(header.name, header.pax?.path);
+    const components = entryComponents(name, shownName);
+    if (header.type === 'link') this.#hardLink(components, header);
+    else {
+      const kind = kindOf(header, name);
+      if (components.length === 0 && kind !== 'folder') {
+        throw new UnsafeEntry(`the entry ${shownName(name)} names the folder itself`);
+      }
+      if (kind === 'file') return this.#file(entry, components);
+      // `.` itself, which `tar c .` begins with, keeps the mode that it has.
+      if (kind === 'folder' && components.length > 0) this.#addFolder(components, header);
+      if (kind === 'link') this.#symlink(components, header);
+    }
+    entry.resume();
+  }
+
   /** Links come last, so that nothing is ever written through one; then the modes of folders, inner ones first. */
   finish(): void {
-    this.#scope(() => {
-      for (const [path, target] of this.#links) symlinkSync(target, path);
-      for (const [path, mode] of [...this.#folderModes].reverse()) chmodSync(path, mode | 0o700);
-    });
+    for (const { path, target } of this.#links.values()) symlinkSync(target, path);
+    this.#finishFolders(this.#tree.root, []);
   }
 
-  /** As in a zip: of two entries of a kind the last counts, anything else is refused. */
-  #refuseConflict(components: readonly string[], kind: Kind): void {
-    for (let depth = 1; depth < components.length; depth++) {
-      const parent = components.slice(0, depth).join('/');
-      const above = this.#kinds.get(parent) ?? 'folder';
-      if (above !== 'folder') {
-        throw new UnsafeEntry(`the entry ${JSON.stringify(components.join('/'))} lies below a ${above}`);
-      }
-      this.#kinds.set(parent, 'folder');
+  #finishFolders(node: EntryNode, components: readonly string[]): void {
+    for (const [name, child] of node.children ?? []) {
+      if (child.kind === 'folder') this.#finishFolders(child, [...components, name]);
     }
-    const path = components.join('/');
-    if (components.length === 0 || (this.#kinds.get(path) ?? kind) !== kind) {
-      throw new UnsafeEntry(`there are two entries for ${JSON.stringify(path)}`);
-    }
-    this.#kinds.set(path, kind);
+    if (node.index >= 0 && node.mode !== 0) chmodSync(this.#path(components), node.mode | 0o700);
   }
 
-  async #write(entry: Entry, path: string, mode: number): Promise<void> {
-    const descriptor = this.#scope(() => openSync(path, 'w', 0o600));
+  #add(components: readonly string[], kind: EntryKind, mode: number): EntryNode {
+    const index = this.#entries++;
+    const node = this.#tree.add(components, { kind, index, mode, by: 'bytes', vague: false });
+    this.#ensureFolders(kind === 'folder' ? components : components.slice(0, -1));
+    return node;
+  }
+
+  #addFolder(components: readonly string[], { mode }: Header): void {
+    this.#add(components, 'folder', mode & 0o777);
+  }
+
+  async #file(entry: Entry, components: readonly string[]): Promise<void> {
+    const node = this.#add(components, 'file', 0);
+    const path = this.#path(components);
+    // Of two entries for one file the last counts; the first may have a second name by now.
+    if (node.made) rmSync(path);
+    node.made = true;
+    const descriptor = openSync(path, 'wx', 0o600);
     try {
       for await (const chunk of entry) {
-        const bytes = chunk as Buffer;
-        this.#bytes += bytes.length;
-        if (this.#bytes > this.#limits.maxUnzippedBytes) {
-          throw new ArchiveTooLarge(
-            `it inflates beyond the limit, at the entry ${JSON.stringify(entry.header.name)}`,
-          );
-        }
-        let written = 0;
-        while (written < bytes.length) written += writeSync(descriptor, bytes, written);
+        this.#bytes += chunk.length;
+        writeAll(descriptor, chunk);
       }
-      this.#scope(() => fchmodSync(descriptor, mode));
+      fchmodSync(descriptor, entry.header.mode & 0o777 || 0o644);
     } finally {
       closeSync(descriptor);
     }
   }
+
+  #symlink(components: readonly string[], { linkname, pax }: Header): void {
+    const target = Buffer.from(bytesOf(linkname ?? '', pax?.linkpath), 'latin1');
+    checkLinkTarget(shownName(components.join('/')), target);
+    this.#keepLink(components, target);
+  }
+
+  #keepLink(components: readonly string[], target: Buffer): void {
+    this.#linkBytes += target.length;
+    if (this.#linkBytes > MAX_LINK_BYTES) {
+      throw new ArchiveTooLarge(`the targets of its links are longer than ${MAX_LINK_BYTES} bytes together`);
+    }
+    this.#links.set(this.#add(components, 'link', 0), { path: this.#path(components), target });
+  }
+
+  /** A second name of a file or link that came before in the archive. */
+  #hardLink(components: readonly string[], { linkname, pax }: Header): void {
+    const targetName = bytesOf(linkname ?? '', pax?.linkpath);
+    const target = entryComponents(targetName, shownName);
+    const node = this.#tree.at(target);
+    if (components.length === 0 || node === undefined || node.kind === 'folder') {
+      const shown = shownName(components.join('/'));
+      throw new UnsafeEntry(
+        `the entry ${shown} is a hard link to ${shownName(targetName)}, which is no file that came before it`,
+      );
+    }
+    if (node.kind === 'link') {
+      this.#keepLink(components, (this.#links.get(node) as { target: Buffer }).target);
+      return;
+    }
+    const added = this.#add(components, 'file', 0);
+    if (added === node) return;
+    const path = this.#path(components);
+    if (added.made) rmSync(path);
+    added.made = true;
+    linkOrCopy(this.#path(target), path);
+  }
+
+  #ensureFolders(components: readonly string[]): void {
+    let node: EntryNode | undefined = this.#tree.root;
+    for (let depth = 0; depth < components.length; depth++) {
+      node = node?.children?.get(components[depth] as string);
+      if (node === undefined || node.made) continue;
+      mkdirSync(this.#path(components.slice(0, depth + 1)));
+      node.made = true;
+    }
+  }
+
+  #path(components: readonly string[]): Buffer {
+    return Buffer.concat([this.#root, Buffer.from(`/${components.join('/')}`, 'latin1')]);
+  }
+}
+
+function linkOrCopy(from: Buffer, to: Buffer): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    // A file system without hard links, or with no room for another name of that file.
+    copyFileSync(from, to);
+  }
+}
+
+function kindOf({ type, pax }: Header, name: string): EntryKind {
+  if (pax !== null && Object.keys(pax).some((key) => key.startsWith(SPARSE))) {
+    throw sparse(bytesOf(name, pax[`${SPARSE}name`]));
+  }
+  // GNU's own types have no name in tar-stream; the one that tar makes of ordinary files is the sparse file.
+  if (type === null) throw sparse(name);
+  const kind = KINDS[type];
+  if (kind !== undefined) return kind;
+  throw new UnsafeEntry(`the entry ${shownName(name)} is neither a file nor a folder nor a link`);
+}
+
+function sparse(name: string): UnsafeEntry {
+  return new UnsafeEntry(
+    `the entry ${shownName(name)} is of a type that is not unpacked, such as a sparse file: pack it without tar's option -S`,
+  );
+}
+
+/**
+ * The bytes of a name, as Latin-1: those of a POSIX record come as UTF-8 text, all others as Latin-1 already.
+ *
+ * @throws BadArchive where the text has lost bytes
+ */
+function bytesOf(name: string, fromRecord: string | undefined): string {
+  if (fromRecord === undefined || fromRecord === '') return name;
+  if (fromRecord.includes('\ufffd')) {
+    throw new BadArchive(`the name ${JSON.stringify(fromRecord)} in a POSIX record of it is not UTF-8`);
+  }
+  return Buffer.from(fromRecord).toString('latin1');
+}
+
+function shownName(name: string): string {
+  return JSON.stringify(Buffer.from(name, 'latin1').toString('utf8'));
 }
 
 function refusalOf(error: unknown): unknown {

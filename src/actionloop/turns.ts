@@ -16,8 +16,8 @@ export interface Turn {
 /** How an activation ended, as far as its process is concerned. */
 export type TurnEnd =
   | { readonly kind: 'answered'; readonly line: Buffer }
-  /** Its answer was longer than may be, and the process was ended. */
-  | { readonly kind: 'too-long' }
+  /** Its answer was longer than may be, or than there was room for, and the process was ended. */
+  | { readonly kind: 'too-long'; readonly lacksRoom: boolean }
   /** The process has ended, or was ended. */
   | { readonly kind: 'exited'; readonly exit: ProcessExit }
   /** No process could be started for it. */

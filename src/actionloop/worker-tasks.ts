@@ -1,5 +1,5 @@
+import { InitLimit } from '../action/init-limit.js';
 import { entryName, inheritedEntries } from '../contract/environment.js';
-import type { Failure } from '../errors/table.js';
 import type {
   LoopCommand,
   LoopInstallAnswer,
@@ -11,23 +11,24 @@ import type { ProcessExit } from '../process/engines/engine.js';
 import type { WorkerRuntime } from '../worker/runtime.js';
 import { loopEnvironment } from './environment.js';
 import { readLoopInitBody } from './init-body.js';
-import { installLoop } from './install.js';
+import { installLoop, type LoopInstallFailure } from './install.js';
 
 /** Installs the upload of an init (C-AL-02 to C-AL-12); its processes are started by others. */
 export async function installTask(task: LoopInstallTask, runtime: WorkerRuntime): Promise<LoopInstallAnswer> {
   const begunMs = performance.now();
   const request = readLoopInitBody(task.body);
-  const answered = (codeBytes: number, rest: { failure?: Failure; log?: string }): LoopInstallAnswer => ({
+  const answered = (codeBytes: number, rest: Partial<LoopInstallFailure>): LoopInstallAnswer => ({
     durationMs: performance.now() - begunMs,
     ...(codeBytes > 0 && { installMs: performance.now() - begunMs }),
     codeBytes,
     ...rest,
   });
   if (!('variables' in request)) return answered(0, { failure: request });
-  const { settings } = runtime;
+  const { settings, limits } = runtime;
   const inherited = inheritedEntries(Buffer.from(settings.environment));
   const environment = loopEnvironment(inherited, settings.version, request.variables);
   const codeBytes = request.code.length;
+  const limit = new InitLimit(limits.clock, task.timeoutMs, limits.killedAtShutdown);
   const outcome = await installLoop({
     code: request.code,
     main: request.main,
@@ -36,10 +37,10 @@ export async function installTask(task: LoopInstallTask, runtime: WorkerRuntime)
     compiler: variableIn(inherited, 'OW_COMPILER'),
     executionEnvironment: variableIn(inherited, 'OW_EXECUTION_ENV'),
     environment,
-    timeoutMs: task.timeoutMs,
+    limit,
     confinement: runtime.confinement,
     scope: runtime.scope,
-  });
+  }).finally(() => limit.close());
   if ('failure' in outcome) return answered(codeBytes, outcome);
   const { folder, exec, unpackedBytes } = outcome;
   const image = { folder, exec, environment: blockOf(environment) };

@@ -21,11 +21,11 @@ export interface DefaultLimits {
  * connections of what waits.
  *
  * @param limits text of `/proc/self/limits` (proc(5)); Node has raised the soft limit of files to the hard
- * @param pidsMax text of the cgroup's `pids.max`, undefined where there is none
+ * @param pidsMax how many processes the control groups allow; Infinity where they have no limit
  */
-export function defaultLimits(limits: string, pidsMax: string | undefined): DefaultLimits {
+export function defaultLimits(limits: string, pidsMax: number): DefaultLimits {
   const files = Math.max(0, softLimit(limits, 'Max open files') - OWN_DESCRIPTORS) / 2;
-  const processes = Math.min(softLimit(limits, 'Max processes'), Number(pidsMax?.trim()) || Infinity);
+  const processes = Math.min(softLimit(limits, 'Max processes'), pidsMax);
   const byFiles = Math.floor(files / DESCRIPTORS_PER_RUN);
   const byProcesses = Math.floor((processes - OWN_PROCESSES) / PROCESSES_PER_RUN);
   return {
@@ -40,10 +40,32 @@ function softLimit(limits: string, name: string): number {
   return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft);
 }
 
-/** Reads the limits of this process and its cgroup (v2, then v1). */
+/** Reads the limits of this process and its control groups. */
 export function systemLimits(): DefaultLimits {
-  const pidsMax = read('/sys/fs/cgroup/pids.max') ?? read('/sys/fs/cgroup/pids/pids.max');
-  return defaultLimits(read('/proc/self/limits') ?? '', pidsMax);
+  return defaultLimits(read('/proc/self/limits') ?? '', lowestPidsMax(read('/proc/self/cgroup') ?? '', read));
+}
+
+/**
+ * The lowest `pids.max` of the control group and of all above it (cgroups(7)): each of them counts. In a container whose
+ * group is shown by its path on the host only the root can be read.
+ *
+ * @param groups text of `/proc/self/cgroup`
+ * @param readFile reads a file below `/sys/fs/cgroup`, undefined where there is none
+ */
+export function lowestPidsMax(groups: string, readFile: (path: string) => string | undefined): number {
+  let lowest = Infinity;
+  for (const line of groups.split('\n')) {
+    const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
+    if (path === undefined || (controllers !== '' && controllers !== 'pids')) continue;
+    const mount = controllers === '' ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids';
+    const names = path.split('/').filter((name) => name !== '' && name !== '..');
+    for (let depth = names.length; depth >= 0; depth--) {
+      const text = readFile([mount, ...names.slice(0, depth), 'pids.max'].join('/'));
+      // `max` is no number, and no limit.
+      lowest = Math.min(lowest, Number(text?.trim()) || Infinity);
+    }
+  }
+  return lowest;
 }
 
 function read(path: string): string | undefined {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { InitLimit } from '../action/init-limit.js';
 import { loopEnvironment } from '../actionloop/environment.js';
 import { installLoop } from '../actionloop/install.js';
 import { version } from '../config/version.js';
@@ -9,6 +10,7 @@ import { inheritedEntries, type Variable } from '../contract/environment.js';
 import { textOfFailure } from '../errors/table.js';
 import { zipOf } from '../pack/zip-of.js';
 import { asServer } from '../process/acting-as.js';
+import { AwakeClock } from '../process/awake-clock.js';
 import { complain, readCommandLine } from './flags.js';
 
 /**
@@ -36,6 +38,7 @@ export async function compileCommand(argv: readonly string[]): Promise<number> {
   if (typeof line === 'number') return line;
   const inherited = inheritedEntries(readFileSync('/proc/self/environ'));
   const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-compile-'));
+  const limit = new InitLimit(new AwakeClock(), line.config.initTimeoutMs, () => false);
   try {
     const outcome = await installLoop({
       code: readFileSync(0),
@@ -47,7 +50,7 @@ export async function compileCommand(argv: readonly string[]): Promise<number> {
       confinement: undefined,
       scope: asServer,
       environment: loopEnvironment(inherited, version(), variables),
-      timeoutMs: line.config.actionloop.initTimeoutMs,
+      limit,
     });
     if ('failure' in outcome) {
       process.stderr.write(`${textOfFailure(outcome.failure)}\n`);
@@ -56,6 +59,7 @@ export async function compileCommand(argv: readonly string[]): Promise<number> {
     process.stdout.write(await zipOf(dirname(outcome.exec)));
     return 0;
   } finally {
+    limit.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

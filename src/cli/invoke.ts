@@ -81,9 +81,9 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
   ensureActionRoot(actionRoot, rights?.user);
   if (config.protocol === 'classic') ensureAction(actionRoot, scope);
   const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS, rights);
-  const pool = new WorkerPool(settings, { workerLost: () => {} });
+  const pool = new WorkerPool(settings, { workerLost: () => {}, workerNotStarted: () => {} });
   const clock = new AwakeClock();
-  const action = new ActionState(false);
+  const action = new ActionState(false, () => pool.generation);
   const runner = await createRunner(config, settings, pool, action, clock, undefined);
   const onSignal = (): void => runner.killAll();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
@@ -105,10 +105,9 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
 async function run(runner: Runner, config: Config, clock: AwakeClock, body: Buffer): Promise<RunAnswer> {
   // Its own memory: it may be moved to the worker.
   const own = Uint8Array.from(body);
-  const time = TimeLimit.of(own, config, clock, await loadDeadlineReader(config));
-  const now = performance.now();
-  const request = { body: own, receivedMs: now, completeMs: now, trace: undefined, requestId: undefined };
-  const answer = await runner.run(request, time);
+  const deadlineIn = await loadDeadlineReader(config);
+  const time = TimeLimit.of(config, clock, deadlineIn?.(own));
+  const answer = await runner.run({ body: own, trace: undefined }, time);
   if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;
   return failed({ ...answer.failure, detail: time.describe() });
 }

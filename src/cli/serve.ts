@@ -15,10 +15,13 @@ import type { PrewarmStats } from '../metrics/gauges.js';
 import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
 import { Recorder } from '../metrics/recorder.js';
 import { Startup } from '../metrics/startup.js';
+import { ByteBudget } from '../pool/byte-budget.js';
 import { WorkerPool } from '../pool/worker-pool.js';
 import { fileScopeOf } from '../process/acting-as.js';
 import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
+import { endAtOnce } from '../process/end-process.js';
+import { oomPreference } from '../process/oom-preference.js';
 import { reapOrphans } from '../process/orphans.js';
 import { takePrecedence } from '../process/precedence.js';
 import { createRunner } from '../server/create-runner.js';
@@ -76,13 +79,19 @@ export async function serve(config: Config): Promise<void> {
       direct?.workerLost();
       log.warn('worker thread lost', { threadId, killed });
     },
+    workerNotStarted: (error) => {
+      if (recorder !== undefined) recorder.workersNotStarted++;
+      log.warn('a worker thread could not be started', { reason: String(error) });
+    },
   });
-  await closingOnError(pool, () => {
+  await closingOnError(pool, async () => {
     ensureActionRoot(actionRoot, rights?.user);
     if (config.protocol === 'classic') ensureAction(actionRoot, scope);
+    else (await import('../actionloop/recover.js')).ensureLoopRoot(actionRoot, scope);
   });
   const clock = new AwakeClock();
-  const action = new ActionState(config.allowReinit);
+  const budget = new ByteBudget(settings.shared.budget);
+  const action = new ActionState(config.allowReinit, () => pool.generation);
   const limits = systemLimits();
   const shedder = config.loadShedding
     ? new LoadShedder(availableParallelism(), cpuSaturation(), performance.now())
@@ -100,7 +109,7 @@ export async function serve(config: Config): Promise<void> {
     lag &&
     new Recorder(
       serverGauges({
-        ...{ admission, pool, startup, lag, lagMemory },
+        ...{ admission, budget, pool, startup, lag, lagMemory },
         engine: () => engine,
         version: settings.version,
         spans: () => tracing?.counts,
@@ -132,6 +141,8 @@ export async function serve(config: Config): Promise<void> {
     deadlineIn,
     action,
     admission,
+    budget,
+    maxBodyBytes: settings.maxBodyBytes,
     pool,
     runner,
     metrics: recorder,
@@ -162,6 +173,10 @@ export async function serve(config: Config): Promise<void> {
   if (fallbackReason !== '') log.warn('a slower engine is in use', { engine, fallbackReason });
   if (inspectable !== '')
     log.warn('actions of the same user can read the memory of the server', { inspectable });
+  const preference = oomPreference();
+  if (preference !== undefined && preference.gap < preference.intended) {
+    log.warn('where memory is short the kernel may end the server before its actions', preference);
+  }
   const port = addresses[0]?.port;
   const urls = addresses.map(urlOf);
   if (mostThreads < config.threads)
@@ -276,10 +291,14 @@ function serveSignals(signals: ServerSignals, service: Service, http: HttpServer
   signals.serve({
     drain: () =>
       shutDown(service, http, hurried).then(
-        () => process.exit(0),
+        ({ givenUp, closed }) => {
+          const status = givenUp > 0 ? 1 : 0;
+          if (closed) process.exit(status);
+          else endAtOnce(status);
+        },
         (error: unknown) => {
           log.fault('the shutdown failed', error);
-          process.exit(1);
+          endAtOnce(1);
         },
       ),
     hurry,

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { bufferLimits } from '../admission/buffer-limits.js';
+import { memoryLimitBytes } from '../admission/memory-limit.js';
 import { actionUserOf, expectCapabilities } from '../config/action-user.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
+import { sinkTargetOf } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { createSharedMemory } from '../pool/worker-pool.js';
 import { openFilesOfActions } from '../process/open-files.js';
@@ -41,6 +44,7 @@ export function workerSettings(
   targets: LogTargets,
   rights: Rights | undefined,
 ): WorkerSettings {
+  const { bodyBytes, bufferedBytes } = bufferLimits(config, memoryLimitBytes());
   return {
     actionRoot,
     environment: Uint8Array.from(readFileSync('/proc/self/environ')),
@@ -49,12 +53,16 @@ export function workerSettings(
     maxResultBytes: config.maxResultBytes,
     maxUnzippedBytes: config.maxUnzippedBytes,
     maxEntries: config.maxEntries,
+    maxUnzipRatio: config.maxUnzipRatio,
+    initTimeoutMs: config.initTimeoutMs,
     drainMs: config.drainMs,
     timeoutGraceMs: config.timeoutGraceMs,
     killsLeftovers: config.leftovers !== 'keep',
     openFiles: openFilesOfActions(process.env.HYPERSKELETON_SOFT_OPEN_FILES),
-    shared: createSharedMemory(config.threads, config.metrics),
+    shared: createSharedMemory(config.threads, config.metrics, bufferedBytes),
+    maxBodyBytes: bodyBytes,
     ...targets,
+    sinks: [sinkTargetOf(targets.logs[0]), sinkTargetOf(targets.logs[1])],
     version: version(),
   };
 }

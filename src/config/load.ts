@@ -44,10 +44,16 @@ export interface Config {
   readonly loadShedding: boolean;
   /** Whether an activation that comes alone is started by the main thread. */
   readonly direct: boolean;
-  readonly maxBodyBytes: number;
+  /** Undefined: 128 MiB, less if the memory does not allow it. */
+  readonly maxBodyBytes: number | undefined;
+  /** Of request bodies and results; undefined: derived from the memory limit. */
+  readonly maxBufferedBytes: number | undefined;
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
   readonly maxEntries: number;
+  /** 0: any. */
+  readonly maxUnzipRatio: number;
+  readonly initTimeoutMs: number;
   /** 0: no limit. */
   readonly activationTimeoutMs: number;
   readonly honorDeadline: boolean;
@@ -80,7 +86,6 @@ export interface ActionLoopConfig {
   readonly pipeline: number;
   readonly checkEvery: number;
   readonly idleMs: number;
-  readonly initTimeoutMs: number;
 }
 
 /** Flags as parsed: the text after `--flag`. */
@@ -138,10 +143,13 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     maxQueued: optionalNumber(text('maxQueued')),
     loadShedding: text('loadShedding') === 'on',
     direct: text('direct') === 'on',
-    maxBodyBytes: number('maxBodyBytes'),
+    maxBodyBytes: optionalNumber(text('maxBodyBytes')),
+    maxBufferedBytes: optionalNumber(text('maxBufferedBytes')),
     maxResultBytes: number('maxResultBytes'),
     maxUnzippedBytes: number('maxUnzippedBytes'),
     maxEntries: number('maxEntries'),
+    maxUnzipRatio: number('maxUnzipRatio'),
+    initTimeoutMs: number('initTimeoutMs'),
     activationTimeoutMs: number('activationTimeoutMs'),
     honorDeadline: text('honorDeadline') === '1',
     timeoutGraceMs: number('timeoutGraceMs'),
@@ -156,7 +164,6 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
       pipeline: number('actionloopPipeline'),
       checkEvery: number('actionloopCheckEvery'),
       idleMs: number('actionloopIdleMs'),
-      initTimeoutMs: number('initTimeoutMs'),
     },
     serverTiming: text('serverTiming') === 'on',
     otelVariables: text('tracing') === 'otel',

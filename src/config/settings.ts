@@ -36,6 +36,8 @@ export const MAX_THREADS = 32;
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
 /** The largest delay that Node's timers take. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
+/** Each takes some hundred bytes of memory until the archive is unpacked. */
+const MAX_ENTRIES = 10_000_000;
 const LARGEST_BODY_BYTES = 2 ** 31 - 1;
 
 /** Every setting. The loader, --help and docs/configuration.md come from here. */
@@ -160,9 +162,19 @@ export const SETTINGS = {
     flag: 'max-body-bytes',
     env: ['HYPERSKELETON_MAX_BODY_BYTES'],
     kind: { type: 'integer', min: 1, max: LARGEST_BODY_BYTES },
-    default: String(128 * 1024 * 1024),
-    unit: 'bytes',
+    default: undefined,
+    derived: '128 MiB (134217728), or HYPERSKELETON_MAX_BUFFERED_BYTES if that is less',
     sentence: 'Largest request body; a larger one is answered 413.',
+  },
+  maxBufferedBytes: {
+    flag: 'max-buffered-bytes',
+    env: ['HYPERSKELETON_MAX_BUFFERED_BYTES'],
+    kind: { type: 'integer', min: 1, max: MAX_SAFE },
+    default: undefined,
+    derived:
+      "half of the container's memory limit (of the machine's memory, if there is none) beyond 96 MiB, at least 8 MiB: 80 MiB in a container of 256 MiB",
+    sentence:
+      'Request bodies and results that the server holds at the same time, all together. A body that others leave no room for is answered 429, one that can never fit 413; a run whose result finds no room fails.',
   },
   maxResultBytes: {
     flag: 'max-result-bytes',
@@ -179,15 +191,33 @@ export const SETTINGS = {
     default: String(512 * 1024 * 1024),
     unit: 'bytes',
     sentence:
-      'What an archive may inflate to, by the bytes that really come out. Beyond 16 MiB an entry may also not grow more than 250 times.',
+      'What an archive may inflate to, by the bytes that really come out, headers and padding of a tar included.',
+  },
+  maxUnzipRatio: {
+    flag: 'max-unzip-ratio',
+    env: ['HYPERSKELETON_MAX_UNZIP_RATIO'],
+    kind: { type: 'integer', min: 0, max: MAX_SAFE },
+    default: '250',
+    unit: 'times',
+    sentence:
+      'How many times its packed size an archive, or one entry of it, may inflate to beyond 64 MiB; 0 is no limit.',
   },
   maxEntries: {
     flag: 'max-entries',
     env: ['HYPERSKELETON_MAX_ENTRIES'],
-    kind: { type: 'integer', min: 1, max: 65_535 },
-    default: '20000',
+    kind: { type: 'integer', min: 1, max: MAX_ENTRIES },
+    default: '200000',
     unit: 'entries',
-    sentence: 'Entries of an archive.',
+    sentence: 'Entries of an archive, and the folders that their paths imply.',
+  },
+  initTimeoutMs: {
+    flag: 'init-timeout-ms',
+    env: ['HYPERSKELETON_INIT_TIMEOUT_MS'],
+    kind: { type: 'integer', min: 1, max: MAX_DELAY_MS },
+    default: '300000',
+    unit: 'milliseconds',
+    sentence:
+      'How long an init may take, from its turn on: unpacking, the compiler and the acknowledgement of an ActionLoop action included. Then it is ended, everything is as it was before, and it is answered 504. The default is the longest time limit that OpenWhisk gives an action, which is its limit for the init too. Time in which the container is frozen does not count.',
   },
   activationTimeoutMs: {
     flag: 'activation-timeout-ms',
@@ -345,14 +375,6 @@ export const SETTINGS = {
     default: '60000',
     unit: 'milliseconds',
     sentence: 'ActionLoop: how long a process beyond the first may have nothing to do before it is ended.',
-  },
-  initTimeoutMs: {
-    flag: 'init-timeout-ms',
-    env: ['HYPERSKELETON_INIT_TIMEOUT_MS'],
-    kind: { type: 'integer', min: 1, max: MAX_DELAY_MS },
-    default: '300000',
-    unit: 'milliseconds',
-    sentence: 'ActionLoop: how long an init waits for the acknowledgement of the action or for the compiler.',
   },
   logLevel: {
     flag: 'log-level',

@@ -1,18 +1,11 @@
 import { isUtf8 } from 'node:buffer';
-import {
-  type JsonKind,
-  JsonTextError,
-  kindAt,
-  type Member,
-  readMembers,
-  skipBlanks,
-  skipValue,
-} from './json-text.js';
+import { type JsonKind, JsonTextError, kindAt, skipBlanks, skipValue } from './json-text.js';
+import { type Members, readMembers, type Wanted } from './members.js';
 
-/** A request body read as JSON text: its kind, and its members when it is an object. */
+/** A request body read as JSON text: its kind, and those of its members that are wanted when it is an object. */
 export type Body =
   | { readonly kind: 'empty' }
-  | { readonly kind: 'object'; readonly text: Buffer; readonly members: readonly Member[] }
+  | { readonly kind: 'object'; readonly text: Buffer; readonly members: Members }
   | {
       readonly kind: Exclude<JsonKind, 'object'>;
       readonly text: Buffer;
@@ -25,7 +18,7 @@ export type Body =
  * Reads a body of /init or /run (C-INIT-26, C-RUN-03): strict JSON in UTF-8, a byte order mark allowed
  * (D-17), nothing after the one value. A body of no bytes is `empty`.
  */
-export function readBody(bytes: Uint8Array): Body {
+export function readBody(bytes: Uint8Array, wanted: Wanted): Body {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (text.length === 0) return { kind: 'empty' };
   if (!isUtf8(text)) return { kind: 'malformed', reason: 'it is not valid UTF-8' };
@@ -34,7 +27,7 @@ export function readBody(bytes: Uint8Array): Body {
     const start = skipBlanks(text, marked ? 3 : 0, text.length);
     const kind = kindAt(text, start);
     if (kind === 'object') {
-      const { members, end } = readMembers(text, start, text.length);
+      const { members, end } = readMembers(text, start, text.length, 0, wanted);
       refuseTrailing(text, end);
       return { kind, text, members };
     }
@@ -50,9 +43,4 @@ export function readBody(bytes: Uint8Array): Body {
 function refuseTrailing(text: Buffer, at: number): void {
   const rest = skipBlanks(text, at, text.length);
   if (rest < text.length) throw new JsonTextError('text after the JSON value', rest);
-}
-
-/** The last member of that name, as every JSON reader takes duplicates; undefined when there is none. */
-export function lastMember(members: readonly Member[], name: string): Member | undefined {
-  return members.findLast((member) => member.name === name);
 }

@@ -1,5 +1,9 @@
-import { lastMember, readBody } from './body.js';
-import { decodeString, kindAt, readMembers } from './json-text.js';
+import { readBody } from './body.js';
+import { kindAt, type Span } from './json-text.js';
+import { readMembers } from './members.js';
+
+/** A longer token is no number of milliseconds: sixteen digits, each perhaps an escape, and quotes. */
+const MAX_TOKEN_BYTES = 98;
 
 /**
  * The `deadline` of a run request: milliseconds of the epoch, which the platform sends as a string
@@ -7,18 +11,21 @@ import { decodeString, kindAt, readMembers } from './json-text.js';
  * be understood.
  */
 export function deadlineIn(bytes: Uint8Array): number | undefined {
-  const body = readBody(bytes);
+  const body = readBody(bytes, { named: ['activation', 'deadline'] });
   if (body.kind !== 'object') return undefined;
-  const activation = lastMember(body.members, 'activation');
-  const nested = activation !== undefined && kindAt(body.text, activation.value.start) === 'object';
+  const { text } = body;
+  const activation = body.members.get('activation')?.value;
+  const nested = activation !== undefined && kindAt(text, activation.start) === 'object';
   const members = nested
-    ? readMembers(body.text, activation.value.start, activation.value.end, 1).members
+    ? readMembers(text, activation.start, activation.end, 1, { named: ['deadline'] }).members
     : body.members;
-  const deadline = lastMember(members, 'deadline');
-  if (deadline === undefined) return undefined;
-  const isString = kindAt(body.text, deadline.value.start) === 'string';
-  const text = isString
-    ? decodeString(body.text, deadline.value)
-    : body.text.toString('latin1', deadline.value.start, deadline.value.end);
-  return /^\d{1,16}$/.test(text) ? Number(text) : undefined;
+  const deadline = members.get('deadline')?.value;
+  return deadline === undefined ? undefined : millisecondsIn(text, deadline);
+}
+
+function millisecondsIn(text: Buffer, { start, end }: Span): number | undefined {
+  if (end - start > MAX_TOKEN_BYTES) return undefined;
+  const token = text.toString('utf8', start, end);
+  const shown = kindAt(text, start) === 'string' ? (JSON.parse(token) as string) : token;
+  return /^\d{1,16}$/.test(shown) ? Number(shown) : undefined;
 }

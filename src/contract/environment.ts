@@ -1,4 +1,5 @@
-import { decodeString, kindAt, type Member, withoutLineBreaks } from './json-text.js';
+import { decodeString, kindAt, withoutLineBreaks } from './json-text.js';
+import type { Member, Members } from './members.js';
 
 /** One environment variable. */
 export type Variable = readonly [name: string, value: string];
@@ -27,13 +28,15 @@ export function problemOf([name, value]: Variable): string | undefined {
 }
 
 /** The variables of an init's `env` object (C-INIT-18, C-INIT-19), the last of each name. */
-export function initVariables(text: Buffer, members: readonly Member[]): Variable[] | BadVariable {
-  return collect(members, text, (name) => name);
+export function initVariables(text: Buffer, members: Members): Variable[] | BadVariable {
+  const all = members.others();
+  return 'problem' in all ? { problem: `"env" ${all.problem}` } : collect(all, text, (name) => name);
 }
 
 /** The `__OW_*` variables of a run's context keys (C-RUN-08), without `value`, the last of each name. */
-export function contextVariables(text: Buffer, members: readonly Member[]): Variable[] | BadVariable {
-  const context = members.filter((member) => member.name !== 'value');
+export function contextVariables(text: Buffer, members: Members): Variable[] | BadVariable {
+  const context = members.others('value');
+  if ('problem' in context) return { problem: `the context ${context.problem}` };
   return collect(context, text, (name) => `__OW_${name.toUpperCase()}`);
 }
 

@@ -1,13 +1,14 @@
 import type { Failure } from '../errors/table.js';
 import { decodeBase64InPlace } from './base64.js';
-import { lastMember, readBody } from './body.js';
+import { readBody } from './body.js';
 import { initVariables, type Variable } from './environment.js';
-import { decodeString, kindAt, type Member, readMembers } from './json-text.js';
+import { decodeInPlace, kindAt } from './json-text.js';
+import { MAX_CONTEXT_MEMBERS, type Member, type Members, readMembers, type Wanted } from './members.js';
 
 /** The code that an init brings: nothing, the text of one file, or a zip archive. */
 export type InitCode =
   | { readonly kind: 'none' }
-  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'text'; readonly text: Buffer }
   | { readonly kind: 'archive'; readonly zip: Buffer };
 
 /** What an /init asks for. */
@@ -16,29 +17,34 @@ export interface InitRequest {
   readonly variables: readonly Variable[];
 }
 
+/** What of an init's `value` counts. */
+export const INIT_MEMBERS: Wanted = { named: ['env', 'binary', 'code'] };
+const ENVIRONMENT: Wanted = { named: [], others: MAX_CONTEXT_MEMBERS };
+
 /**
  * Reads the body of POST /init (C-INIT-02 to C-INIT-26).
  *
- * An archive overlays the body's bytes, which are overwritten by it: a 64 MB upload is held once (D-27).
+ * Code overlays the body's bytes, which are overwritten by it: a 64 MB upload is held once.
  */
 export function readInitBody(bytes: Uint8Array): InitRequest | Failure {
-  const body = readBody(bytes);
+  const body = readBody(bytes, { named: ['value'] });
   if (body.kind === 'empty') return { code: { kind: 'none' }, variables: [] };
   if (body.kind === 'malformed') return { code: 'init_bad_json', detail: body.reason };
   if (body.kind !== 'object') return { code: 'init_not_object' };
-  const value = lastMember(body.members, 'value');
+  const value = body.members.get('value');
   if (value === undefined) return { code: { kind: 'none' }, variables: [] };
   if (kindAt(body.text, value.value.start) !== 'object') return { code: 'init_not_object' };
-  return readInitValue(body.text, readMembers(body.text, value.value.start, value.value.end, 1).members);
+  const { start, end } = value.value;
+  return readInitValue(body.text, readMembers(body.text, start, end, 1, INIT_MEMBERS).members);
 }
 
-/** Reads the members of an init's `value`. */
-export function readInitValue(text: Buffer, members: readonly Member[]): InitRequest | Failure {
-  const variables = readVariables(text, lastMember(members, 'env'));
+/** Reads the members of an init's `value`, those of {@link INIT_MEMBERS}. */
+export function readInitValue(text: Buffer, members: Members): InitRequest | Failure {
+  const variables = readVariables(text, members.get('env'));
   if ('code' in variables) return variables;
-  const binary = readBinary(text, lastMember(members, 'binary'));
+  const binary = readBinary(text, members.get('binary'));
   if (typeof binary !== 'boolean') return binary;
-  const code = readCode(text, lastMember(members, 'code'), binary);
+  const code = readCode(text, members.get('code'), binary);
   return 'kind' in code ? { code, variables: variables.list } : code;
 }
 
@@ -47,7 +53,8 @@ function readVariables(text: Buffer, env: Member | undefined): { list: Variable[
   const kind = kindAt(text, env.value.start);
   if (kind === 'null') return { list: [] };
   if (kind !== 'object') return { code: 'init_bad_field', detail: '"env" must be an object or null' };
-  const list = initVariables(text, readMembers(text, env.value.start, env.value.end, 2).members);
+  const { start, end } = env.value;
+  const list = initVariables(text, readMembers(text, start, end, 2, ENVIRONMENT).members);
   return 'problem' in list ? { code: 'init_bad_env', detail: list.problem } : { list };
 }
 
@@ -65,7 +72,7 @@ function readCode(text: Buffer, code: Member | undefined, binary: boolean): Init
   const kind = kindAt(text, start);
   if (kind === 'null') return { kind: 'none' };
   if (kind !== 'string') return { code: 'init_bad_field', detail: '"code" must be a string or null' };
-  if (!binary) return { kind: 'text', text: decodeString(text, code.value) };
+  if (!binary) return { kind: 'text', text: decodeInPlace(text, code.value) };
   if (end - start === 2) return { code: 'init_bad_field', detail: '"code" is empty though "binary" is true' };
   const decoded = decodeBase64InPlace(text, start + 1, end - 1);
   if ('problem' in decoded) return { code: 'init_bad_base64', detail: decoded.problem };

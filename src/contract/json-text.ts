@@ -14,12 +14,6 @@ export interface Span {
   readonly end: number;
 }
 
-/** One member of an object: its name, decoded, and where its value stands. */
-export interface Member {
-  readonly name: string;
-  readonly value: Span;
-}
-
 /** Why a text is not JSON, and at which byte. */
 export class JsonTextError extends Error {
   override readonly name = 'JsonTextError';
@@ -154,7 +148,11 @@ function skipScalar(text: Uint8Array, at: number, end: number): number {
 /** Reads `"name" :` at `at` and answers the position where the member's value begins. */
 function skipName(text: Uint8Array, at: number, end: number): number {
   if (at >= end || text[at] !== QUOTE) throw new JsonTextError('a member name is missing', at);
-  const colon = skipBlanks(text, skipString(text, at, end), end);
+  return skipColon(text, skipString(text, at, end), end);
+}
+
+function skipColon(text: Uint8Array, at: number, end: number): number {
+  const colon = skipBlanks(text, at, end);
   if (colon >= end || text[colon] !== COLON) throw new JsonTextError('a colon is missing', colon);
   return skipBlanks(text, colon + 1, end);
 }
@@ -213,41 +211,87 @@ export function decodeString(text: Buffer, span: Span): string {
   return JSON.parse(text.toString('utf8', span.start, span.end)) as string;
 }
 
+/** What a letter behind a backslash stands for (RFC 8259, section 7). */
+const ESCAPED: ReadonlyMap<number, number> = new Map(
+  [...'"\\/bfnrt'].map((letter, at) => [letter.charCodeAt(0), '"\\/\b\f\n\r\t'.charCodeAt(at)]),
+);
+const UNICODE_ESCAPE = 0x75;
+const REPLACEMENT = 0xfffd;
+
 /**
- * The members of the object at `at`, in order, duplicates included; everything in it is checked.
+ * Decodes the string token at `span` into UTF-8 that overlays its front: a text of 64 MB takes no second copy.
+ * Half a surrogate pair becomes U+FFFD. The token's text is gone afterwards.
+ */
+export function decodeInPlace(text: Buffer, span: Span): Buffer {
+  const [start, end] = [span.start + 1, span.end - 1];
+  let from = text.subarray(start, end).indexOf(BACKSLASH);
+  if (from === -1) return text.subarray(start, end);
+  from += start;
+  let to = from;
+  while (from < end) {
+    const byte = text[from] as number;
+    if (byte !== BACKSLASH) {
+      text[to++] = byte;
+      from++;
+    } else if (text[from + 1] !== UNICODE_ESCAPE) {
+      text[to++] = ESCAPED.get(text[from + 1] as number) as number;
+      from += 2;
+    } else {
+      let point = codeUnitAt(text, from);
+      from += 6;
+      if (point >= 0xd800 && point < 0xe000) {
+        const isPair = point < 0xdc00 && text[from] === BACKSLASH && text[from + 1] === UNICODE_ESCAPE;
+        const low = isPair ? codeUnitAt(text, from) : 0;
+        if (low >= 0xdc00 && low < 0xe000) {
+          point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
+          from += 6;
+        } else point = REPLACEMENT;
+      }
+      to += text.write(String.fromCodePoint(point), to, 'utf8');
+    }
+  }
+  return text.subarray(start, to);
+}
+
+function codeUnitAt(text: Buffer, escapeAt: number): number {
+  return Number.parseInt(text.toString('latin1', escapeAt + 2, escapeAt + 6), 16);
+}
+
+/** Takes one member: where its name stands, quotes included, and where its value stands. */
+export type VisitMember = (nameAt: number, nameEnd: number, valueAt: number, valueEnd: number) => void;
+
+/**
+ * Walks over the members of the object at `at`, in order, duplicates included; everything in it is checked.
  *
- * @returns the members, and the position after the object
+ * Nothing is kept of them here, however many there are.
+ *
+ * @param depth how many containers are open around the object
+ * @returns the position after the object
  * @throws JsonTextError as {@link skipValue}
  */
-export function readMembers(
-  text: Buffer,
+export function walkMembers(
+  text: Uint8Array,
   at: number,
   end: number,
-  depth = 0,
-): { members: Member[]; end: number } {
-  const members: Member[] = [];
+  depth: number,
+  visit: VisitMember,
+): number {
   let position = skipBlanks(text, at + 1, end);
-  if (position < end && text[position] === CLOSE_BRACE) return { members, end: position + 1 };
+  if (position < end && text[position] === CLOSE_BRACE) return position + 1;
   for (;;) {
     const nameAt = position;
-    position = skipName(text, nameAt, end);
-    const valueEnd = skipValue(text, position, end, depth + 1);
-    const name = decodeString(text, { start: nameAt, end: nameEnd(text, nameAt) });
-    members.push({ name, value: { start: position, end: valueEnd } });
+    if (nameAt >= end || text[nameAt] !== QUOTE) throw new JsonTextError('a member name is missing', nameAt);
+    const nameEnd = skipString(text, nameAt, end);
+    const valueAt = skipColon(text, nameEnd, end);
+    const valueEnd = skipValue(text, valueAt, end, depth + 1);
+    visit(nameAt, nameEnd, valueAt, valueEnd);
     position = skipBlanks(text, valueEnd, end);
-    if (position < end && text[position] === CLOSE_BRACE) return { members, end: position + 1 };
+    if (position < end && text[position] === CLOSE_BRACE) return position + 1;
     if (position >= end || text[position] !== COMMA) {
       throw new JsonTextError('a comma or a closing bracket is missing', position);
     }
     position = skipBlanks(text, position + 1, end);
   }
-}
-
-/** The end of a name that was checked before: after the first quote that no backslash escapes. */
-function nameEnd(text: Uint8Array, at: number): number {
-  let position = at + 1;
-  while (text[position] !== QUOTE) position += text[position] === BACKSLASH ? 2 : 1;
-  return position + 1;
 }
 
 /** What kind of value begins with the byte at `at` of a checked text. */

@@ -8,28 +8,46 @@ const LINE_BREAK = 0x0a;
  */
 export type EmitLog = (log: Buffer, release?: () => void) => void;
 
+/** So much is held without asking for room. */
+const FREE_BYTES = 64 * 1024;
+const ROOM_STEP_BYTES = 256 * 1024;
+
+/** What a line that is held takes of a limit that others share. */
+export interface Room {
+  /** Makes it that many bytes. @returns false, and nothing is changed, if there are not so many */
+  resize(bytes: number): boolean;
+  /** Gives all of it back. */
+  release(): void;
+}
+
 /**
  * Parts an action's stdout into its log and its last line while it is being written (C-RUN-16, C-LOG-04):
  * everything before the last line is handed on at once, the line that may be the last is held back.
  *
- * A line longer than the limit can't be held: it is handed on in pieces, and is no result (D-18).
+ * A line that can't be held is handed on in pieces, and is no result: it is longer than the limit, or there is no
+ * room for it now.
  */
 export class LastLine {
   /** Whether the line now being written has outgrown the limit and is handed on as it comes. */
   overflowing = false;
+  /** Whether that is so because there was no room for it. */
+  lacksRoom = false;
   #held: GrowingBytes;
   #ended = false;
   readonly #maxBytes: number;
   readonly #emit: EmitLog;
+  readonly #room: Room | undefined;
 
   /**
    * @param maxBytes the longest line to hold back
-   * @param emit gets log bytes in order: whole lines, or pieces of a line that outgrew the limit
+   * @param emit gets log bytes in order: whole lines, or pieces of a line that can't be held
+   * @param room is asked for what is held beyond {@link FREE_BYTES}; undefined: there is always room
    */
-  constructor(maxBytes: number, emit: EmitLog) {
+  constructor(maxBytes: number, emit: EmitLog, room?: Room) {
     this.#maxBytes = maxBytes;
     this.#held = new GrowingBytes(maxBytes + 1);
     this.#emit = emit;
+    this.#room = room;
   }
 
   /** Takes the next bytes of the stream; they are copied where they must be kept. */
@@ -68,15 +86,17 @@ export class LastLine {
   #begin(): void {
     if (this.#held.length > 0) this.#emit(this.#held.bytes());
     this.#held.clear();
+    this.#room?.release();
     this.#ended = false;
     this.overflowing = false;
+    this.lacksRoom = false;
   }
 
   #hold(bytes: Buffer): void {
     this.#ended = bytes[bytes.length - 1] === LINE_BREAK;
     // The break that may end a line is no part of it.
     const lineBytes = this.#held.length + bytes.length - (this.#ended ? 1 : 0);
-    if (!this.overflowing && lineBytes > this.#maxBytes) {
+    if (!this.overflowing && (lineBytes > this.#maxBytes || this.#outgrowsRoom(lineBytes))) {
       const outgrown = this.#held;
       this.#held = new GrowingBytes(this.#maxBytes + 1);
       if (outgrown.length > 0) this.#emit(outgrown.bytes(), () => outgrown.clear());
@@ -84,5 +104,13 @@ export class LastLine {
     }
     if (this.overflowing) this.#emit(bytes);
     else this.#held.append(bytes);
+  }
+
+  #outgrowsRoom(lineBytes: number): boolean {
+    if (this.#room === undefined || lineBytes <= FREE_BYTES) return false;
+    const steps = Math.ceil(lineBytes / ROOM_STEP_BYTES);
+    this.lacksRoom = !this.#room.resize(steps * ROOM_STEP_BYTES);
+    if (this.lacksRoom) this.#room.release();
+    return this.lacksRoom;
   }
 }

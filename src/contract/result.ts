@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { JsonTextError, readMembers, skipValue } from './json-text.js';
+import { JsonTextError, skipValue } from './json-text.js';
+import { readMembers } from './members.js';
 
 const LINE_BREAK = 0x0a;
 
@@ -41,7 +42,30 @@ const LONGEST_ERROR_BYTES = 1024 * 1024;
 export function isActionError(result: Buffer): boolean {
   if (result[0] !== OPEN_BRACE || result.length > LONGEST_ERROR_BYTES) return false;
   if (!result.includes(ERROR_NAME)) return false;
-  return readMembers(result, 0, result.length).members.some(({ name }) => name === 'error');
+  const { members } = readMembers(result, 0, result.length, 0, { named: ['error'] });
+  return members.get('error') !== undefined;
+}
+
+/** What an action's last line is. */
+export interface Judged {
+  /** The result in memory of its own; absent if the line is none. */
+  readonly result?: Uint8Array;
+  /** Whether it is an error of the action's own making (C-RUN-20). */
+  readonly actionError?: true;
+}
+
+/**
+ * Judges a line as {@link resultIn} and {@link isActionError} do; takes time by its length.
+ *
+ * @param whole whether the result is the line itself, with its line feed (C-AL-14): it takes no copy then
+ */
+export function judge(line: Buffer, whole = false): Judged {
+  const result = resultIn(withoutFinalBreak(line));
+  if (result === undefined) return {};
+  return {
+    result: whole ? line : new Uint8Array(result),
+    ...(isActionError(result) && { actionError: true }),
+  };
 }
 
 /** The line without the one line break that may end it (C-RUN-16). */

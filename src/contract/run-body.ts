@@ -1,13 +1,17 @@
 import type { Failure } from '../errors/table.js';
-import { type Body, lastMember, readBody } from './body.js';
-import { contextVariables, type Variable } from './environment.js';
-import { kindAt, type Member, readMembers, withoutLineBreaks } from './json-text.js';
+import { type Body, readBody } from './body.js';
+import { type BadVariable, contextVariables, type Variable } from './environment.js';
+import { kindAt, withoutLineBreaks } from './json-text.js';
+import { MAX_CONTEXT_MEMBERS, type Members, readMembers, type Wanted } from './members.js';
 
 /** What a /run asks for: the arguments as one line of JSON text, and the `__OW_*` variables. */
 export interface RunRequest {
   readonly argument: Buffer;
   readonly variables: readonly Variable[];
 }
+
+const WANTED: Wanted = { named: ['value', 'activation'], others: MAX_CONTEXT_MEMBERS };
+const CONTEXT: Wanted = { named: [], others: MAX_CONTEXT_MEMBERS };
 
 /** Of its own each time: whoever runs it overwrites it. */
 function noArguments(): Buffer {
@@ -16,7 +20,7 @@ function noArguments(): Buffer {
 
 /** Reads the body of POST /run (C-RUN-01 to C-RUN-11). The argument may overlay the body's bytes. */
 export function readRunBody(bytes: Uint8Array): RunRequest | Failure {
-  const body = readBody(bytes);
+  const body = readBody(bytes, WANTED);
   switch (body.kind) {
     case 'malformed':
       return { code: 'run_bad_json', detail: body.reason };
@@ -38,30 +42,27 @@ function runsWithoutArguments(body: Exclude<Body, { kind: 'malformed' | 'object'
   return text === '""' || text === 'false';
 }
 
-function readRunObject(text: Buffer, members: readonly Member[]): RunRequest | Failure {
-  const value = lastMember(members, 'value');
+function readRunObject(text: Buffer, members: Members): RunRequest | Failure {
+  const value = members.get('value');
   const kind = value === undefined ? 'object' : kindAt(text, value.value.start);
   if (kind !== 'object' && kind !== 'array') return { code: 'run_bad_arguments' };
-  const context = contextOf(text, members);
-  if (context === undefined)
-    return { code: 'run_bad_context', detail: '"activation" must be an object or null' };
-  const variables = contextVariables(text, context);
+  const variables = variablesOf(text, members);
   if ('problem' in variables) return { code: 'run_bad_context', detail: variables.problem };
   const argument = value === undefined ? noArguments() : withoutLineBreaks(text, value.value);
   return { argument, variables };
 }
 
-/** The members that make the environment: those of `activation` where it is given, of null none (C-RUN-09). */
-function contextOf(text: Buffer, members: readonly Member[]): readonly Member[] | undefined {
-  const activation = lastMember(members, 'activation');
-  if (activation === undefined) return members;
+/** Those of the members of `activation` where it is given, of null none, else of the body's own (C-RUN-09). */
+function variablesOf(text: Buffer, members: Members): readonly Variable[] | BadVariable {
+  const activation = members.get('activation');
+  if (activation === undefined) return contextVariables(text, members);
   const { start, end } = activation.value;
   switch (kindAt(text, start)) {
     case 'null':
       return [];
     case 'object':
-      return readMembers(text, start, end, 1).members;
+      return contextVariables(text, readMembers(text, start, end, 1, CONTEXT).members);
     default:
-      return undefined;
+      return { problem: '"activation" must be an object or null' };
   }
 }

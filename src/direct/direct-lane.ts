@@ -1,6 +1,6 @@
 import type { RunAnswer, RunTask, WorkerSettings } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
-import type { AwakeClock } from '../process/awake-clock.js';
+import type { AlarmTime, AwakeClock } from '../process/awake-clock.js';
 import type { MainClones } from './main-clones.js';
 
 /** A larger body takes a while to read, and a worker is there for that. */
@@ -13,8 +13,11 @@ const LONE_BEFORE = 3;
 
 /** Where activations are run. */
 export interface Lane {
-  /** @throws Error where a worker died with it */
-  run(task: RunTask): Promise<RunAnswer>;
+  /**
+   * @param timeLeft asked for what is left of the activation's time, when it is handed on; undefined: it has no limit
+   * @throws Error where a worker died with it
+   */
+  run(task: RunTask, timeLeft?: () => AlarmTime): Promise<RunAnswer>;
 }
 
 /**
@@ -43,12 +46,12 @@ export class DirectLane implements Lane {
     this.#isAlone = isAlone;
   }
 
-  async run(task: RunTask): Promise<RunAnswer> {
+  async run(task: RunTask, timeLeft?: () => AlarmTime): Promise<RunAnswer> {
     this.#lone = this.#isAlone() ? this.#lone + 1 : 0;
     if (!this.#suits(task)) return this.#pool.run(task);
     const clones = this.#clones;
     const answer = clones?.isReadyFor(task) === true ? await clones.run(task) : undefined;
-    if (answer === undefined) return this.#byWorker(task);
+    if (answer === undefined) return this.#byWorker(clones === undefined ? task : withTime(task, timeLeft));
     this.#weigh(task, answer);
     return answer;
   }
@@ -56,6 +59,11 @@ export class DirectLane implements Lane {
   /** A worker has died: what was prepared is not its own child any more. */
   workerLost(): void {
     this.#clones?.letGo();
+  }
+
+  /** The grace period of a shutdown is over: ends what runs on this thread. */
+  killAll(): void {
+    this.#clones?.killAll();
   }
 
   close(): void {
@@ -102,4 +110,9 @@ export class DirectLane implements Lane {
         // Where the library can't be loaded no worker has a fork server either.
       });
   }
+}
+
+/** A clone that does not come takes seconds: they count. */
+function withTime(task: RunTask, timeLeft: (() => AlarmTime) | undefined): RunTask {
+  return timeLeft === undefined ? task : { ...task, time: timeLeft() };
 }

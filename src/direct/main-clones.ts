@@ -2,6 +2,7 @@ import { readRunBody } from '../contract/run-body.js';
 import { wipe } from '../contract/wipe.js';
 import { NativeSink } from '../logs/native-sink.js';
 import type { RunAnswer, RunTask, WorkerSettings } from '../pool/messages.js';
+import { StartGate } from '../pool/start-gate.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { StartRequest } from '../process/engines/engine.js';
@@ -12,7 +13,8 @@ import { Ledger } from '../process/ledger.js';
 import { awaitedElsewhere } from '../process/orphans.js';
 import { Reactor } from '../process/reactor.js';
 import { type ActionOf, actionCache } from '../worker/action-cache.js';
-import { Activation, type ActivationLimits, type LogStreams } from '../worker/activation.js';
+import { Activation, type ActivationLimits } from '../worker/activation.js';
+import type { LogStreams } from '../worker/activation-log.js';
 import { loweredLimitOf } from '../worker/lowered-limit.js';
 import { factsOf, withTrace } from '../worker/request-parts.js';
 import { limitsOf, ownerNumbers, streamsOf } from '../worker/surroundings.js';
@@ -23,6 +25,7 @@ const MAIN_THREAD = 0;
 /** What the main thread runs activations with: clones of templates that a worker makes. */
 export class MainClones {
   readonly #reactor = new Reactor();
+  readonly #gate: StartGate;
   readonly #engine: CloneEngine;
   readonly #actionOf: ActionOf;
   readonly #logs: LogStreams;
@@ -36,6 +39,7 @@ export class MainClones {
   constructor(settings: WorkerSettings, pool: WorkerPool, clock: AwakeClock) {
     const ledger = new Ledger(settings.shared.ledgers, MAIN_THREAD);
     ledger.noteReactor(this.#reactor.fd);
+    this.#gate = new StartGate(settings.shared.startGate, ledger.slot);
     const parts = {
       reactor: this.#reactor,
       ledger,
@@ -52,8 +56,12 @@ export class MainClones {
     );
     this.#engine = new CloneEngine(context, templates, false);
     this.#actionOf = actionCache(settings.actionRoot, settings.environment, [this.#engine]);
-    this.#logs = streamsOf(settings, ledger.slot, (fd) => new NativeSink(fd, this.#reactor));
-    this.#limits = limitsOf(settings, clock);
+    this.#logs = streamsOf(settings, ledger.slot, (target) => new NativeSink(target, this.#reactor));
+    this.#limits = {
+      ...limitsOf(settings, clock, ledger.slot),
+      // What takes time by the length of a line is not for this thread.
+      judgeElsewhere: (line) => pool.judge(line),
+    };
     this.#nextOwner = ownerNumbers(ledger.slot);
     // Where a worker dies its children become the main thread's.
     this.#forgetPids = awaitedElsewhere((pid) => ledger.pidsOfAll().includes(pid));
@@ -73,7 +81,9 @@ export class MainClones {
   /** Runs an activation; undefined, at once or later, where no clone took it, and then nothing of it has happened. */
   run(task: RunTask): Promise<RunAnswer | undefined> | undefined {
     const request = this.#requestOf(task);
-    if (request === undefined) return undefined;
+    // A worker sends back what another init has superseded.
+    if (request === undefined || !this.#gate.isOpen || task.generation !== this.#gate.generation)
+      return undefined;
     const { start, facts } = request;
     return new Promise((resolve, reject) => {
       const told = (answer: RunAnswer): void => {
@@ -82,8 +92,10 @@ export class MainClones {
       };
       const activation = new Activation(this.#logs, this.#limits, this.#nextOwner(), facts, told, task.time);
       const begin = async (): Promise<void> => {
-        const outcome = await this.#engine.start(start, activation);
-        if (outcome.kind === 'started') {
+        const outcome = await this.#gate.starting(task.generation, () =>
+          this.#engine.start(start, activation),
+        );
+        if (typeof outcome === 'object' && outcome.kind === 'started') {
           activation.started(outcome.process, this.#engine.name);
           return;
         }
@@ -94,6 +106,11 @@ export class MainClones {
     });
   }
 
+  /** Ends what runs. */
+  killAll(): void {
+    for (const activation of [...this.#limits.underWay]) activation.endForShutdown();
+  }
+
   /** Lets go of all that is prepared. */
   letGo(): void {
     this.#engine.letGo();
@@ -101,6 +118,8 @@ export class MainClones {
 
   close(): void {
     this.#forgetPids();
+    this.#logs.stdout.close();
+    this.#logs.stderr.close();
     this.#engine.close();
     this.#reactor.close();
   }

@@ -10,9 +10,11 @@ const NO_GAUGES: Gauges = {
   inFlight: none,
   queued: none,
   limits: () => ({ inFlight: 0, queued: 0 }),
+  buffered: () => ({ usedBytes: 0, limitBytes: 0 }),
   workerThreads: none,
   threads: () => [],
   engine: () => '',
+  losses: () => [],
   version: '',
   spans: () => undefined,
   survivors: none,
@@ -79,6 +81,10 @@ of a histogram, \`reason\` and \`event\` words of the fork server ([engines.md](
   application error (C-RUN-20). It is answered as any other result, and is no failure.
 - \`hyperskeleton_prewarm_total\` counts \`miss\` under load at each activation: clones are made ahead at low load only.
   \`hyperskeleton_forkserver_refusals_total\` counts attempts, \`hyperskeleton_activation_starts_total\` what came of them.
+- \`hyperskeleton_requests_aborted_total{during="body"}\` counts what is no request at all (C-SRV-12): the client has gone
+  or the front end has cut an idle connection before the body had come whole. The server's log has a record of each.
+- \`hyperskeleton_buffered_bytes\` is what bodies and results take now, from the first byte of a body to the last byte
+  of an answer; answers of up to 64 KiB and lines of up to 64 KiB are not counted.
 - A phase is counted where an activation came to it: \`run\` has as many observations as processes were started.
 - \`hyperskeleton_failures_total\` counts requests that are neither activations nor inits too (an unknown path, a wrong
   method); \`hyperskeleton_refusals_total\` those that were refused before anything was done for them.

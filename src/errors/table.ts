@@ -101,7 +101,7 @@ export const ERRORS = {
     outcome: 'bad_code',
     sentinels: true,
     meaning:
-      'An entry leads outside the action folder, or is no file, folder or link (C-INIT-10, C-INIT-11).',
+      'An entry leads outside the action folder, is no file, folder or link, lies behind a link, or contradicts another (C-INIT-10, C-INIT-11).',
   },
   init_archive_too_large: {
     status: 502,
@@ -109,7 +109,8 @@ export const ERRORS = {
     fault: 'action',
     outcome: 'bad_code',
     sentinels: true,
-    meaning: 'Unpacked it exceeds HYPERSKELETON_MAX_UNZIPPED_BYTES or HYPERSKELETON_MAX_ENTRIES (C-INIT-12).',
+    meaning:
+      'Unpacked it exceeds HYPERSKELETON_MAX_UNZIPPED_BYTES, HYPERSKELETON_MAX_UNZIP_RATIO or HYPERSKELETON_MAX_ENTRIES, or its directory the memory there is for it (C-INIT-12).',
   },
   init_no_exec: {
     status: 502,
@@ -118,6 +119,33 @@ export const ERRORS = {
     outcome: 'bad_code',
     sentinels: true,
     meaning: 'After the init there is no executable file `exec` (C-INIT-02, C-INIT-07).',
+  },
+  init_exec_misplaced: {
+    status: 502,
+    text: 'The action has no exec at the top of its archive, but there is %s: pack what is in that folder, not the folder.',
+    fault: 'action',
+    outcome: 'bad_code',
+    sentinels: true,
+    meaning:
+      'An archive without `exec` at its top, which would leave the stub to answer for it; there is one further down (C-INIT-07).',
+  },
+  init_timeout: {
+    status: 504,
+    text: 'The init exceeded its time limit of %s.',
+    fault: 'action',
+    refusal: true,
+    outcome: 'timeout',
+    sentinels: true,
+    meaning:
+      'HYPERSKELETON_INIT_TIMEOUT_MS has passed; the init was ended, and everything is as it was before (C-INIT-21, C-INIT-23).',
+  },
+  init_shutdown_killed: {
+    status: 500,
+    text: 'The init was still under way when the grace period of the shutdown ended, and was ended.',
+    fault: 'runtime',
+    outcome: 'killed',
+    sentinels: true,
+    meaning: 'HYPERSKELETON_GRACE_MS after SIGTERM what is still under way is ended (C-SRV-11).',
   },
   init_io_failed: {
     status: 500,
@@ -284,6 +312,15 @@ export const ERRORS = {
     sentinels: true,
     meaning: 'The last line is longer than HYPERSKELETON_MAX_RESULT_BYTES; it went to the log (D-18).',
   },
+  run_result_no_memory: {
+    status: 500,
+    text: 'The runtime had no memory left for the result of the activation: %s bytes may be held at the same time.',
+    fault: 'runtime',
+    outcome: 'internal',
+    sentinels: true,
+    meaning:
+      'Bodies and results of other requests leave no room for the result in HYPERSKELETON_MAX_BUFFERED_BYTES; it went to the log.',
+  },
   run_timeout: {
     status: 504,
     text: 'The activation exceeded its time limit of %s.',
@@ -387,7 +424,16 @@ export const ERRORS = {
     fault: 'caller',
     outcome: 'refused',
     sentinels: false,
-    meaning: 'The body exceeds HYPERSKELETON_MAX_BODY_BYTES (C-SRV-09).',
+    meaning: 'The body exceeds HYPERSKELETON_MAX_BODY_BYTES or HYPERSKELETON_MAX_BUFFERED_BYTES (C-SRV-09).',
+  },
+  buffers_full: {
+    status: 429,
+    text: 'The runtime holds too many bytes of other requests and results; try again later.',
+    fault: 'runtime',
+    outcome: 'refused',
+    sentinels: false,
+    meaning:
+      'Bodies and results of other requests leave no room for this body in HYPERSKELETON_MAX_BUFFERED_BYTES (C-SRV-08).',
   },
   overloaded: {
     status: 429,

@@ -1,7 +1,15 @@
-import { lastMember, readBody } from '../contract/body.js';
+import { readBody } from '../contract/body.js';
 import { contextVariables, type Variable } from '../contract/environment.js';
-import { type InitRequest, readInitValue } from '../contract/init-body.js';
-import { decodeString, kindAt, type Member, readMembers, withoutLineBreaks } from '../contract/json-text.js';
+import { INIT_MEMBERS, type InitRequest, readInitValue } from '../contract/init-body.js';
+import { decodeString, kindAt, skipBlanks, withoutLineBreaks } from '../contract/json-text.js';
+import {
+  MAX_CONTEXT_MEMBERS,
+  type Member,
+  Members,
+  readMembers,
+  type Wanted,
+  withoutMembers,
+} from '../contract/members.js';
 import type { RunRequest } from '../contract/run-body.js';
 import type { Failure } from '../errors/table.js';
 import type { KnativeContext } from '../pool/messages.js';
@@ -20,7 +28,12 @@ export interface KnativeInit {
   readonly name: string;
 }
 
-type Members = readonly Member[];
+const PARTS: Wanted = { named: ['init', 'activation', 'value'] };
+const SETTINGS: Wanted = { named: ['binary', 'raw', 'name'] };
+const CONTEXT: Wanted = { named: [], others: MAX_CONTEXT_MEMBERS };
+/** What the request's own members are called in the arguments (C-KN-12, C-KN-15). */
+const ABOUT = ['__ow_user', '__ow_method', '__ow_headers', '__ow_path'] as const;
+
 /** Of its own each time: whoever runs it overwrites it. */
 function emptyObject(): Buffer {
   return Buffer.from('{}');
@@ -35,7 +48,7 @@ export function readKnativeRequest(bytes: Uint8Array, context: KnativeContext): 
   const parsed = membersOf(bytes);
   if ('code' in parsed) return parsed;
   const { text, members } = parsed;
-  const init = present(text, lastMember(members, 'init'));
+  const init = present(text, members.get('init'));
   if (init === undefined || context.initIsDone) {
     const request = readRun(text, members, context);
     return 'code' in request ? request : { kind: 'run', request };
@@ -43,7 +56,7 @@ export function readKnativeRequest(bytes: Uint8Array, context: KnativeContext): 
   if (context.dedicated) return { code: 'knative_dedicated' };
   const set = readInitSettings(text, init);
   if ('code' in set) return set;
-  const others = members.filter(({ name }) => name === 'activation' || name === 'value');
+  const others = [members.get('activation'), members.get('value')].filter((one) => one !== undefined);
   return { kind: 'init', init: set, ...(others.length > 0 && { rest: objectOf(text, others) }) };
 }
 
@@ -51,19 +64,20 @@ export function readKnativeRequest(bytes: Uint8Array, context: KnativeContext): 
 export function readKnativeInit(bytes: Uint8Array): InitRequest | Failure {
   const parsed = membersOf(bytes);
   if ('code' in parsed) return parsed;
-  const init = lastMember(parsed.members, 'init');
+  const init = parsed.members.get('init')?.value;
   if (init === undefined) return { code: 'internal', detail: 'the init is missing' };
-  return readInitValue(parsed.text, readMembers(parsed.text, init.value.start, init.value.end, 1).members);
+  const { members } = readMembers(parsed.text, init.start, init.end, 1, INIT_MEMBERS);
+  return readInitValue(parsed.text, members);
 }
 
 /** No body, and what is not JSON, counts as `{}` (C-KN-03). */
 function membersOf(bytes: Uint8Array): { text: Buffer; members: Members } | Failure {
-  const body = readBody(bytes);
+  const body = readBody(bytes, PARTS);
   switch (body.kind) {
     case 'empty':
     case 'malformed':
     case 'null':
-      return { text: emptyObject(), members: [] };
+      return { text: emptyObject(), members: new Members(emptyObject(), PARTS) };
     case 'object':
       return { text: body.text, members: body.members };
     default:
@@ -81,15 +95,15 @@ function readInitSettings(text: Buffer, init: Member): KnativeInit | Failure {
   if (kindAt(text, init.value.start) !== 'object') {
     return { code: 'knative_bad_init', detail: "Invalid Init. data; expected object for key 'init'." };
   }
-  const { members } = readMembers(text, init.value.start, init.value.end, 1);
+  const { members } = readMembers(text, init.value.start, init.value.end, 1, SETTINGS);
   for (const key of ['binary', 'raw']) {
-    const member = lastMember(members, key);
+    const member = members.get(key);
     if (member !== undefined && kindAt(text, member.value.start) !== 'boolean') {
       return { code: 'knative_bad_init', detail: `Invalid Init. data; expected boolean for key '${key}'.` };
     }
   }
-  const raw = lastMember(members, 'raw');
-  const name = lastMember(members, 'name');
+  const raw = members.get('raw');
+  const name = members.get('name');
   const named = name !== undefined && kindAt(text, name.value.start) === 'string';
   return {
     raw: raw !== undefined && text[raw.value.start] === 0x74,
@@ -98,8 +112,8 @@ function readInitSettings(text: Buffer, init: Member): KnativeInit | Failure {
 }
 
 function readRun(text: Buffer, members: Members, context: KnativeContext): RunRequest | Failure {
-  const activation = present(text, lastMember(members, 'activation'));
-  const value = lastMember(members, 'value');
+  const activation = present(text, members.get('activation'));
+  const value = members.get('value');
   const variables = readVariables(text, activation, context);
   if ('code' in variables) return variables;
   const argument = readArgument(text, value, value !== undefined && activation !== undefined, context);
@@ -115,7 +129,7 @@ function readVariables(
   if (kindAt(text, activation.value.start) !== 'object') {
     return { code: 'run_bad_context', detail: '"activation" must be an object or null' };
   }
-  const { members } = readMembers(text, activation.value.start, activation.value.end, 1);
+  const { members } = readMembers(text, activation.value.start, activation.value.end, 1, CONTEXT);
   const variables = contextVariables(text, members);
   if ('problem' in variables) return { code: 'run_bad_context', detail: variables.problem };
   if (actionName === '') return { list: variables };
@@ -138,25 +152,46 @@ function readArgument(
   if (!withRequest) return kind === 'string' ? emptyObject() : asText;
   const about = requestMembers(context);
   if (context.raw) {
-    const body =
-      kind === 'string' && value !== undefined ? decodeString(text, value.value) : asText.toString('base64');
-    return Buffer.from(JSON.stringify({ __ow_body: body, __ow_query: context.query, ...about }));
+    // A string's own token says the same, and needs no decoding and encoding.
+    const body = kind === 'string' ? asText : base64Token(asText);
+    const further = Buffer.from(JSON.stringify({ __ow_query: context.query, ...about }));
+    return Buffer.concat([Buffer.from('{"__ow_body":'), body, Buffer.from(','), further.subarray(1)]);
   }
-  const own =
+  const kept =
     kind === 'object' && value !== undefined
-      ? readMembers(text, value.value.start, value.value.end, 1).members
-      : [];
-  const kept = objectOf(
-    text,
-    own.filter(({ name }) => !Object.hasOwn(about, name)),
-  );
+      ? withoutMembers(asText, { start: 0, end: asText.length }, 1, ABOUT)
+      : emptyObject();
   const added = Buffer.from(JSON.stringify(about));
-  return kept.length === 2
+  return isEmptyObject(kept)
     ? added
     : Buffer.concat([kept.subarray(0, -1), Buffer.from(','), added.subarray(1)]);
 }
 
-function requestMembers({ method, headers, namespace }: KnativeContext): Record<string, unknown> {
+/** Divisible by three, so that no piece but the last is padded. */
+const BASE64_PIECE_BYTES = 48 * 1024;
+
+/** The base64 of these bytes as a JSON string, made in pieces: a string of all of it would double it once more. */
+function base64Token(bytes: Buffer): Buffer {
+  const token = Buffer.allocUnsafe(Math.ceil(bytes.length / 3) * 4 + 2);
+  let length = token.write('"', 'latin1');
+  for (let at = 0; at < bytes.length; at += BASE64_PIECE_BYTES) {
+    const piece = bytes.toString('base64', at, Math.min(at + BASE64_PIECE_BYTES, bytes.length));
+    length += token.write(piece, length, 'latin1');
+  }
+  token.write('"', length, 'latin1');
+  return token;
+}
+
+/** Whether there is nothing but blanks in the brackets of a checked object. */
+function isEmptyObject(object: Buffer): boolean {
+  return skipBlanks(object, 1, object.length) === object.length - 1;
+}
+
+function requestMembers({
+  method,
+  headers,
+  namespace,
+}: KnativeContext): Record<(typeof ABOUT)[number], unknown> {
   return {
     __ow_user: namespace,
     __ow_method: method,
@@ -166,7 +201,7 @@ function requestMembers({ method, headers, namespace }: KnativeContext): Record<
 }
 
 /** An object with the very text of these members, without line breaks. */
-function objectOf(text: Buffer, members: Members): Buffer {
+function objectOf(text: Buffer, members: readonly Member[]): Buffer {
   const parts: Buffer[] = [];
   for (const { name, value } of members) {
     parts.push(

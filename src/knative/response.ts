@@ -1,6 +1,13 @@
 import { decodeBase64InPlace } from '../contract/base64.js';
-import { lastMember } from '../contract/body.js';
-import { decodeString, kindAt, type Member, readMembers } from '../contract/json-text.js';
+import { decodeInPlace, decodeString, kindAt } from '../contract/json-text.js';
+import {
+  MAX_CONTEXT_MEMBERS,
+  type Member,
+  Members,
+  readMembers,
+  type Wanted,
+  withoutMembers,
+} from '../contract/members.js';
 import type { Failure } from '../errors/table.js';
 import type { Header, ShapedAnswer } from '../pool/messages.js';
 
@@ -20,20 +27,25 @@ const FRAMING = new Set([
   'trailer',
 ]);
 /** The parts of a result that shape the answer. */
-const SHAPING = new Set(['statusCode', 'headers', 'body']);
+const SHAPING = ['statusCode', 'headers', 'body'] as const;
+const SHAPE: Wanted = { named: SHAPING };
+const HEADERS: Wanted = { named: [], others: MAX_CONTEXT_MEMBERS };
 
 /**
  * The answer that a result makes in Knative mode (C-KN-17 to C-KN-21): `statusCode`, `headers` and `body` of
  * an object shape it, anything else is answered as it is.
  *
- * @param result a checked JSON object or array
+ * @param result a checked JSON object or array; the answer's body overlays it
  * @param requestedHeaders the request's Access-Control-Request-Headers
  */
 export function shapeResult(result: Buffer, requestedHeaders: string | undefined): ShapedAnswer | Failure {
-  const members = kindAt(result, 0) === 'object' ? readMembers(result, 0, result.length).members : [];
-  const status = readStatus(result, lastMember(members, 'statusCode'));
+  const members =
+    kindAt(result, 0) === 'object'
+      ? readMembers(result, 0, result.length, 0, SHAPE).members
+      : new Members(result, SHAPE);
+  const status = readStatus(result, members.get('statusCode'));
   if (typeof status === 'object') return status;
-  const headers = readHeaders(result, lastMember(members, 'headers'));
+  const headers = readHeaders(result, members.get('headers'));
   if ('code' in headers) return headers;
   const type = headerIn(headers, 'content-type');
   const body = readAnswerBody(result, members, type);
@@ -88,7 +100,10 @@ function readHeaders(text: Buffer, member: Member | undefined): Header[] | Failu
   if (isAbsent(text, member)) return [];
   if (kindAt(text, member.value.start) !== 'object') return wrong('"headers" must be an object');
   const headers = new Map<string, Header[]>();
-  for (const { name, value } of readMembers(text, member.value.start, member.value.end, 1).members) {
+  const { start, end } = member.value;
+  const given = readMembers(text, start, end, 1, HEADERS).members.others();
+  if ('problem' in given) return wrong(`"headers" ${given.problem}`);
+  for (const { name, value } of given) {
     if (!TOKEN.test(name)) return wrong(`the header name ${JSON.stringify(name)} is none`);
     const lower = name.toLowerCase();
     if (FRAMING.has(lower)) continue;
@@ -126,16 +141,12 @@ interface AnswerBody {
   readonly isBinary?: true;
 }
 
-function readAnswerBody(
-  result: Buffer,
-  members: readonly Member[],
-  type: string | undefined,
-): AnswerBody | Failure {
-  const body = lastMember(members, 'body');
+function readAnswerBody(result: Buffer, members: Members, type: string | undefined): AnswerBody | Failure {
+  const body = members.get('body');
   if (type?.includes('image')) return readImage(result, body);
-  if (body === undefined) return { bytes: withoutShape(result, members), type: JSON_TYPE };
+  if (body === undefined) return { bytes: withoutShape(result), type: JSON_TYPE };
   if (kindAt(result, body.value.start) === 'string') {
-    return { bytes: Buffer.from(decodeString(result, body.value)), type: TEXT_TYPE };
+    return { bytes: decodeInPlace(result, body.value), type: TEXT_TYPE };
   }
   return { bytes: result.subarray(body.value.start, body.value.end), type: JSON_TYPE };
 }
@@ -145,18 +156,15 @@ function readImage(result: Buffer, body: Member | undefined): AnswerBody | Failu
   if (body === undefined || kindAt(result, body.value.start) !== 'string') {
     return wrong('the "body" of an image must be a string in base64');
   }
-  const token = Buffer.from(result.subarray(body.value.start, body.value.end));
-  const decoded = decodeBase64InPlace(token, 1, token.length - 1);
+  const decoded = decodeBase64InPlace(result, body.value.start + 1, body.value.end - 1);
   if ('problem' in decoded) return wrong(`the "body" of an image is not base64: ${decoded.problem}`);
   return { bytes: decoded.bytes, type: 'image', isBinary: true };
 }
 
-/** The result without what shaped the answer; its own bytes where nothing did. */
-function withoutShape(result: Buffer, members: readonly Member[]): Uint8Array {
-  const rest = members.filter(({ name }) => !SHAPING.has(name));
-  if (rest.length === members.length) return result;
-  const texts = rest.map((member) => `${JSON.stringify(member.name)}:${textOf(result, member)}`);
-  return Buffer.from(`{${texts.join(',')}}`);
+/** The result without what shaped the answer; its own bytes if nothing did. */
+function withoutShape(result: Buffer): Uint8Array {
+  if (kindAt(result, 0) !== 'object') return result;
+  return withoutMembers(result, { start: 0, end: result.length }, 0, SHAPING);
 }
 
 function textOf(text: Buffer, { value }: Member): string {

@@ -2,6 +2,7 @@ import type { Request, Response } from 'hyper-express';
 import { wipe } from '../contract/wipe.js';
 import type { BringsInit, Header, KnativeContext, RunAnswer } from '../pool/messages.js';
 import { sendFailure, sendShaped, sendText } from '../server/answer.js';
+import { deliveryOf } from '../server/delivery.js';
 import { initialise } from '../server/init-route.js';
 import { type Received, receive } from '../server/receive.js';
 import { type Activated, activate } from '../server/run-route.js';
@@ -48,7 +49,7 @@ export class KnativeRoute {
       return;
     }
     const answer = await this.#run(received, http, false);
-    if (answer.bringsInit === undefined) this.#send(request, response, answer, http);
+    if (answer.bringsInit === undefined) this.#send(request, response, answer, http, received);
     else await this.#initialise(request, response, { received, http, brings: answer.bringsInit });
     wipe(received.body);
     if (answer.bringsInit?.rest !== undefined) wipe(answer.bringsInit.rest);
@@ -62,9 +63,10 @@ export class KnativeRoute {
     this.#raw = process.env.__OW_ACTION_RAW?.toLowerCase() === 'true';
     this.#actionName = process.env.__OW_ACTION_NAME ?? '';
     const { failure } = await initialise(
-      { ...received, body },
+      { ...received, body, hold: this.#service.budget.hold() },
       this.#service,
-      () => pool.init({ kind: 'init', body }),
+      // In memory of its own: it may be moved, and after a failure it is needed again.
+      () => pool.init({ kind: 'init', body: new Uint8Array(body) }),
       () => Promise.resolve({ durationMs: 0, codeBytes: 0 }),
     );
     return failure;
@@ -76,8 +78,9 @@ export class KnativeRoute {
     { received, http, brings }: { received: Received; http: HttpContext; brings: BringsInit },
   ): Promise<void> {
     const { pool } = this.#service;
-    const { failure } = await initialise(received, this.#service, async () => {
-      const answer = await pool.init({ kind: 'init', body: received.body, knative: true });
+    const { body } = brings;
+    const { failure } = await initialise({ ...received, body }, this.#service, async () => {
+      const answer = await pool.init({ kind: 'init', body, knative: true });
       if (answer.failure === undefined) {
         this.#raw = brings.raw;
         this.#actionName = brings.name;
@@ -87,8 +90,9 @@ export class KnativeRoute {
     // An init that comes too late does not keep its run from the first action (C-KN-06).
     const goesOn = failure === undefined || failure.code === 'init_twice';
     if (brings.rest !== undefined && goesOn) {
+      received.hold.count(brings.rest.byteLength);
       const answer = await this.#run({ ...received, body: brings.rest }, http, true);
-      this.#send(request, response, answer, http);
+      this.#send(request, response, answer, http, received);
     } else if (failure !== undefined) {
       sendFailure(request, response, failure);
     } else {
@@ -100,12 +104,13 @@ export class KnativeRoute {
     return activate(received, this.#service, (traced, time) => this.#execute(traced, http, initIsDone, time));
   }
 
-  #execute(
-    { body, trace }: Received,
+  async #execute(
+    request: Received,
     http: HttpContext,
     initIsDone: boolean,
     time: TimeLimit | undefined,
   ): Promise<RunAnswer> {
+    const { body, trace } = request;
     const knative: KnativeContext = {
       ...http,
       namespace: process.env.__OW_NAMESPACE ?? '',
@@ -114,20 +119,30 @@ export class KnativeRoute {
       raw: this.#raw,
       actionName: this.#actionName,
     };
-    return this.#service.pool.runKeepingBody({
+    const { action, pool } = this.#service;
+    const answer = await pool.run({
       kind: 'run',
       body,
-      ...this.#service.action.current,
+      ...action.current,
       knative,
       ...(time !== undefined && { time: time.left() }),
       ...(trace !== undefined && { trace }),
     });
+    if (answer.superseded === undefined) return answer;
+    await action.settled;
+    return this.#execute({ ...request, body: answer.superseded }, http, initIsDone, time);
   }
 
-  #send(request: Request, response: Response, answer: Activated, http: HttpContext): void {
+  #send(
+    request: Request,
+    response: Response,
+    answer: Activated,
+    http: HttpContext,
+    received: Received,
+  ): void {
     const timing = timingHeaders(answer.timing, this.#service.config);
     if (answer.shaped !== undefined) {
-      sendShaped(request, response, answer.shaped, timing);
+      sendShaped(request, response, answer.shaped, timing, deliveryOf(this.#service, received));
       return;
     }
     const failure = answer.failure ?? { code: 'internal' as const };

@@ -1,3 +1,4 @@
+import type { LossCounter } from './losses.js';
 import type { Sink } from './sink.js';
 
 /** Per stream, shared by all threads: who is writing, and in the middle of what line the sink stands. */
@@ -5,10 +6,14 @@ const LOCK = 0;
 const MIDDLE = 1;
 export const SHARED_FIELDS = 2;
 
-/** Beyond this much waiting for the sink, actions are held back (D-19). */
+/** Beyond this much waiting for the sink, actions are held back, and what nobody waits for is dropped. */
 const CONGESTED_BYTES = 256 * 1024;
 const LINE_BREAK = Buffer.from('\n');
-const RETRY_MS = 1;
+/** While another thread is in the middle of a line its end is looked for at growing intervals. */
+const MIN_RETRY_MS = 1;
+const MAX_RETRY_MS = 64;
+/** The lock is held for calls that never wait; a thread that was ended meanwhile must not hold up the others. */
+const MAX_LOCK_WAIT_MS = 100;
 
 /** Buffers for what has to wait: as large as what comes out of a pipe at once. */
 const SPARE_BYTES = 64 * 1024;
@@ -23,50 +28,61 @@ interface Piece {
   readonly bytes: Uint8Array;
   written: number;
   readonly release: (() => void) | undefined;
+  /** Those who wait until this piece, and with it all before it, has been written or dropped. */
+  readonly waiters: Set<Waiter>;
 }
 
 interface Waiter {
-  /** How many bytes must have been written. */
-  readonly position: number;
   readonly callback: () => void;
+  /** What it waits for. */
+  piece: Piece | undefined;
 }
+
+/** Something that is waited for. */
+export interface LogWait {
+  /** Takes the callback back; no effect once it has been called. */
+  cancel(): void;
+}
+
+const NO_WAIT: LogWait = { cancel: () => {} };
 
 /**
  * One thread's way to the server's own stdout or stderr, which all threads share: a line that was handed
  * over in one call comes out in one piece, whoever else writes (C-LOG-05), in the order of the calls.
  *
  * A line handed over in several calls (one too long to be held) may be parted by others' lines: a line break
- * goes before them. A sink that breaks (EPIPE) swallows the rest; the server goes on (D-19).
+ * goes before them. A sink that breaks (EPIPE) swallows the rest; the server goes on (D-19). Nothing in here waits for
+ * the sink's reader; what could not be written is counted.
  */
 export class LogStream {
-  /** Bytes that could not be written, because the sink is broken. */
-  lostBytes = 0;
   readonly #sink: Sink;
   readonly #shared: Int32Array;
   readonly #self: number;
-  readonly #queue: Piece[] = [];
-  readonly #waiters: Waiter[] = [];
-  readonly #relief: (() => void)[] = [];
+  readonly #losses: LossCounter | undefined;
+  #queue: Piece[] = [];
+  readonly #relief = new Set<{ readonly callback: () => void }>();
   readonly #spares: Buffer[] = [];
-  #accepted = 0;
-  #written = 0;
+  #waitingBytes = 0;
   #waiting = false;
+  #retryMs = MIN_RETRY_MS;
   #broken = false;
 
   /**
    * @param shared {@link SHARED_FIELDS} numbers, the same for this stream in every thread
    * @param slot the thread's number, unique among those that live
    * @param index 0 for stdout, 1 for stderr: both may lead to one file, and then share their numbers
+   * @param losses counts what could not be written; undefined: nobody asks
    */
-  constructor(sink: Sink, shared: Int32Array, slot: number, index: 0 | 1) {
+  constructor(sink: Sink, shared: Int32Array, slot: number, index: 0 | 1, losses?: LossCounter) {
     this.#sink = sink;
     this.#shared = shared;
     this.#self = writerOf(slot, index);
+    this.#losses = losses;
   }
 
   /** Whether so much waits that whoever feeds the stream should stop for now. */
   get congested(): boolean {
-    return this.#accepted - this.#written > CONGESTED_BYTES;
+    return this.#waitingBytes > CONGESTED_BYTES;
   }
 
   /**
@@ -78,31 +94,75 @@ export class LogStream {
    */
   write(owner: number, bytes: Uint8Array, release?: () => void): void {
     if (bytes.length === 0) return;
-    this.#accepted += bytes.length;
-    const piece: Piece = { owner, bytes, written: 0, release };
+    const piece: Piece = { owner, bytes, written: 0, release, waiters: new Set() };
     if (!this.#waiting && this.#queue.length === 0 && this.#put(piece)) {
-      this.#written += bytes.length;
       release?.();
       return;
     }
+    this.#waitingBytes += bytes.length - piece.written;
     this.#queue.push(release === undefined ? this.#copied(piece) : piece);
     this.#awaitRoom();
   }
 
-  /** Calls back as soon as everything handed over so far has been written (at once, where it has). */
-  whenWritten(callback: () => void): void {
-    if (this.#written >= this.#accepted) callback();
-    else this.#waiters.push({ position: this.#accepted, callback });
+  /**
+   * As {@link write}, for an owner that nobody waits for any more: a congested stream drops the bytes.
+   *
+   * @returns whether they were taken
+   */
+  offer(owner: number, bytes: Uint8Array, release?: () => void): boolean {
+    if (!this.congested) {
+      this.write(owner, bytes, release);
+      return true;
+    }
+    this.#losses?.bytes(bytes.length);
+    release?.();
+    return false;
+  }
+
+  /** {@link offer}s the line that ends an activation's log. @returns whether it was taken */
+  offerSentinel(line: Uint8Array): boolean {
+    const taken = this.offer(NOBODY, line);
+    if (!taken) this.#losses?.sentinel();
+    return taken;
+  }
+
+  /**
+   * Where the stream is congested: drops what waits of an owner.
+   *
+   * @returns how many bytes were dropped
+   */
+  drop(owner: number): number {
+    return this.congested ? this.#drop((piece) => piece.owner === owner) : 0;
+  }
+
+  /** Drops all that waits: nothing is written from now on. */
+  close(): void {
+    this.#broken = true;
+    this.#drop(() => true);
+  }
+
+  /** Calls back as soon as everything handed over so far has been written or dropped (at once, where it has). */
+  whenWritten(callback: () => void): LogWait {
+    const piece = this.#queue.at(-1);
+    if (piece === undefined) {
+      callback();
+      return NO_WAIT;
+    }
+    const waiter: Waiter = { callback, piece };
+    piece.waiters.add(waiter);
+    return { cancel: () => waiter.piece?.waiters.delete(waiter) };
   }
 
   /** Calls back once, when the stream is no longer congested. */
-  whenRelieved(callback: () => void): void {
-    this.#relief.push(callback);
+  whenRelieved(callback: () => void): LogWait {
+    const relief = { callback };
+    this.#relief.add(relief);
+    return { cancel: () => this.#relief.delete(relief) };
   }
 
   /** The piece in memory of its own. Large ones take turns in a few buffers: a log of 1 GB is no garbage. */
   #copied(piece: Piece): Piece {
-    const { owner, bytes, written } = piece;
+    const { bytes } = piece;
     if (bytes.length < WORTH_SPARING_BYTES || bytes.length > SPARE_BYTES) {
       return { ...piece, bytes: Uint8Array.from(bytes) };
     }
@@ -111,14 +171,14 @@ export class LogStream {
     const release = (): void => {
       if (this.#spares.length < MOST_SPARES) this.#spares.push(room);
     };
-    return { owner, bytes: room.subarray(0, bytes.length), written, release };
+    return { ...piece, bytes: room.subarray(0, bytes.length), release };
   }
 
   /** @returns whether the piece is written wholly (or swallowed) */
   #put(piece: Piece): boolean {
     if (this.#broken) return this.#swallow(piece);
     const shared = this.#shared;
-    this.#lock();
+    if (!this.#lock()) return false;
     try {
       const middle = Atomics.load(shared, MIDDLE);
       // Another thread has handed over part of a whole line and goes on as soon as it can.
@@ -150,17 +210,18 @@ export class LogStream {
   }
 
   #swallow(piece: Piece): boolean {
-    this.lostBytes += piece.bytes.length - piece.written;
+    this.#losses?.bytes(piece.bytes.length - piece.written);
     return true;
   }
 
-  /** Held for a few calls that never wait, so waiting for it is short. */
-  #lock(): void {
+  /** @returns whether it was had; not, where a thread holds it that has been ended */
+  #lock(): boolean {
     let holder = Atomics.compareExchange(this.#shared, LOCK, 0, this.#self);
     while (holder !== 0) {
-      Atomics.wait(this.#shared, LOCK, holder);
+      if (Atomics.wait(this.#shared, LOCK, holder, MAX_LOCK_WAIT_MS) === 'timed-out') return false;
       holder = Atomics.compareExchange(this.#shared, LOCK, 0, this.#self);
     }
+    return true;
   }
 
   #unlock(): void {
@@ -177,25 +238,88 @@ export class LogStream {
     };
     // Where another thread is in the middle of a line the sink may well be writable: its turn comes soon.
     const middle = Atomics.load(this.#shared, MIDDLE);
-    if (middle > 0 && middle !== this.#self) setTimeout(goOn, RETRY_MS);
-    else this.#sink.whenWritable(goOn);
+    if (middle > 0 && middle !== this.#self) {
+      setTimeout(goOn, this.#retryMs);
+      this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS);
+    } else this.#sink.whenWritable(goOn);
   }
 
   #flush(): void {
     for (let piece = this.#queue[0]; piece !== undefined; piece = this.#queue[0]) {
-      if (!this.#put(piece)) {
+      const before = piece.written;
+      const done = this.#put(piece);
+      this.#waitingBytes -= (done ? piece.bytes.length : piece.written) - before;
+      if (!done) {
         this.#awaitRoom();
         break;
       }
+      this.#retryMs = MIN_RETRY_MS;
       this.#queue.shift();
-      this.#written += piece.bytes.length;
-      piece.release?.();
+      finish(piece);
     }
-    while (this.#waiters[0] !== undefined && this.#waiters[0].position <= this.#written) {
-      this.#waiters.shift()?.callback();
-    }
-    if (!this.congested) for (const callback of this.#relief.splice(0)) callback();
+    this.#relieve();
   }
+
+  #drop(isMeant: (piece: Piece) => boolean): number {
+    let dropped = 0;
+    const kept: Piece[] = [];
+    const free: Piece[] = [];
+    for (const piece of this.#queue) {
+      if (!isMeant(piece)) {
+        kept.push(piece);
+        continue;
+      }
+      dropped += piece.bytes.length - piece.written;
+      // A line that is partly written is nobody's now: whoever writes next begins a new one.
+      if (piece.written > 0) Atomics.compareExchange(this.#shared, MIDDLE, this.#self, -1);
+      // Who waited for this one waits for what was before it.
+      const before = kept.at(-1);
+      if (before !== undefined) moveWaiters(piece, before);
+      free.push(piece);
+    }
+    this.#queue = kept;
+    this.#waitingBytes -= dropped;
+    this.#losses?.bytes(dropped);
+    for (const piece of free) finish(piece);
+    this.#relieve();
+    return dropped;
+  }
+
+  #relieve(): void {
+    if (this.congested || this.#relief.size === 0) return;
+    const relieved = [...this.#relief];
+    this.#relief.clear();
+    for (const { callback } of relieved) callback();
+  }
+}
+
+function finish({ release, waiters }: Piece): void {
+  release?.();
+  for (const { callback } of waiters) callback();
+}
+
+function moveWaiters(from: Piece, to: Piece): void {
+  for (const waiter of from.waiters) {
+    waiter.piece = to;
+    to.waiters.add(waiter);
+  }
+  from.waiters.clear();
+}
+
+/**
+ * Calls back when both streams have written or dropped what they were given until now (at once, where they have).
+ */
+export function whenBothWritten(stdout: LogStream, stderr: LogStream, callback: () => void): LogWait {
+  let second: LogWait = NO_WAIT;
+  const first = stdout.whenWritten(() => {
+    second = stderr.whenWritten(callback);
+  });
+  return {
+    cancel: () => {
+      first.cancel();
+      second.cancel();
+    },
+  };
 }
 
 /** Lets go of what a dead thread held, so that the others can write on (D-24). */

@@ -96,6 +96,15 @@ export class ServerLog {
     const context = { ...causeOf({ code }), ...idsOf(undefined, requestId) };
     this.#logger?.[levelOf(code)](context, 'request refused');
   }
+
+  /**
+   * The connection of a request has ended before it was answered.
+   *
+   * @param during what was under way: its body came, it ran, its answer was sent
+   */
+  aborted(during: string, facts: object, requestId: string | undefined): void {
+    this.#logger?.info({ during, ...facts, ...idsOf(undefined, requestId) }, 'request aborted');
+  }
 }
 
 async function prettyFile(path: string | undefined): Promise<LogFile> {

@@ -1,4 +1,4 @@
-import { fstatSync, writeSync } from 'node:fs';
+import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 
 /** Where log bytes finally go. */
 export interface Sink {
@@ -12,14 +12,31 @@ export interface Sink {
   whenWritable(callback: () => void): void;
 }
 
-/** What a descriptor is, as far as writing to it goes. */
-export function isRegularFile(fd: number): boolean {
+/** A descriptor that logs are written to. */
+export interface SinkTarget {
+  readonly fd: number;
+  /**
+   * `file` never waits for a reader. `private` is an open file description of our own with O_NONBLOCK (open(2)).
+   * `shared` has to be left in its mode: whoever started the server has it too.
+   */
+  readonly mode: 'file' | 'private' | 'shared';
+}
+
+/**
+ * The way to write to a descriptor's pipe, terminal or file without ever waiting for its reader.
+ *
+ * A pipe or terminal is opened a second time: O_NONBLOCK on the descriptor itself would change it for every process
+ * that has it (fcntl(2)). A socket can't be opened so, nor a pipe of another user.
+ */
+export function sinkTargetOf(fd: number): SinkTarget {
   try {
     const stats = fstatSync(fd);
-    // Devices such as /dev/null take everything, terminals do not.
-    return stats.isFile();
+    if (stats.isFile()) return { fd, mode: 'file' };
+    if (!stats.isFIFO() && !stats.isCharacterDevice()) return { fd, mode: 'shared' };
+    const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
+    return { fd: openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY), mode: 'private' };
   } catch {
-    return true;
+    return { fd, mode: 'shared' };
   }
 }
 
@@ -35,11 +52,11 @@ export function leadToOneFile(one: number, other: number): boolean {
 
 const RETRY_MS = 5;
 
-/** A sink by Node's own calls: a slow reader holds this thread, where nothing better can be had (D-19). */
+/** A sink by Node's own calls. With a `shared` target a reader that stands still holds this thread. */
 export class PlainSink implements Sink {
   readonly #fd: number;
 
-  constructor(fd: number) {
+  constructor({ fd }: SinkTarget) {
     this.#fd = fd;
   }
 
@@ -54,5 +71,18 @@ export class PlainSink implements Sink {
 
   whenWritable(callback: () => void): void {
     setTimeout(callback, RETRY_MS);
+  }
+}
+
+/**
+ * Makes sinks by Node's own calls, and for a `shared` target one that asks the C library, where that can be loaded.
+ */
+export async function plainSinks(targets: readonly SinkTarget[]): Promise<(target: SinkTarget) => Sink> {
+  if (targets.every(({ mode }) => mode !== 'shared')) return (target) => new PlainSink(target);
+  try {
+    const { NativeSink } = await import('./native-sink.js');
+    return (target) => (target.mode === 'shared' ? new NativeSink(target) : new PlainSink(target));
+  } catch {
+    return (target) => new PlainSink(target);
   }
 }

@@ -1,12 +1,13 @@
 import { ERRORS, type ErrorCode, rowOf } from '../errors/table.js';
 import * as names from './names.js';
 import { OUTCOMES } from './outcome.js';
-import { ENGINES, PHASES, type Recorder } from './recorder.js';
+import { ABORT_STAGES, ENGINES, PHASES, type Recorder } from './recorder.js';
 import { counter, gauge, histogram, type Metric, measured, NO_LABELS, type Sample } from './samples.js';
 
 /** What a request can be refused for, so that each series is there before it first happens. */
 const REFUSAL_CODES: readonly ErrorCode[] = [
   'overloaded',
+  'buffers_full',
   'body_too_large',
   'malformed_request',
   'foreign_origin',
@@ -63,6 +64,28 @@ export function activationMetrics(recorder: Recorder): Metric[] {
         labels: ['code'],
       },
       () => REFUSAL_CODES.map((code) => ({ labels: { code }, value: recorder.refusals.get(code) ?? 0 })),
+    ),
+    counter(
+      {
+        name: names.REQUESTS_ABORTED_TOTAL,
+        help: 'Requests whose connection ended before they were answered, by what was under way: body (it had not come whole, and nothing was run), run, answer (it was not taken whole).',
+        labels: ['during'],
+      },
+      () => ABORT_STAGES.map((during) => ({ labels: { during }, value: recorder.aborted[during] })),
+    ),
+    gauge(
+      {
+        name: names.BUFFERED_BYTES,
+        help: 'Bytes of request bodies and results that are held: while they come, run, are judged and are sent.',
+      },
+      () => measured(gauges.buffered().usedBytes),
+    ),
+    gauge(
+      {
+        name: names.BUFFERED_LIMIT_BYTES,
+        help: 'How many bytes of request bodies and results may be held at the same time (HYPERSKELETON_MAX_BUFFERED_BYTES).',
+      },
+      () => measured(gauges.buffered().limitBytes),
     ),
     gauge({ name: names.IN_FLIGHT, help: 'Activations under way.' }, () => measured(gauges.inFlight())),
     gauge({ name: names.QUEUED, help: 'Activations that wait for a place.' }, () =>

@@ -1,3 +1,4 @@
+import type { StreamLosses } from '../logs/losses.js';
 import type { HistogramData } from './distribution.js';
 
 /** What is asked for when it is scraped: how things stand at that moment. */
@@ -6,9 +7,13 @@ export interface Gauges {
   readonly queued: () => number;
   /** How many activations may be in flight, and how many may wait. */
   readonly limits: () => { readonly inFlight: number; readonly queued: number };
+  /** Bytes of request bodies and results that are held, and that may be. */
+  readonly buffered: () => { readonly usedBytes: number; readonly limitBytes: number };
   readonly workerThreads: () => number;
   readonly threads: () => readonly ThreadGauges[];
   readonly engine: () => string;
+  /** What of the logs could not be written, by stream. */
+  readonly losses: () => readonly StreamLosses[];
   /** Of this server. */
   readonly version: string;
   /** Processes that activations have left behind; undefined where the kernel does not tell. */

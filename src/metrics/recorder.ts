@@ -13,6 +13,10 @@ export type Phase = (typeof PHASES)[number];
 /** What starts the process of an activation, or has it already. */
 export const ENGINES = ['forkserver', 'posix_spawn', 'child_process', 'actionloop'] as const;
 
+/** What was under way when the connection of a request ended too early. */
+export const ABORT_STAGES = ['body', 'run', 'answer'] as const;
+export type AbortStage = (typeof ABORT_STAGES)[number];
+
 /** How long an activation took, by phase; what it did not come to is absent. */
 export interface ActivationTiming {
   /** Milliseconds from its arrival until it was handed to a worker. */
@@ -29,6 +33,8 @@ export class Recorder {
   readonly inits = new Map<string, number>();
   /** Requests that were refused before anything was done for them, by error code. */
   readonly refusals = new Map<ErrorCode, number>();
+  /** Requests whose connection ended before they were answered, by what was under way. */
+  readonly aborted: Record<AbortStage, number> = { body: 0, run: 0, answer: 0 };
   /** Everything that failed, by error code. */
   readonly failures = new Map<ErrorCode, number>();
   readonly phases: Readonly<Record<Phase, TracedDistribution>> = {
@@ -52,6 +58,7 @@ export class Recorder {
   logBytes = 0;
   childCpuSeconds = 0;
   workersLost = 0;
+  workersNotStarted = 0;
   leftoversKilled = 0;
   scrapeErrors = 0;
   readonly gauges: Gauges;
@@ -98,6 +105,11 @@ export class Recorder {
   countRefusal(code: ErrorCode): void {
     count(this.refusals, code);
     count(this.failures, code);
+  }
+
+  /** The connection of a request has ended before the request was answered. */
+  countAborted(during: AbortStage): void {
+    this.aborted[during]++;
   }
 
   /** A failure that belongs to no activation and no init. */

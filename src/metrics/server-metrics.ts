@@ -13,6 +13,29 @@ export function serverMetrics(recorder: Recorder, gauges: Gauges): Metric[] {
     counter({ name: names.WORKERS_LOST_TOTAL, help: 'Worker threads that died and were replaced.' }, () =>
       measured(recorder.workersLost),
     ),
+    counter(
+      {
+        name: names.WORKERS_NOT_STARTED_TOTAL,
+        help: 'Worker threads that could not be started, for want of processes or descriptors; the others have their work.',
+      },
+      () => measured(recorder.workersNotStarted),
+    ),
+    counter(
+      {
+        name: names.LOG_BYTES_DROPPED_TOTAL,
+        help: 'Bytes that were not written to stdout or stderr: their reader stood still when the activation or the server ended, or has gone.',
+        labels: ['stream'],
+      },
+      () => gauges.losses().map(({ stream, bytes }) => ({ labels: { stream }, value: bytes })),
+    ),
+    counter(
+      {
+        name: names.LOG_SENTINELS_DROPPED_TOTAL,
+        help: "Lines that end an activation's log and were not written because the stream's reader stood still.",
+        labels: ['stream'],
+      },
+      () => gauges.losses().map(({ stream, sentinels }) => ({ labels: { stream }, value: sentinels })),
+    ),
     gauge(
       {
         name: names.WORKER_TASKS,

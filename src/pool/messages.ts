@@ -5,6 +5,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { TraceContext } from '../contract/trace-context.js';
 import type { ErrorCode } from '../errors/table.js';
+import type { SinkTarget } from '../logs/sink.js';
 import type { AlarmTime } from '../process/awake-clock.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import type { IdentityFacts } from '../process/engines/forkserver/identity.js';
@@ -24,9 +25,13 @@ export interface WorkerSettings {
   readonly engine: EngineChoice;
   /** What actions may that the server may not, or the other way; undefined: nothing differs. */
   readonly rights: Rights | undefined;
+  /** The largest body of a request. */
+  readonly maxBodyBytes: number;
   readonly maxResultBytes: number;
   readonly maxUnzippedBytes: number;
   readonly maxEntries: number;
+  readonly maxUnzipRatio: number;
+  readonly initTimeoutMs: number;
   readonly drainMs: number;
   readonly timeoutGraceMs: number;
   /** Whether what is left of an activation's process group is killed (D-02). */
@@ -36,6 +41,8 @@ export interface WorkerSettings {
   readonly shared: SharedMemory;
   /** The descriptors that logs go to. */
   readonly logs: readonly [stdout: number, stderr: number];
+  /** How the threads write to them. */
+  readonly sinks: readonly [stdout: SinkTarget, stderr: SinkTarget];
   /** Whether the lines that end an activation's log are written. */
   readonly sentinels: boolean;
   /** The nice value of actions; undefined: this process's own. */
@@ -54,10 +61,14 @@ export interface SharedMemory {
   readonly openFiles: SharedArrayBuffer;
   /** Who is writing to stdout and stderr: logs/log-stream.ts. */
   readonly logs: SharedArrayBuffer;
+  /** What could not be written to them: logs/losses.ts. */
+  readonly losses: SharedArrayBuffer;
   /** What the fork server counts: process/engines/forkserver/stats.ts. */
   readonly engineStats: SharedArrayBuffer;
   /** How late the event loops of the threads are: metrics/loop-lag.ts; absent where nobody asks. */
   readonly lag?: SharedArrayBuffer;
+  /** How many bytes of bodies and results are held: pool/byte-budget.ts. */
+  readonly budget: SharedArrayBuffer;
   /** One number: 1 once a shutdown has killed what outlived its grace period. */
   readonly shutdown: SharedArrayBuffer;
 }
@@ -67,7 +78,7 @@ export interface RunTask {
   readonly kind: 'run';
   /** The body of the request, its own buffer. */
   readonly body: Uint8Array;
-  /** Counts up with each init that succeeded. */
+  /** Counts up with each init that may have changed files or variables. */
   readonly generation: number;
   /** The variables of the last init, as JSON text of name and value pairs; empty for none. */
   readonly variables: string;
@@ -115,6 +126,8 @@ export interface BringsInit {
   readonly name: string;
   /** The request without its init, where anything is left. */
   readonly rest?: Uint8Array;
+  /** The request whole, which has been moved there and back. */
+  readonly body: Uint8Array;
 }
 
 /** Initialises the action. */
@@ -144,7 +157,6 @@ export interface HelloTask {
 export interface LoopInstallTask {
   readonly kind: 'loop-install';
   readonly body: Uint8Array;
-  /** For the compiler. */
   readonly timeoutMs: number;
 }
 
@@ -177,6 +189,33 @@ export type TemplateAnswer =
   | (Pick<Built, 'pid' | 'notYet'> & { readonly identity: IdentityFacts; readonly parent: string })
   | { readonly reason: string };
 
+/** Judges a long line as a result (C-RUN-16); it comes back in the answer, a `Judged`. */
+export interface JudgeTask {
+  readonly kind: 'judge';
+  readonly line: Uint8Array;
+  /** ActionLoop: the line itself is the result, with its line feed (C-AL-14). */
+  readonly whole: boolean;
+}
+
+/** Looks for the platform's deadline in a large body. */
+export interface DeadlineTask {
+  readonly kind: 'deadline';
+  readonly body: Uint8Array;
+}
+
+/** The answer to a {@link DeadlineTask}. */
+export interface DeadlineAnswer {
+  /** Milliseconds of the epoch; absent if there is none. */
+  readonly deadlineEpochMs?: number;
+  /** The body, which has been moved there and back. */
+  readonly body: Uint8Array;
+}
+
+/** The grace period of a shutdown is over: ends all activations of the thread. */
+export interface KillTask {
+  readonly kind: 'kill';
+}
+
 /** Gives back what the engines hold, before the thread is ended. */
 export interface CloseTask {
   readonly kind: 'close';
@@ -189,6 +228,9 @@ export type WorkerTask =
   | SentinelsTask
   | HelloTask
   | CloseTask
+  | JudgeTask
+  | DeadlineTask
+  | KillTask
   | TemplateTask
   | LoopInstallTask
   | LoopProcessTask
@@ -216,6 +258,8 @@ export interface LoopInstallAnswer extends InitAnswer {
   readonly image?: LoopImage;
   /** For the action's stdout. */
   readonly log?: string;
+  /** For the action's stderr. */
+  readonly advice?: string;
 }
 
 /** What the metrics want to know of an activation; durations are in milliseconds. */
@@ -234,6 +278,10 @@ export interface ActivationFacts {
   /** As the platform named it. */
   readonly activationId?: string;
   readonly logBytes: number;
+  /** Whether it was answered before its log was written, whose reader stands still. */
+  readonly logIncomplete?: true;
+  /** Of its log, what had been dropped by then. */
+  readonly logBytesDropped?: number;
   readonly argumentBytes: number;
   /** Whether the main thread started it itself (src/direct). */
   readonly direct?: true;
@@ -249,6 +297,8 @@ export interface RunAnswer {
   readonly facts: ActivationFacts;
   /** In Knative mode, what the result is answered as. */
   readonly shaped?: ShapedAnswer;
+  /** The request's body: another init has taken its place meanwhile, and nothing has been started. */
+  readonly superseded?: Uint8Array;
   /** In Knative mode: there was no activation yet. */
   readonly bringsInit?: BringsInit;
 }

@@ -1,8 +1,12 @@
 import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { recoverAction } from '../action/recover.js';
+import type { Judged } from '../contract/result.js';
 import type { Failure } from '../errors/table.js';
 import { releaseStream, SHARED_FIELDS } from '../logs/log-stream.js';
+import { createLossMemory, readLosses, type StreamLosses } from '../logs/losses.js';
 import { createLagMemory } from '../metrics/loop-lag.js';
 import { threadLimits } from '../process/address-space.js';
 import type { ProcessExit } from '../process/engines/engine.js';
@@ -16,7 +20,10 @@ import {
 import { createLedgers, pidsInFlight, takeEstate, takeOver } from '../process/ledger.js';
 import { holdNativeLibrary } from '../process/native-library.js';
 import { createLimitMemory, forgetLimitOf } from '../process/open-files.js';
+import { signalWithGroup } from '../process/signal.js';
+import { createBudgetMemory, forgetHoldsOf } from './byte-budget.js';
 import type {
+  DeadlineAnswer,
   HelloAnswer,
   InitAnswer,
   LoopImage,
@@ -28,7 +35,7 @@ import type {
   WorkerSettings,
   WorkerTask,
 } from './messages.js';
-import { createStartGate, leaveForDead } from './start-gate.js';
+import { createStartGate, generationOf, leaveForDead } from './start-gate.js';
 
 /** Tasks that one thread may have at once: they wait for processes, not for the thread. */
 const TASKS_PER_THREAD = 1_000_000;
@@ -41,7 +48,13 @@ const WORKER = new URL('../worker/entry.js', import.meta.url).href;
 export interface PoolObserver {
   /** A worker thread has died; the pool replaces it. */
   workerLost(threadId: number, killedProcesses: number): void;
+  /** A worker thread could not be started; it is tried again. */
+  workerNotStarted(error: unknown): void;
 }
+
+/** After a thread could not be started, or died before it served, the next one waits; twice as long after each. */
+const MIN_BACK_OFF_MS = 1000;
+const MAX_BACK_OFF_MS = 60_000;
 
 /** Room for the slots of threads that have died and whose successors already live. */
 const SLOTS_PER_THREAD = 2;
@@ -55,8 +68,9 @@ export function slotOfMain(threads: number): number {
  * The memory that all threads of a server share.
  *
  * @param watched whether the threads are to tell how late their event loops are
+ * @param bufferedBytes how many bytes of request bodies and results they may hold together
  */
-export function createSharedMemory(threads: number, watched: boolean): SharedMemory {
+export function createSharedMemory(threads: number, watched: boolean, bufferedBytes: number): SharedMemory {
   const slots = slotOfMain(threads) + 1;
   return {
     ledgers: createLedgers(slotOfMain(threads)),
@@ -64,6 +78,8 @@ export function createSharedMemory(threads: number, watched: boolean): SharedMem
     openFiles: createLimitMemory(slots),
     engineStats: createEngineStats(slots),
     logs: new SharedArrayBuffer(2 * SHARED_FIELDS * Int32Array.BYTES_PER_ELEMENT),
+    budget: createBudgetMemory(slots, bufferedBytes),
+    losses: createLossMemory(),
     shutdown: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
     ...(watched && { lag: createLagMemory(slots) }),
   };
@@ -85,28 +101,38 @@ interface Thread {
   readonly started: Promise<unknown>;
   serves: boolean;
   tasks: number;
+  /** Whether it has been told that a shutdown kills. */
+  killed: boolean;
+  /** Rejects the tasks that it has, when it dies. */
+  readonly rejecting: Set<(error: Error) => void>;
 }
 
 /**
  * The worker threads (piscina), and the care for what one leaves behind when it dies: its processes are
- * killed, its descriptors closed, its locks released, its tasks rejected, and piscina replaces it (D-24).
+ * killed, its descriptors closed, its locks released, its tasks rejected, and it is replaced (D-24).
  *
  * One thread is started at once, further ones while there is more to do than those have taken: the first answer
- * waits for one only, and a container at rest has the memory of one only.
+ * waits for one only, and a container at rest has the memory of one only. A thread that can't be started, for want of
+ * processes or descriptors, fails no task: the others have them, or they wait until one can be started.
  */
 export class WorkerPool {
   readonly #settings: WorkerSettings;
   readonly #observer: PoolObserver;
   readonly #threads: Thread[] = [];
-  readonly #known = new Set<number>();
+  /** Tasks that came while there was no thread. */
+  readonly #waiting: ((thread: Thread) => void)[] = [];
   #most = 1;
   #initialising = 0;
   #closing = false;
+  #failures = 0;
+  #notBeforeMs = 0;
+  #retry: NodeJS.Timeout | undefined;
 
+  /** @throws Error where not even the first thread can be started */
   constructor(settings: WorkerSettings, observer: PoolObserver) {
     this.#settings = settings;
     this.#observer = observer;
-    this.#addThread();
+    this.#threads.push(this.#newThread());
   }
 
   /** Threads that live. */
@@ -132,15 +158,14 @@ export class WorkerPool {
     return this.#send(task, task.body);
   }
 
-  /** As {@link run}, and the caller keeps the body, however large it is. */
-  runKeepingBody(task: WorkerTask & { kind: 'run' }): Promise<RunAnswer> {
-    return this.#send(task);
-  }
-
   async init(task: WorkerTask & { kind: 'init' | 'refuse-init' }): Promise<InitAnswer> {
     this.#initialising++;
     try {
       return await this.#send<InitAnswer>(task, 'body' in task ? task.body : undefined);
+    } catch (error) {
+      // Its thread has died, perhaps while files were taking their places.
+      recoverAction(this.#settings.actionRoot);
+      throw error;
     } finally {
       this.#initialising--;
     }
@@ -157,8 +182,8 @@ export class WorkerPool {
   }
 
   /** ActionLoop: starts a process, tells of it on the port, and resolves when it has been reaped. */
-  runLoop(image: LoopImage, port: MessagePort): Promise<ProcessExit> {
-    return this.#sendTo(this.#leastBusy(), { kind: 'loop-process', image, port }, [port]);
+  async runLoop(image: LoopImage, port: MessagePort): Promise<ProcessExit> {
+    return this.#sendTo(await this.#leastBusy(), { kind: 'loop-process', image, port }, [port]);
   }
 
   /** ActionLoop: the pipes of a process belong to this thread from now on. */
@@ -171,15 +196,35 @@ export class WorkerPool {
     return this.#send({ kind: 'loop-line', body }, body);
   }
 
+  /**
+   * Judges a long line, which is moved there; the result comes back in memory of its own.
+   *
+   * @param whole whether the result is the line itself, with its line feed
+   */
+  judge(line: Uint8Array, whole = false): Promise<Judged> {
+    return this.#send({ kind: 'judge', line, whole }, line);
+  }
+
+  /** Looks for the platform's deadline in a large body, which is moved there and comes back. */
+  readDeadline(body: Uint8Array): Promise<DeadlineAnswer> {
+    return this.#send({ kind: 'deadline', body }, body);
+  }
+
   /** Makes a template process for the main thread; it is a child of the first worker's thread. */
-  makeTemplate(task: TemplateTask): Promise<TemplateAnswer> {
+  async makeTemplate(task: TemplateTask): Promise<TemplateAnswer> {
+    const [first] = this.#threads;
     // Not counted as a task: it takes a moment only, and is no reason to start another thread.
-    return (this.#threads[0] as Thread).piscina.run(task) as Promise<TemplateAnswer>;
+    return first === undefined ? { reason: 'there is no worker thread' } : first.piscina.run(task);
   }
 
   /** Whether an init is under way. */
   get isInitialising(): boolean {
     return this.#initialising > 0;
+  }
+
+  /** How often the action's files have been replaced until now. */
+  get generation(): number {
+    return generationOf(this.#settings.shared.startGate);
   }
 
   /** Resolves once a worker serves. */
@@ -202,19 +247,33 @@ export class WorkerPool {
     return readEngineStats(this.#settings.shared.engineStats);
   }
 
-  /** Kills the process groups of all activations in flight; their workers then answer them. */
+  /** What of the logs could not be written. */
+  get losses(): readonly StreamLosses[] {
+    return readLosses(this.#settings.shared.losses);
+  }
+
+  /** Kills the processes of all activations in flight with their groups, and has their workers answer them. */
   killAll(): void {
     const { shutdown, ledgers } = this.#settings.shared;
     Atomics.store(new Int32Array(shutdown), 0, 1);
-    for (const pid of pidsInFlight(ledgers)) killGroup(pid);
+    for (const pid of pidsInFlight(ledgers)) signalWithGroup(pid, constants.signals.SIGKILL);
+    for (const thread of this.#threads) {
+      if (thread.killed) continue;
+      thread.killed = true;
+      thread.piscina.run({ kind: 'kill' } satisfies WorkerTask).catch(() => {
+        // It has died, and with it its activations.
+      });
+    }
   }
 
   /**
-   * Ends the threads. One that is ended while it loads a native library, or while an event of a descriptor is on its
-   * way to it, takes the process with it: so each first finishes the one and lets go of the others.
+   * Ends the threads; takes as long as they do. One that is ended while it loads a native library, or while an event of
+   * a descriptor is on its way to it, takes the process with it: so each first finishes the one and lets go of the
+   * others.
    */
   async close(): Promise<void> {
     this.#closing = true;
+    clearTimeout(this.#retry);
     await holdNativeLibrary();
     await Promise.all(this.#threads.map(({ started }) => started));
     const closed = this.#threads.map(({ piscina }) => piscina.run({ kind: 'close' } satisfies WorkerTask));
@@ -225,31 +284,79 @@ export class WorkerPool {
   /** Hands the task to the thread that has the fewest; a large body is moved, not copied. */
   #send<Answer>(task: WorkerTask, body?: Uint8Array): Promise<Answer> {
     const moved = body !== undefined && body.byteLength >= MOVE_BYTES ? [body.buffer as ArrayBuffer] : [];
-    return this.#sendTo(this.#leastBusy(), task, moved);
+    const thread = this.#leastBusy();
+    return thread instanceof Promise
+      ? thread.then((one) => this.#sendTo(one, task, moved))
+      : this.#sendTo(thread, task, moved);
   }
 
-  /** Of those that serve; where that one has work already, another thread is started for what comes next. */
-  #leastBusy(): Thread {
-    let least = this.#threads[0] as Thread;
+  /**
+   * Of those that serve; where that one has work already, another thread is started for what comes next. Where there is
+   * none at all, the next one that is started.
+   */
+  #leastBusy(): Thread | Promise<Thread> {
+    const [first] = this.#threads;
+    if (first === undefined) return new Promise((resolve) => this.#waiting.push(resolve));
+    let least = first;
     for (const thread of this.#threads) if (thread.serves && thread.tasks < least.tasks) least = thread;
-    if (least.tasks > 0 && this.#threads.length < this.#most && !this.#closing) this.#addThread();
+    if (least.tasks > 0 && this.#threads.length < this.#most && performance.now() >= this.#notBeforeMs) {
+      this.#addThread();
+    }
     return least;
   }
 
-  async #sendTo<Answer>(
+  #sendTo<Answer>(
     thread: Thread,
     task: WorkerTask,
     transferList: readonly (ArrayBuffer | MessagePort)[],
   ): Promise<Answer> {
     thread.tasks++;
+    return new Promise((resolve, reject) => {
+      const settled = (): void => {
+        thread.tasks--;
+        thread.rejecting.delete(reject);
+      };
+      thread.rejecting.add(reject);
+      thread.piscina.run(task, { transferList: [...transferList] }).then(
+        (answer) => {
+          settled();
+          resolve(answer as Answer);
+        },
+        (error: unknown) => {
+          settled();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /** Starts a thread, now or, where none can be started, later; never throws. */
+  #addThread(): void {
+    if (this.#closing) return;
     try {
-      return (await thread.piscina.run(task, { transferList: [...transferList] })) as Answer;
-    } finally {
-      thread.tasks--;
+      const thread = this.#newThread();
+      this.#threads.push(thread);
+      for (const resolve of this.#waiting.splice(0)) resolve(thread);
+    } catch (error) {
+      this.#backOff();
+      this.#observer.workerNotStarted(error);
+      if (this.#threads.length === 0) this.#retryLater();
     }
   }
 
-  #addThread(): void {
+  #backOff(): void {
+    this.#notBeforeMs = performance.now() + Math.min(MIN_BACK_OFF_MS * 2 ** this.#failures, MAX_BACK_OFF_MS);
+    this.#failures++;
+  }
+
+  /** While there is no thread nothing else asks for one. */
+  #retryLater(): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#addThread(), Math.max(0, this.#notBeforeMs - performance.now()));
+  }
+
+  /** @throws Error where the system has no thread or descriptor for it */
+  #newThread(): Thread {
     const piscina = new Piscina({
       filename: WORKER,
       minThreads: 1,
@@ -266,48 +373,58 @@ export class WorkerPool {
     });
     // A death without a task under way comes as an event; the exit itself is seen below.
     piscina.on('error', () => {});
-    piscina.on('workerCreate', () => this.#watch(piscina));
-    this.#watch(piscina);
     const started = piscina.run({ kind: 'hello' } satisfies WorkerTask).catch(() => {});
-    const thread: Thread = { piscina, started, serves: false, tasks: 0 };
+    const thread: Thread = { piscina, started, serves: false, tasks: 0, killed: false, rejecting: new Set() };
+    this.#watch(thread);
     void started.then(() => {
+      if (!this.#threads.includes(thread)) return;
       thread.serves = true;
+      this.#failures = 0;
     });
-    this.#threads.push(thread);
+    return thread;
   }
 
-  #watch(piscina: Piscina): void {
-    for (const worker of piscina.threads) {
+  /**
+   * Looks for the death of a thread before piscina does: it would start another one in the same place, or throw where
+   * that can't be, and leave the tasks of this one unanswered.
+   */
+  #watch(thread: Thread): void {
+    for (const worker of thread.piscina.threads) {
       const { threadId } = worker;
-      if (threadId < 0 || this.#known.has(threadId)) continue;
-      this.#known.add(threadId);
-      worker.once('exit', () => this.#settle(threadId));
+      worker.prependOnceListener('error', () => this.#retire(thread));
+      worker.prependOnceListener('exit', () => this.#settle(thread, threadId));
     }
   }
 
-  #settle(threadId: number): void {
-    this.#known.delete(threadId);
+  /** Gives the thread no more tasks, and has piscina start no other one in its place. */
+  #retire(thread: Thread): void {
+    if (this.#closing) return;
+    const at = this.#threads.indexOf(thread);
+    if (at >= 0) this.#threads.splice(at, 1);
+    void thread.piscina.destroy();
+  }
+
+  #settle(thread: Thread, threadId: number): void {
+    this.#retire(thread);
     if (this.#closing) return;
     const { shared } = this.#settings;
     const estate = takeEstate(shared.ledgers, threadId);
-    for (const pid of estate?.pids ?? []) killGroup(pid);
+    for (const pid of estate?.pids ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
     for (const fd of estate?.descriptors ?? []) closeQuietly(fd);
     if (estate !== undefined) {
       leaveForDead(shared.startGate, estate.slot, this.#initialising > 0);
       forgetLimitOf(shared.openFiles, estate.slot);
+      forgetHoldsOf(shared.budget, estate.slot);
       const logs = new Int32Array(shared.logs);
       releaseStream(logs.subarray(0, SHARED_FIELDS), estate.slot);
       releaseStream(logs.subarray(SHARED_FIELDS), estate.slot);
     }
     this.#observer.workerLost(threadId, estate?.pids.length ?? 0);
-  }
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // The group has ended by itself.
+    for (const reject of thread.rejecting) reject(new Error(`worker thread ${threadId} has ended`));
+    if (!thread.serves) this.#backOff();
+    if (this.#threads.length > 0) return;
+    if (thread.serves) this.#addThread();
+    else this.#retryLater();
   }
 }
 

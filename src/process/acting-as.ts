@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import type { ActionUser } from './rights.js';
 
 /** Does some work on files; synchronous, and on the calling thread. */
@@ -5,6 +7,13 @@ export type FileScope = <Result>(work: () => Result) => Result;
 
 /** Works on files as the server itself. */
 export const asServer: FileScope = (work) => work();
+
+/** Removes a folder with all that is in it. Other rights are the thread's for a moment only, so that it waits then. */
+export async function removeTree(folder: string, scope: FileScope): Promise<void> {
+  const options = { recursive: true, force: true };
+  if (scope === asServer) await rm(folder, options);
+  else scope(() => rmSync(folder, options));
+}
 
 const NR_SETGROUPS = process.arch === 'x64' ? 116 : 159;
 /** No id at all: the answer is the present one (setfsuid(2)). */

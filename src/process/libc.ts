@@ -34,6 +34,26 @@ export const write = libc.func('int write(int fd, void *buffer, size_t count)') 
   buffer: Uint8Array,
   count: number,
 ) => number;
+const send = libc.func('long send(int fd, void *buffer, size_t count, int flags)') as (
+  fd: number,
+  buffer: Uint8Array,
+  count: number,
+  flags: number,
+) => number;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+
+/** send(2), which returns EAGAIN where it would wait, whatever mode the socket is in. */
+export function sendWithoutWaiting(fd: number, bytes: Uint8Array): number {
+  return Number(send(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/** pwritev2(2); an offset of -1 is the file's own position. */
+export const pwritev2 = libc.func(
+  'long pwritev2(int fd, uintptr_t vectors, int count, long offset, int flags)',
+) as (fd: number, vectors: bigint, count: number, offset: number, flags: number) => number;
+/** Returns EAGAIN where it would wait; EOPNOTSUPP for a pipe before Linux 6.4. */
+export const RWF_NOWAIT = 8;
 /** fcntl(2) with an int argument. */
 export const fcntl = libc.func('int fcntl(int fd, int command, int argument)') as (
   fd: number,
@@ -59,6 +79,8 @@ export function unreadIn(fd: number): number {
   return ioctl(fd, FIONREAD, count) === 0 ? (count[0] as number) : 0;
 }
 
+/** getpgid(2). */
+export const getpgid = libc.func('int getpgid(int pid)') as (pid: number) => number;
 /** kill(2). */
 export const kill = libc.func('int kill(int pid, int signal)') as (pid: number, signal: number) => number;
 /** sigaction(2); the actions are of glibc's struct sigaction. */
@@ -153,10 +175,19 @@ const syscall = libc.func('long syscall(long number, long first, long second)') 
   second: number,
 ) => number;
 const PIDFD_OPEN = 434;
+const PIDFD_SEND_SIGNAL = 424;
+const syscall4 = libc.func(
+  'long syscall(long number, long first, long second, void *third, long fourth)',
+) as (number: number, first: number, second: number, third: null, fourth: number) => number;
 
 /** pidfd_open(2), by number: the C library has no wrapper before 2.36. The descriptor is closed on exec. */
 export function pidfdOpen(pid: number): number {
   return Number(syscall(PIDFD_OPEN, pid, 0));
+}
+
+/** pidfd_send_signal(2), by number: the C library has no wrapper before 2.36. */
+export function pidfdSendSignal(pidfd: number, signal: number): number {
+  return Number(syscall4(PIDFD_SEND_SIGNAL, pidfd, signal, null, 0));
 }
 
 /** posix_spawn(3) and what prepares it; argv and envp are addresses of pointer arrays. */
@@ -218,9 +249,15 @@ export function errno(): number {
   return koffi.errno();
 }
 
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/** Second names of numbers that have two on Linux (errno(3)); Node and libuv report the other one. */
+const SECOND_NAMES: ReadonlySet<string> = new Set(['EWOULDBLOCK', 'EOPNOTSUPP', 'EDEADLOCK']);
+const NAMES = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => !SECOND_NAMES.has(name))
+    .map(([name, number]) => [number, name]),
+);
 
-/** The name of an error number, as `ENOENT`. */
+/** The name of an error number, as `ENOENT`; of two names for one number the one that Node uses, as `EAGAIN`. */
 export function errnoName(number: number): string {
   return NAMES.get(number) ?? `E${number}`;
 }
@@ -234,3 +271,29 @@ export const O_CLOEXEC = 0o2000000;
 export const F_DUPFD_CLOEXEC = 1030;
 export const F_SETFL = 4;
 export const O_NONBLOCK = 0o4000;
+
+/** _exit(2): ends the process with all its threads, and runs nothing of them before. */
+export const exitAtOnce = libc.func('void _exit(int status)') as (status: number) => void;
+
+const CLOCK_MONOTONIC = 1;
+const SIGEV_SIGNAL = 0;
+const SIGEVENT_BYTES = 64;
+
+/**
+ * A timer of the kernel's that sends this process SIGKILL after some milliseconds (timer_create(2), timer_settime(2)).
+ *
+ * @throws Error where the C library has no such functions in libc.so (before 2.34)
+ */
+export function killThisProcessIn(ms: number): void {
+  const create = libc.func('int timer_create(int clock, void *event, void *timer)');
+  const setTime = libc.func('int timer_settime(uintptr_t timer, int flags, void *next, void *previous)');
+  const event = Buffer.alloc(SIGEVENT_BYTES);
+  event.writeInt32LE(constants.signals.SIGKILL, 8);
+  event.writeInt32LE(SIGEV_SIGNAL, 12);
+  const timer = Buffer.alloc(8);
+  if (create(CLOCK_MONOTONIC, event, timer) !== 0) return;
+  const next = Buffer.alloc(32);
+  next.writeBigInt64LE(BigInt(Math.floor(ms / 1000)), 16);
+  next.writeBigInt64LE(BigInt(ms % 1000) * 1_000_000n, 24);
+  setTime(timer.readBigUInt64LE(0), 0, next, null);
+}

@@ -2,10 +2,11 @@ import { constants } from 'node:os';
 import type { ProcessExit } from './engines/engine.js';
 import { abandon } from './engines/posix-spawn.js';
 import { type Ledger, PID, PIDFD, STDIN, STDOUT } from './ledger.js';
-import { close, errno, errnoName, fchown, kill, O_CLOEXEC, pidfdOpen, pipe2 } from './libc.js';
-import { reap } from './native-process.js';
+import { close, errno, errnoName, fchown, O_CLOEXEC, pidfdOpen, pipe2 } from './libc.js';
+import { reap, signalWithGroup } from './native-process.js';
 import { setNonBlocking } from './pipes.js';
 import { READABLE, type Reactor, type Watch } from './reactor.js';
+import { MAX_KILL_MS } from './signal.js';
 import type { Spawner } from './spawner.js';
 
 /** A process that stays, as it is to be started (C-AL-06). */
@@ -30,10 +31,14 @@ export class LoopChild {
   readonly stdin: number;
   /** Our end of its descriptor 3. */
   readonly answers: number;
-  /** Resolves once it has been reaped. */
+  /** Resolves once it has been reaped, or some moments after SIGKILL: the reaping then comes later. */
   readonly exited: Promise<ProcessExit>;
   readonly #ledger: Ledger;
   readonly #entry: number;
+  readonly #pidfd: number;
+  readonly #reaping: Promise<ProcessExit>;
+  #tellKilled: (exit: ProcessExit) => void = () => {};
+  #killing: NodeJS.Timeout | undefined;
   #reaped = false;
 
   /** @returns the process, or the name of the error that prevented it */
@@ -92,7 +97,8 @@ export class LoopChild {
     ledger.set(this.#entry, STDIN, child.stdin + 1);
     ledger.set(this.#entry, STDOUT, child.answers + 1);
     ledger.set(this.#entry, PIDFD, child.pidfd + 1);
-    this.exited = new Promise((resolve) => {
+    this.#pidfd = child.pidfd;
+    this.#reaping = new Promise((resolve) => {
       const watch: Watch = reactor.add(child.pidfd, READABLE, () => {
         reactor.remove(watch);
         beforeReaping(child.pid);
@@ -101,23 +107,28 @@ export class LoopChild {
         const exit = reap(child.pid);
         ledger.clear(this.#entry, PIDFD);
         close(child.pidfd);
+        clearTimeout(this.#killing);
         resolve(exit);
       });
     });
+    const killed = new Promise<ProcessExit>((resolve) => {
+      this.#tellKilled = resolve;
+    });
+    this.exited = Promise.race([this.#reaping, killed]);
   }
 
   /** Its pipes have another owner now, who has taken them out of the ledger. */
   handedOver(): void {
-    void this.exited.then(() => this.#ledger.close(this.#entry));
+    void this.#reaping.then(() => this.#ledger.close(this.#entry));
   }
 
-  /** Sends a signal to its process group, and to itself if it has left that; no effect once it has been reaped. */
+  /** Sends a signal to it and to its process group; no effect once it has been reaped. */
   kill(signal: keyof typeof constants.signals): void {
     if (this.#reaped) return;
-    const number = constants.signals[signal];
-    const groupIsGone = kill(-this.pid, number) !== 0;
-    // Until it is reaped its number is nobody else's, whatever group it has joined.
-    if (groupIsGone || signal === 'SIGKILL') kill(this.pid, number);
+    signalWithGroup(this.pid, this.#pidfd, constants.signals[signal]);
+    if (signal !== 'SIGKILL') return;
+    // In an uninterruptible state, or stopped at its end by a tracer, it does not end.
+    this.#killing ??= setTimeout(() => this.#tellKilled({}), MAX_KILL_MS);
   }
 }
 

@@ -1,3 +1,7 @@
+import { MessageChannel } from 'node:worker_threads';
+
+/** A smaller buffer is left to the collector. */
+const MIN_FREED_BYTES = 1024 * 1024;
 /** Buffers of this much in total are worth a collection of their own. */
 const WORTH_BYTES = 8 * 1024 * 1024;
 const QUIET_MS = 100;
@@ -37,4 +41,16 @@ function relieve(): void {
       // Without it the memory comes back later.
     },
   );
+}
+
+/**
+ * Gives the memory of a large buffer back at once: the collector may come long after the next one has been allocated.
+ * Every view of it is empty then; nobody but JavaScript may have a pointer into it, as a write that libuv has begun has.
+ */
+export function free({ buffer }: Uint8Array): void {
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < MIN_FREED_BYTES) return;
+  const { port1, port2 } = new MessageChannel();
+  // What a port has not taken is freed when it is closed.
+  port1.postMessage(undefined, [buffer]);
+  port2.close();
 }

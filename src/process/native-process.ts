@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { wipe } from '../contract/wipe.js';
 import type { ProcessExit, ProcessObserver, RunningProcess } from './engines/engine.js';
 import { type Ledger, PID, PIDFD, STDERR, STDIN, STDOUT } from './ledger.js';
-import { close, errno, fcntl, kill, read, wait4 } from './libc.js';
+import { close, errno, fcntl, getpgid, kill, pidfdSendSignal, read, wait4 } from './libc.js';
 import { READABLE, type Reactor, type Watch } from './reactor.js';
 import { StdinFeed } from './stdin-feed.js';
 
@@ -62,6 +62,8 @@ export class NativeProcess implements RunningProcess {
   #exitSeen = false;
   #exitTold = false;
   #reaped = false;
+  /** Released before it had exited: what is to be done before it is reaped. */
+  #releasedEarly: (() => void) | undefined;
 
   constructor(
     reactor: Reactor,
@@ -108,16 +110,18 @@ export class NativeProcess implements RunningProcess {
   }
 
   kill(signal: number): void {
-    if (!this.#reaped) kill(-this.pid, signal);
+    if (!this.#reaped) signalWithGroup(this.pid, this.#pidfd, signal);
   }
 
   release(beforeReaping?: () => void): ProcessExit {
     this.#closeStdin();
     for (const output of this.#outputs) this.#closeOutput(output);
+    if (!this.#exitSeen) {
+      this.#releasedEarly = beforeReaping ?? (() => {});
+      return {};
+    }
     beforeReaping?.();
-    const exit = this.#reap();
-    this.#ledger.close(this.#entry);
-    return exit;
+    return this.#reap();
   }
 
   #watchOutput(output: Output): void {
@@ -155,6 +159,11 @@ export class NativeProcess implements RunningProcess {
     this.#exitSeen = true;
     if (this.#exitWatch !== undefined) this.#reactor.remove(this.#exitWatch);
     this.#exitWatch = undefined;
+    if (this.#releasedEarly !== undefined) {
+      this.#releasedEarly();
+      this.#reap();
+      return;
+    }
     // Whoever paused has no room for what is still in the pipes; resume() goes on from here.
     if (!this.#paused) this.#finish();
   }
@@ -181,6 +190,7 @@ export class NativeProcess implements RunningProcess {
     this.#ledger.clear(this.#entry, PIDFD);
     close(this.#pidfd);
     this.#pidfd = -1;
+    this.#ledger.close(this.#entry);
     this.#whenReaped?.(exit);
     return exit;
   }
@@ -203,6 +213,18 @@ export class NativeProcess implements RunningProcess {
 }
 
 /**
+ * Sends a signal to a process and to the group that it was made the leader of. It may have left that group, for the
+ * server's own too (setpgid(2)): then it gets the signal by its pidfd, and the group that it has joined gets none.
+ *
+ * SIGKILL goes both ways in any case; any other signal reaches no process twice.
+ */
+export function signalWithGroup(pid: number, pidfd: number, signal: number): void {
+  const failed = kill(-pid, signal) !== 0;
+  const { SIGKILL } = constants.signals;
+  if (failed || signal === SIGKILL || getpgid(pid) !== pid) pidfdSendSignal(pidfd, signal);
+}
+
+/**
  * Reaps a process that has exited, and answers how. It never waits: who traces a process learns of its end first, and as
  * long as that one does not look (ptrace(2)) it can't be reaped. Then nothing is known of it, and it is reaped later.
  */
@@ -212,7 +234,8 @@ export function reap(pid: number): ProcessExit {
   return reaped === pid ? exitOf(status[0] as number, usage) : {};
 }
 
-function reapLater(pid: number): void {
+/** Reaps a process as soon as that can be done without waiting. */
+export function reapLater(pid: number): void {
   const timer = setInterval(() => {
     if (wait4(pid, status, WNOHANG, null) !== 0) clearInterval(timer);
   }, RETRY_MS).unref();

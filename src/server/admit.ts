@@ -22,8 +22,12 @@ export async function admit(
   }
   const { blocking } = service.action;
   if (blocking === undefined) return undefined;
-  const inTime = time === undefined ? await blocking.then(() => true) : await time.waitFor(blocking);
-  if (inTime) return undefined;
+  const init = service.pending.of(
+    blocking.then(() => 'over' as const),
+    () => 'given up' as const,
+  );
+  const outcome = await (time === undefined ? init : Promise.race([init, time.waitFor(init)]));
+  if (outcome === 'over' || outcome === true) return undefined;
   service.admission.leave();
-  return { code: 'run_timeout' };
+  return { code: outcome === 'given up' ? 'run_shutdown_killed' : 'run_timeout' };
 }

@@ -47,6 +47,7 @@ export async function initialise(
     return answer;
   } finally {
     service.end();
+    request.hold.release();
     buffersPassed(bodyBytes);
   }
 }
@@ -58,7 +59,11 @@ async function attempt(
   refuse: () => Promise<InitAnswer>,
 ): Promise<InitAnswer> {
   try {
-    return await service.action.init(install, refuse);
+    return await service.pending.of(service.action.init(install, refuse), () => ({
+      failure: { code: 'draining' },
+      durationMs: 0,
+      codeBytes,
+    }));
   } catch (error) {
     service.log.fault('an init failed inside the runtime', error);
     const failure = { code: 'worker_lost' } as const;

@@ -1,32 +1,78 @@
-import { Writable } from 'node:stream';
 import type { Request, Response } from 'hyper-express';
+import type { ByteBudget, ByteHold } from '../pool/byte-budget.js';
+import { BodyPlace, type NoPlace } from './body-place.js';
 
-/** Up to here a body that announces its length comes in one buffer from the framework. */
-const ONE_BUFFER_BYTES = 256 * 1024;
-
-/** The body, or that it is larger than the limit, or that nobody can tell where it ends. */
-export type RequestBody = Uint8Array | 'too-large' | 'malformed';
+/** A body that has come whole, or why there is none. */
+export type RequestBody =
+  | {
+      /** In a buffer of its own, that may be transferred to another thread. */
+      readonly body: Uint8Array;
+      /** What it takes of the budget; released by whoever is done with the body. */
+      readonly hold: ByteHold;
+    }
+  | { readonly problem: NoPlace | 'malformed' | 'aborted'; readonly receivedBytes: number };
 
 /**
- * Receives a request's body, whatever its content type, chunked or with a length (C-SRV-06, C-SRV-09).
+ * Receives a request's body, whatever its content type, chunked or with a length (C-SRV-06, C-SRV-09). Only one
+ * that has come whole is a body: if the connection ends before that, by the client or by the front end's own time
+ * limit, there is no request (C-SRV-12).
  *
- * Must be called before the handler's first await. Never resolves when the client goes away half-way: there
- * is nobody to answer then, and nothing has begun.
+ * Must be called before the handler's first await.
  *
- * @returns the body in a buffer of its own, that may be transferred to another thread
+ * @param gone is called if the connection ends later, and before the request has been answered
  */
-export function receiveBody(request: Request, response: Response, maxBytes: number): Promise<RequestBody> {
-  if (lengthsOf(request) > 1) return Promise.resolve('malformed');
-  const encoding = request.headers['transfer-encoding'];
-  const length = Number(request.headers['content-length'] ?? 0);
-  if (encoding === undefined) {
-    if (length > maxBytes) return Promise.resolve('too-large');
-    if (length === 0) return Promise.resolve(new Uint8Array(0));
-    if (length <= ONE_BUFFER_BYTES) return request.buffer().then((buffer) => new Uint8Array(buffer));
-    return receiveStream(request, maxBytes, length);
-  }
-  if (encoding === 'chunked') return receiveStream(request, maxBytes, undefined);
-  return receiveRaw(response, maxBytes);
+export function receiveBody(
+  request: Request,
+  response: Response,
+  budget: ByteBudget,
+  maxBytes: number,
+  gone: () => void,
+): Promise<RequestBody> | RequestBody {
+  const { raw } = response;
+  const { headers } = request;
+  const isChunked = headers['transfer-encoding'] !== undefined;
+  const announcedBytes = isChunked ? undefined : Number(headers['content-length'] ?? 0);
+  const place = new BodyPlace(budget, announcedBytes, maxBytes);
+  let settle: ((body: RequestBody) => void) | undefined;
+  // In the place of the framework's own, which would end the body's stream as if it had come whole.
+  raw.onAborted(() => {
+    response.completed = true;
+    const waiting = settle;
+    settle = undefined;
+    if (waiting === undefined) {
+      gone();
+      return;
+    }
+    place.drop();
+    waiting({ problem: 'aborted', receivedBytes: place.length });
+  });
+  if (lengthsOf(request) > 1) return { problem: 'malformed', receivedBytes: 0 };
+  let problem = place.refusal;
+  const waits = waitsForItsEnd(headers.connection);
+  if (problem !== undefined && !waits) return { problem, receivedBytes: 0 };
+  if (announcedBytes === 0) return place.take();
+  return new Promise((resolve) => {
+    settle = resolve;
+    raw.onData((piece, isLast) => {
+      if (settle === undefined) return;
+      if (problem === undefined) {
+        problem = place.add(piece, isLast);
+        if (problem !== undefined) place.drop();
+      }
+      if (!isLast && (problem === undefined || waits)) return;
+      settle = undefined;
+      request.received = isLast;
+      resolve(problem === undefined ? place.take() : { problem, receivedBytes: place.length });
+    });
+  });
+}
+
+/**
+ * Whether a refusal must wait until the whole body has come. Who asks for the connection to be closed after the
+ * answer and still sends would have it reset, and lose the answer (RFC 9112, section 9.6).
+ */
+function waitsForItsEnd(connection: string | undefined): boolean {
+  return connection !== undefined && /\bclose\b/i.test(connection);
 }
 
 /** How many Content-Length headers there are: with two the parts of the way disagree on where the body ends. */
@@ -36,75 +82,4 @@ function lengthsOf(request: Request): number {
     if (name === 'content-length') lengths++;
   });
   return lengths;
-}
-
-/** A large body, written into its place as it comes; one of unknown length is joined at the end. */
-function receiveStream(request: Request, maxBytes: number, length: number | undefined): Promise<RequestBody> {
-  return new Promise((resolve) => {
-    const collected = new Collected(maxBytes, length);
-    // Piped, for the framework's stream does not begin to flow when it is listened to.
-    request.pipe(
-      new Writable({
-        write(chunk: Uint8Array, _encoding, done) {
-          if (collected.add(chunk)) resolve('too-large');
-          done();
-        },
-        final(done) {
-          resolve(collected.bytes());
-          done();
-        },
-      }),
-    );
-  });
-}
-
-/**
- * The framework takes `chunked` in lower case for the only transfer encoding and would hand over nothing for
- * `Chunked`; the server below it has decoded the body all the same (RFC 9112, section 7: names of codings
- * are case-insensitive).
- */
-function receiveRaw(response: Response, maxBytes: number): Promise<RequestBody> {
-  return new Promise((resolve) => {
-    const collected = new Collected(maxBytes, undefined);
-    response.raw.onData((chunk, isLast) => {
-      if (collected.add(Uint8Array.from(new Uint8Array(chunk)))) resolve('too-large');
-      if (isLast) resolve(collected.bytes());
-    });
-  });
-}
-
-class Collected {
-  readonly #maxBytes: number;
-  readonly #place: Uint8Array | undefined;
-  #chunks: Uint8Array[] = [];
-  #length = 0;
-
-  constructor(maxBytes: number, length: number | undefined) {
-    this.#maxBytes = maxBytes;
-    this.#place = length === undefined ? undefined : new Uint8Array(length);
-  }
-
-  /** @returns whether the limit has been passed; from then on nothing is kept */
-  add(chunk: Uint8Array): boolean {
-    const at = this.#length;
-    this.#length += chunk.length;
-    if (this.#length > this.#maxBytes) {
-      this.#chunks = [];
-      return true;
-    }
-    if (this.#place === undefined) this.#chunks.push(chunk);
-    else if (this.#length <= this.#place.length) this.#place.set(chunk, at);
-    return false;
-  }
-
-  bytes(): Uint8Array {
-    if (this.#place !== undefined) return this.#place;
-    const joined = new Uint8Array(this.#length);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      joined.set(chunk, at);
-      at += chunk.length;
-    }
-    return joined;
-  }
 }

@@ -1,17 +1,20 @@
 import type { ActionState } from '../action/state.js';
 import type { DirectLane } from '../direct/direct-lane.js';
 import type { LoopGauges } from '../metrics/gauges.js';
-import type { InitAnswer, RunAnswer } from '../pool/messages.js';
+import type { InitAnswer, RunAnswer, RunTask } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { Received } from './receive.js';
 import type { TimeLimit } from './time-limit.js';
+
+/** What of a request a protocol needs. */
+export type RunRequest = Pick<Received, 'body' | 'trace'>;
 
 /** What a protocol does with the requests that have been let in; the routes do not know which it is. */
 export interface Runner {
   /** How a successful init is answered. */
   readonly initialised: { readonly type: string; readonly body: string };
   /** Runs one activation. @throws Error where a worker died with it */
-  run(request: Received, time: TimeLimit | undefined): Promise<RunAnswer>;
+  run(request: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer>;
   /** Initialises the action. @throws Error where a worker died with it */
   init(body: Uint8Array): Promise<InitAnswer>;
   /** Answers an init that came too late (C-INIT-20). */
@@ -41,14 +44,23 @@ export class ClassicRunner implements Runner {
     this.#direct = direct;
   }
 
-  run({ body, trace }: Received, time: TimeLimit | undefined): Promise<RunAnswer> {
-    return (this.#direct ?? this.#pool).run({
+  async run(request: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer> {
+    const answer = await this.#run(request, time);
+    if (answer.superseded === undefined) return answer;
+    await this.#action.settled;
+    return this.run({ ...request, body: answer.superseded }, time);
+  }
+
+  #run({ body, trace }: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer> {
+    const task: RunTask = {
       kind: 'run',
       body,
       ...this.#action.current,
       ...(time !== undefined && { time: time.left() }),
       ...(trace !== undefined && { trace }),
-    });
+    };
+    if (this.#direct === undefined) return this.#pool.run(task);
+    return this.#direct.run(task, time && (() => time.left()));
   }
 
   init(body: Uint8Array): Promise<InitAnswer> {
@@ -65,6 +77,7 @@ export class ClassicRunner implements Runner {
 
   killAll(): void {
     this.#pool.killAll();
+    this.#direct?.killAll();
   }
 
   stop(): Promise<void> {

@@ -5,6 +5,7 @@ import type { Gauges, LoopGauges, PrewarmStats, SpanCounts, ThreadGauges } from 
 import { type LoopLag, lagCellsOf, worstLagSeconds } from '../metrics/loop-lag.js';
 import { LoopUtilization } from '../metrics/loop-utilization.js';
 import type { Startup } from '../metrics/startup.js';
+import type { ByteBudget } from '../pool/byte-budget.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import { survivorCount } from '../process/leftovers.js';
 
@@ -12,6 +13,7 @@ import { survivorCount } from '../process/leftovers.js';
 export interface GaugeSources {
   readonly admission: Admission;
   readonly pool: WorkerPool;
+  readonly budget: ByteBudget;
   readonly startup: Startup;
   readonly engine: () => string;
   readonly version: string;
@@ -28,8 +30,19 @@ export interface GaugeSources {
 
 /** How a server stands, for its metrics. */
 export function serverGauges(sources: GaugeSources): Gauges {
-  const { admission, pool, startup, engine, version, loop, prewarm, spans, signals, logRecordsDropped } =
-    sources;
+  const {
+    admission,
+    budget,
+    pool,
+    startup,
+    engine,
+    version,
+    loop,
+    prewarm,
+    spans,
+    signals,
+    logRecordsDropped,
+  } = sources;
   const utilization = new LoopUtilization();
   let memory: ReturnType<typeof containerMemory> | null = null;
   let cpu: ReturnType<typeof cpuShortage> | undefined;
@@ -37,9 +50,11 @@ export function serverGauges(sources: GaugeSources): Gauges {
     inFlight: () => admission.inFlight,
     queued: () => admission.queued,
     limits: () => admission.limits,
+    buffered: () => budget,
     workerThreads: () => pool.threads,
     threads: () => threadGauges(sources, utilization),
     engine,
+    losses: () => pool.losses,
     version,
     survivors: survivorCount,
     loop,

@@ -4,13 +4,18 @@ import type { Config } from '../config/load.js';
 import type { ErrorCode } from '../errors/table.js';
 import type { ServerLog } from '../logs/server-log.js';
 import type { LoopLag } from '../metrics/loop-lag.js';
-import type { Recorder } from '../metrics/recorder.js';
+import type { AbortStage, Recorder } from '../metrics/recorder.js';
+import type { ByteBudget } from '../pool/byte-budget.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { Tracing } from '../tracing/tracing.js';
 import { LeftoverSweep } from './leftover-sweep.js';
+import { PendingAnswers, type SetLimit } from './pending-answers.js';
 import type { Runner } from './runner.js';
 import type { DeadlineReader } from './time-limit.js';
+
+/** So long an answer waits until a worker thread has written the sentinels of a lost activation. */
+const MAX_SENTINEL_WAIT_MS = 1000;
 
 /** The parts of a server. */
 export interface ServiceParts {
@@ -27,6 +32,10 @@ export interface ServiceParts {
   readonly tracing: Tracing | undefined;
   readonly log: ServerLog;
   readonly clock: AwakeClock;
+  /** Of the bytes that requests and results take. */
+  readonly budget: ByteBudget;
+  /** The largest body of a request. */
+  readonly maxBodyBytes: number;
   /** Undefined where the platform's deadline does not count. */
   readonly deadlineIn: DeadlineReader | undefined;
 }
@@ -44,13 +53,17 @@ export class Service implements ServiceParts {
   readonly log: ServerLog;
   readonly deadlineIn: DeadlineReader | undefined;
   readonly clock: AwakeClock;
+  readonly budget: ByteBudget;
+  readonly maxBodyBytes: number;
+  /** The answers that activations and inits wait for. */
+  readonly pending = new PendingAnswers();
   /** Set by the first SIGTERM: requests from now on are refused (D-16). */
   draining = false;
   /** Whether a worker serves. */
   ready = false;
   /** Where every leftover is killed (D-02). */
   readonly leftovers: LeftoverSweep | undefined;
-  /** Inits under way; activations are counted by the admission. */
+  /** Inits and large answers under way; activations are counted by the admission. */
   #inits = 0;
   #initsIdle: (() => void) | undefined;
 
@@ -66,6 +79,8 @@ export class Service implements ServiceParts {
     this.tracing = parts.tracing;
     this.log = parts.log;
     this.clock = parts.clock;
+    this.budget = parts.budget;
+    this.maxBodyBytes = parts.maxBodyBytes;
     this.deadlineIn = parts.deadlineIn;
     if (config.leftovers === 'all') {
       this.leftovers = new LeftoverSweep((count) => {
@@ -74,12 +89,12 @@ export class Service implements ServiceParts {
     }
   }
 
-  /** An init begins. */
+  /** An init begins, or a large answer is begun to be sent. */
   begin(): void {
     this.#inits++;
   }
 
-  /** An init is answered. */
+  /** It is over. */
   end(): void {
     if (--this.#inits === 0) this.#initsIdle?.();
   }
@@ -88,6 +103,16 @@ export class Service implements ServiceParts {
   refused(code: ErrorCode, requestId?: string): void {
     this.metrics?.countRefusal(code);
     this.log.refused(code, requestId);
+  }
+
+  /** The connection of a request has ended before the request was answered: counted and logged. */
+  aborted(
+    during: AbortStage,
+    facts: { readonly receivedBytes?: number; readonly sentBytes?: number; readonly ms: number },
+    requestId?: string,
+  ): void {
+    this.metrics?.countAborted(during);
+    this.log.aborted(during, facts, requestId);
   }
 
   /** A request is for nothing that the server has: counted and logged. */
@@ -99,7 +124,8 @@ export class Service implements ServiceParts {
   /** Has the sentinels written that a lost worker could not write; a failure of that is logged only. */
   async oweSentinels(): Promise<void> {
     try {
-      await this.runner.writeSentinels();
+      const limit: SetLimit = (passed) => this.clock.alarm({ inMs: MAX_SENTINEL_WAIT_MS }, passed);
+      await this.pending.of(this.runner.writeSentinels(), () => {}, limit);
     } catch (error) {
       this.log.fault('sentinels could not be written', error);
     }

@@ -1,4 +1,6 @@
 import type { Config } from '../config/load.js';
+import type { DeadlineAnswer } from '../pool/messages.js';
+import type { WorkerPool } from '../pool/worker-pool.js';
 import type { AlarmTime, AwakeClock } from '../process/awake-clock.js';
 
 /** Reads the platform's deadline out of a body, as milliseconds of the epoch. */
@@ -7,6 +9,26 @@ export type DeadlineReader = (body: Uint8Array) => number | undefined;
 /** The reader, where the deadline counts; where it does not, not even its code is loaded. */
 export async function loadDeadlineReader(config: Config): Promise<DeadlineReader | undefined> {
   return config.honorDeadline ? (await import('../contract/deadline.js')).deadlineIn : undefined;
+}
+
+/** A larger body is looked into by a worker: that takes time by its size. */
+const MAX_BODY_BYTES_HERE = 64 * 1024;
+
+/**
+ * Reads the deadline, if it counts, on this thread or, of a large body, in a worker.
+ *
+ * @returns undefined if it does not count; else the deadline, and the body in a buffer that replaces the given one
+ * @throws Error if a worker died with the body
+ */
+export function readDeadline(
+  body: Uint8Array,
+  deadlineIn: DeadlineReader | undefined,
+  pool: WorkerPool,
+): DeadlineAnswer | Promise<DeadlineAnswer> | undefined {
+  if (deadlineIn === undefined) return undefined;
+  if (body.byteLength > MAX_BODY_BYTES_HERE) return pool.readDeadline(body);
+  const deadlineEpochMs = deadlineIn(body);
+  return { ...(deadlineEpochMs !== undefined && { deadlineEpochMs }), body };
 }
 
 /** Until when an activation must be answered, from its arrival on. */
@@ -24,23 +46,15 @@ export class TimeLimit {
   }
 
   /**
-   * The limit of an activation that has just arrived; undefined where there is none.
+   * The limit of an activation that has just arrived; undefined if there is none.
    *
-   * Only where the platform's deadline counts is the body looked into on this thread.
-   *
-   * @param deadlineIn reads it; undefined where it does not count
+   * @param deadlineEpochMs the platform's deadline; undefined if it does not count
    */
-  static of(
-    body: Uint8Array,
-    config: Config,
-    clock: AwakeClock,
-    deadlineIn: DeadlineReader | undefined,
-  ): TimeLimit | undefined {
+  static of(config: Config, clock: AwakeClock, deadlineEpochMs: number | undefined): TimeLimit | undefined {
     const limitMs = config.activationTimeoutMs === 0 ? undefined : config.activationTimeoutMs;
-    const deadline = deadlineIn?.(body);
-    return limitMs === undefined && deadline === undefined
+    return limitMs === undefined && deadlineEpochMs === undefined
       ? undefined
-      : new TimeLimit(clock, limitMs, deadline);
+      : new TimeLimit(clock, limitMs, deadlineEpochMs);
   }
 
   /** What is left of it now. */
@@ -48,6 +62,15 @@ export class TimeLimit {
     return {
       ...(this.#limitMs !== undefined && { inMs: this.#dueMs - this.#clock.nowMs() }),
       ...(this.#deadlineEpochMs !== undefined && { atEpochMs: this.#deadlineEpochMs }),
+    };
+  }
+
+  /** What is left of it now, and so many milliseconds more. */
+  leftAnd(moreMs: number): AlarmTime {
+    const { inMs, atEpochMs } = this.left();
+    return {
+      ...(inMs !== undefined && { inMs: inMs + moreMs }),
+      ...(atEpochMs !== undefined && { atEpochMs: atEpochMs + moreMs }),
     };
   }
 

@@ -1,21 +1,14 @@
 import { constants } from 'node:os';
 import { LastLine } from '../contract/last-line.js';
-import { SENTINEL } from '../contract/messages.js';
-import { isActionError, resultIn, withoutFinalBreak } from '../contract/result.js';
+import { type Judged, judge, withoutFinalBreak } from '../contract/result.js';
 import { WholeLines } from '../contract/whole-lines.js';
-import { type LogStream, NOBODY } from '../logs/log-stream.js';
+import type { ByteBudget, ByteHold } from '../pool/byte-budget.js';
 import type { AnswerFailure, RunAnswer } from '../pool/messages.js';
 import type { Alarm, AlarmTime, AwakeClock } from '../process/awake-clock.js';
 import type { ProcessExit, ProcessObserver, RunningProcess } from '../process/engines/engine.js';
 import { killGroup } from '../process/leftovers.js';
-
-/** The server's own stdout and stderr, as this thread writes to them. */
-export interface LogStreams {
-  readonly stdout: LogStream;
-  readonly stderr: LogStream;
-  /** Whether the lines that end an activation's log are written. */
-  readonly sentinels: boolean;
-}
+import { MAX_KILL_MS } from '../process/signal.js';
+import { ActivationLog, type LogStreams } from './activation-log.js';
 
 /** What an activation needs to know besides its request. */
 export interface ActivationLimits {
@@ -26,8 +19,16 @@ export interface ActivationLimits {
   /** Whether what is left of the process group is killed at the end (D-02). */
   readonly killsLeftovers: boolean;
   readonly clock: AwakeClock;
+  /** Of which a result takes what it needs. */
+  readonly budget: ByteBudget;
+  /** Judges a long line in another thread; undefined: this thread judges every line itself. */
+  readonly judgeElsewhere?: (line: Uint8Array) => Promise<Judged>;
+  /** The activations of the thread that are not answered yet. */
+  readonly underWay: Set<Activation>;
   /** Whether a shutdown has killed what still ran. */
   readonly killedAtShutdown: () => boolean;
+  /** Why there is no result, by the last line and the exit status, as a line for the log; undefined for no reason. */
+  readonly explainFailure: (line: Buffer, status: number | undefined) => string | undefined;
 }
 
 /** What an activation's facts say of its request. */
@@ -39,7 +40,9 @@ export interface RequestFacts {
 /** A line of stderr longer than this is logged in pieces; bounded, for each activation holds one. */
 const MAX_STDERR_LINE_BYTES = 1024 * 1024;
 
-const SENTINEL_LINE = Buffer.from(`${SENTINEL}\n`);
+/** A shorter line is judged at once. */
+const MAX_LINE_BYTES_HERE = 64 * 1024;
+
 const LINE_BREAK = Buffer.from('\n');
 
 /**
@@ -48,12 +51,15 @@ const LINE_BREAK = Buffer.from('\n');
  *
  * It is over when `exec` has exited and either the result is there, or both streams have ended, or the time
  * for stragglers is up, whichever comes first (D-01). When its own time is up before that, its process group
- * is told to end, then killed, and it is over when `exec` has exited.
+ * is told to end, then killed, and it is over when `exec` has exited, or some moments after SIGKILL. A shutdown whose
+ * grace period is over kills at once.
+ *
+ * An activation that has been ended waits for nobody: neither for a process that does not die, nor for the reader of
+ * its log.
  */
 export class Activation implements ProcessObserver {
-  readonly #logs: LogStreams;
+  readonly #log: ActivationLog;
   readonly #limits: ActivationLimits;
-  readonly #owner: number;
   readonly #resolve: (answer: RunAnswer) => void;
   readonly #lastLine: LastLine;
   readonly #stderrLines: WholeLines;
@@ -68,11 +74,19 @@ export class Activation implements ProcessObserver {
   #stragglers: Alarm | undefined;
   #timeLimit: Alarm | undefined;
   #killing: Alarm | undefined;
-  #timeIsUp = false;
+  /** What has ended it before it was over. */
+  #endedFor: 'time' | 'shutdown' | undefined;
+  #exited = false;
+  #killed = false;
+  /** Set once it is judged, and waits for its log only. */
+  #judged: Pick<RunAnswer, 'result' | 'failure'> | undefined;
   #leftoversKilled = 0;
-  #pausedFor = 0;
-  #logBytes = 0;
-  #actionError = false;
+  readonly #room: ByteHold;
+  /** On the line as it stands; undefined once more of it comes. */
+  #verdict: Judged | undefined;
+  #judgeLost = false;
+  /** Set once nothing more of it is read. */
+  #isOver = false;
 
   /**
    * @param owner a number that no other activation in flight has, for its log lines
@@ -87,21 +101,30 @@ export class Activation implements ProcessObserver {
     resolve: (answer: RunAnswer) => void,
     time?: AlarmTime,
   ) {
-    this.#logs = logs;
+    this.#log = new ActivationLog(logs, owner, limits.clock);
     this.#limits = limits;
-    this.#owner = owner;
     this.#request = request;
     this.#resolve = resolve;
-    this.#lastLine = new LastLine(limits.maxResultBytes, (bytes, release) =>
-      this.#log(logs.stdout, bytes, release),
+    this.#room = limits.budget.hold();
+    this.#lastLine = new LastLine(
+      limits.maxResultBytes,
+      (bytes, release) => this.#log.write('stdout', bytes, release),
+      this.#room,
     );
-    this.#stderrLines = new WholeLines(MAX_STDERR_LINE_BYTES, (bytes) => this.#log(logs.stderr, bytes));
-    if (time !== undefined) this.#timeLimit = limits.clock.alarm(time, () => this.#endForTime());
+    this.#stderrLines = new WholeLines(MAX_STDERR_LINE_BYTES, (bytes) => this.#log.write('stderr', bytes));
+    limits.underWay.add(this);
+    if (time !== undefined) this.#timeLimit = limits.clock.alarm(time, () => this.#end('time'));
+    if (limits.killedAtShutdown()) this.#end('shutdown');
   }
 
-  /** Whether its time is up: nothing should be started for it any more. */
-  get timeIsUp(): boolean {
-    return this.#timeIsUp;
+  /** Whether it has been ended, and nothing should be started for it any more. */
+  get isEnded(): boolean {
+    return this.#endedFor !== undefined;
+  }
+
+  /** The grace period of a shutdown is over: kills what runs, and answers. */
+  endForShutdown(): void {
+    this.#end('shutdown');
   }
 
   /**
@@ -114,139 +137,193 @@ export class Activation implements ProcessObserver {
     this.#engine = engine;
     this.#refusal = refusal;
     this.#startedMs = performance.now();
-    if (this.#timeIsUp) this.#terminate(process);
+    if (this.#endedFor === undefined) return;
+    // It has been answered while the process was being started.
+    process.kill(constants.signals.SIGKILL);
+    process.release(() => killGroup(process.pid));
   }
 
   /** Nothing was started: logs the reason, if there is one to tell, and answers. */
   refuse(failure: AnswerFailure, log?: string): void {
-    if (log !== undefined) this.#log(this.#logs.stdout, Buffer.from(`${log}\n`));
-    this.#answer(undefined, failure);
+    if (this.#judged !== undefined) return;
+    if (log !== undefined) this.#log.write('stdout', Buffer.from(`${log}\n`));
+    this.#finish({}, failure);
   }
 
   /** Nothing was started, and somebody else runs the request. */
   abandon(): void {
     this.#timeLimit?.cancel();
+    this.#limits.underWay.delete(this);
   }
 
   stdout(chunk: Buffer): void {
+    if (this.#isOver) return;
+    this.#verdict = undefined;
     this.#lastLine.push(chunk);
-    this.#holdBack(this.#logs.stdout);
+    this.#log.holdBack('stdout', this.#process);
   }
 
   stderr(chunk: Buffer): void {
+    if (this.#isOver) return;
     this.#stderrLines.push(chunk);
-    this.#holdBack(this.#logs.stderr);
+    this.#log.holdBack('stderr', this.#process);
   }
 
   exited(streamsOpen: boolean): void {
+    this.#exited = true;
     this.#exitedMs = performance.now();
-    if (!streamsOpen || this.#timeIsUp || this.#result() !== undefined) {
+    if (!streamsOpen || this.isEnded) {
       this.#conclude();
       return;
     }
-    const { clock, drainMs } = this.#limits;
-    this.#stragglers = clock.alarm({ inMs: drainMs }, () => this.#conclude());
+    this.#judge(({ result }) => {
+      if (this.#isOver) return;
+      if (result !== undefined && this.#verdict !== undefined) {
+        this.#conclude();
+        return;
+      }
+      const { clock, drainMs } = this.#limits;
+      this.#stragglers = clock.alarm({ inMs: drainMs }, () => this.#conclude());
+    });
   }
 
   streamsEnded(): void {
     this.#conclude();
   }
 
-  #endForTime(): void {
-    this.#timeIsUp = true;
-    if (this.#process === undefined) return;
-    if (this.#exitedMs === undefined) this.#terminate(this.#process);
-    else this.#conclude();
+  #end(reason: 'time' | 'shutdown'): void {
+    const before = this.#endedFor;
+    if (before === reason || before === 'shutdown') return;
+    const process = this.#process;
+    // What it writes from now on is read for its end, whether there is room in the log or not. It may have ended in
+    // time, and only have been held back.
+    this.#log.hurry(process);
+    this.#endedFor ??= reason;
+    if (this.#judged !== undefined) return;
+    if (process === undefined) {
+      this.#finish({}, this.#failure());
+      return;
+    }
+    if (this.#exited) this.#conclude();
+    else if (reason === 'time') this.#terminate(process);
+    else this.#kill(process);
   }
 
   #terminate(process: RunningProcess): void {
     process.kill(constants.signals.SIGTERM);
     const { clock, timeoutGraceMs } = this.#limits;
-    this.#killing = clock.alarm({ inMs: timeoutGraceMs }, () => process.kill(constants.signals.SIGKILL));
+    this.#killing = clock.alarm({ inMs: timeoutGraceMs }, () => this.#kill(process));
   }
 
-  #result(): Buffer | undefined {
-    if (this.#timeIsUp || this.#lastLine.overflowing) return undefined;
-    return resultIn(withoutFinalBreak(this.#lastLine.held()));
+  /** Kills it, and waits for its end some moments only. */
+  #kill(process: RunningProcess): void {
+    if (this.#killed) return;
+    this.#killed = true;
+    process.kill(constants.signals.SIGKILL);
+    this.#killing?.cancel();
+    this.#killing = this.#limits.clock.alarm({ inMs: MAX_KILL_MS }, () => this.#conclude());
+  }
+
+  /** Calls back with what the line is as it stands: at once, or when another thread has judged it. */
+  #judge(then: (judged: Judged) => void): void {
+    if (this.#endedFor === 'time' || this.#lastLine.overflowing) {
+      then({});
+      return;
+    }
+    if (this.#verdict !== undefined) {
+      then(this.#verdict);
+      return;
+    }
+    const { length } = this.#lastLine.held();
+    const line = withoutFinalBreak(this.#lastLine.held());
+    const { judgeElsewhere } = this.#limits;
+    if (judgeElsewhere === undefined || length <= MAX_LINE_BYTES_HERE) {
+      this.#verdict = judge(line);
+      then(this.#verdict);
+      return;
+    }
+    judgeElsewhere(new Uint8Array(line)).then(
+      (judged) => {
+        if (this.#lastLine.held().length === length) this.#verdict = judged;
+        then(judged);
+      },
+      () => {
+        this.#judgeLost = true;
+        then({});
+      },
+    );
   }
 
   #conclude(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#stragglers?.cancel();
     this.#killing?.cancel();
     this.#exit = this.#process?.release(() => this.#killLeftovers());
-    const result = this.#result();
-    // The message to the main thread copies the whole buffer under a view: give it one of the exact size.
-    const copy = result === undefined ? undefined : Uint8Array.from(result);
-    let failure: AnswerFailure | undefined;
-    if (result !== undefined) this.#actionError = isActionError(result);
-    if (copy === undefined) {
-      failure = this.#failure();
-      const tells = !this.#timeIsUp || this.#lastLine.held().length > 0;
-      if (tells && !this.#lastLine.overflowing) {
+    this.#judge((judged) => {
+      const failure = judged.result === undefined ? this.#failure() : undefined;
+      const tells = this.#endedFor !== 'time' || this.#lastLine.held().length > 0;
+      if (failure !== undefined && tells && !this.#lastLine.overflowing) {
         const line = Buffer.concat([withoutFinalBreak(this.#lastLine.held()), LINE_BREAK]);
-        this.#log(this.#logs.stdout, line);
+        this.#log.write('stdout', line);
+        if (failure.code === 'run_invalid_result') this.#explain(line);
       }
-    }
-    this.#lastLine.drop();
-    this.#answer(copy, failure);
+      this.#lastLine.drop();
+      this.#finish(judged, failure);
+    });
+  }
+
+  #explain(line: Buffer): void {
+    const text = this.#limits.explainFailure(line, this.#exit?.status);
+    if (text !== undefined) this.#log.write('stdout', Buffer.from(`${text}\n`));
   }
 
   /** A group whose time is up is ended whole, whatever is set for leftovers. */
   #killLeftovers(): void {
-    if (this.#process === undefined || !(this.#limits.killsLeftovers || this.#timeIsUp)) return;
+    if (this.#process === undefined || !(this.#limits.killsLeftovers || this.isEnded)) return;
     this.#leftoversKilled = killGroup(this.#process.pid);
   }
 
   #failure(): AnswerFailure {
-    if (this.#timeIsUp) return { code: 'run_timeout' };
+    if (this.#endedFor === 'time') return { code: 'run_timeout' };
+    if (this.#endedFor === 'shutdown' && !this.#exited) return { code: 'run_shutdown_killed' };
+    if (this.#judgeLost) return { code: 'worker_lost' };
+    if (this.#lastLine.lacksRoom) {
+      return { code: 'run_result_no_memory', detail: String(this.#limits.budget.limitBytes) };
+    }
     if (this.#lastLine.overflowing) return { code: 'run_result_too_large' };
     if (this.#exit?.signal !== constants.signals.SIGKILL) return { code: 'run_invalid_result' };
     return { code: this.#limits.killedAtShutdown() ? 'run_shutdown_killed' : 'run_killed' };
   }
 
-  #answer(result: Uint8Array | undefined, failure: AnswerFailure | undefined): void {
-    this.#timeLimit?.cancel();
+  /** It is over: ends its log, and answers once that is written. */
+  #finish({ result, actionError }: Judged, failure: AnswerFailure | undefined): void {
+    this.#isOver = true;
+    this.#judged = { ...(result !== undefined && { result }), ...(failure !== undefined && { failure }) };
     this.#stderrLines.end();
-    const { stdout, stderr } = this.#logs;
-    if (this.#logs.sentinels) {
-      stdout.write(NOBODY, SENTINEL_LINE);
-      stderr.write(NOBODY, SENTINEL_LINE);
-    }
     // Whoever reads the logs finds them complete once the answer is there (C-LOG-01).
-    stdout.whenWritten(() => stderr.whenWritten(() => this.#resolve(this.#facts(result, failure))));
-  }
-
-  #facts(result: Uint8Array | undefined, failure: AnswerFailure | undefined): RunAnswer {
-    return {
-      ...(result !== undefined && { result }),
-      ...(failure !== undefined && { failure }),
-      facts: {
-        logBytes: this.#logBytes,
-        ...this.#request,
-        ...(this.#startedMs !== undefined && { startMs: this.#startedMs - this.#begunMs }),
-        ...(this.#startedMs !== undefined &&
-          this.#exitedMs !== undefined && { runMs: this.#exitedMs - this.#startedMs }),
-        ...(this.#engine !== undefined && { engine: this.#engine }),
-        ...(this.#refusal !== undefined && { refusal: this.#refusal }),
-        ...(this.#exit !== undefined && { exit: this.#exit }),
-        ...(this.#leftoversKilled > 0 && { leftoversKilled: this.#leftoversKilled }),
-        ...(this.#actionError && { actionError: true }),
-      },
-    };
-  }
-
-  #log(stream: LogStream, bytes: Buffer, release?: () => void): void {
-    this.#logBytes += bytes.length;
-    stream.write(this.#owner, bytes, release);
-  }
-
-  /** While a log's reader is behind, the action's pipes fill up and hold it back, not the server (D-19). */
-  #holdBack(stream: LogStream): void {
-    if (!stream.congested) return;
-    this.#pausedFor++;
-    this.#process?.pause();
-    stream.whenRelieved(() => {
-      if (--this.#pausedFor === 0) this.#process?.resume();
+    this.#log.end(() => {
+      this.#timeLimit?.cancel();
+      this.#limits.underWay.delete(this);
+      this.#room.release();
+      this.#resolve({ ...this.#judged, facts: { ...this.#facts(), ...(actionError && { actionError }) } });
     });
+  }
+
+  #facts(): RunAnswer['facts'] {
+    const log = this.#log;
+    return {
+      logBytes: log.bytes,
+      ...(log.incomplete && { logIncomplete: true }),
+      ...(log.droppedBytes > 0 && { logBytesDropped: log.droppedBytes }),
+      ...this.#request,
+      ...(this.#startedMs !== undefined && { startMs: this.#startedMs - this.#begunMs }),
+      ...(this.#startedMs !== undefined &&
+        this.#exitedMs !== undefined && { runMs: this.#exitedMs - this.#startedMs }),
+      ...(this.#engine !== undefined && { engine: this.#engine }),
+      ...(this.#refusal !== undefined && { refusal: this.#refusal }),
+      ...(this.#exit !== undefined && { exit: this.#exit }),
+      ...(this.#leftoversKilled > 0 && { leftoversKilled: this.#leftoversKilled }),
+    };
   }
 }

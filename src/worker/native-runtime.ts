@@ -1,5 +1,5 @@
 import { NativeSink } from '../logs/native-sink.js';
-import type { Sink } from '../logs/sink.js';
+import type { Sink, SinkTarget } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import type { FileScope } from '../process/acting-as.js';
 import type { ExecEngine } from '../process/engines/engine.js';
@@ -26,7 +26,7 @@ export interface Confined {
 /** What a thread has where the C library can be called. */
 export interface NativeEngines {
   readonly engines: readonly ExecEngine[];
-  readonly sinkFor: (fd: number) => Sink;
+  readonly sinkFor: (target: SinkTarget) => Sink;
   /** Starts a process that stays (section 5). */
   readonly startLoop: (program: LoopProgram) => LoopChild | string;
   /** Makes a template for the main thread; undefined where the engine has none. @throws Error where it can't */
@@ -72,7 +72,7 @@ export async function createNativeEngines(
   }
   return {
     engines,
-    sinkFor: (fd) => new NativeSink(fd, reactor),
+    sinkFor: (target) => new NativeSink(target, reactor),
     startLoop: (program) =>
       LoopChild.start(program, new Spawner(limit, confinement), reactor, ledger, beforeReaping),
     buildTemplate: forkserver && ((plan) => forkserver.build(plan)),

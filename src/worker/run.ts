@@ -6,14 +6,20 @@ import { type Failure, rowOf } from '../errors/table.js';
 import type { KnativeContext, RunAnswer, RunTask } from '../pool/messages.js';
 import type { StartOutcome, StartRequest } from '../process/engines/engine.js';
 import { Activation } from './activation.js';
+import { MIN_MOVED_BYTES } from './moved.js';
 import { factsOf, withTrace } from './request-parts.js';
 import type { WorkerRuntime } from './runtime.js';
 
 /**
  * What passes by itself, and how long it is waited for: a file just written may be held open for a moment by a
- * process on its way to exec, in any thread; descriptors come back as other runs end.
+ * process on its way to exec, in any thread; descriptors and processes come back as other runs end.
  */
-const PASSING_MS: Readonly<Record<string, number>> = { ETXTBSY: 200, EMFILE: 3000, ENFILE: 3000 };
+const PASSING_MS: Readonly<Record<string, number>> = {
+  ETXTBSY: 200,
+  EMFILE: 3000,
+  ENFILE: 3000,
+  EAGAIN: 1000,
+};
 const RETRY_MS = 5;
 
 /** The machine's limits, not the action's fault. */
@@ -41,15 +47,25 @@ async function runKnative(
   if ('kind' in read && read.kind === 'init') {
     const { init, rest } = read;
     return {
-      bringsInit: { ...init, ...(rest !== undefined && { rest: Uint8Array.from(rest) }) },
+      bringsInit: {
+        ...init,
+        ...(rest !== undefined && { rest: new Uint8Array(rest) }),
+        body: task.body,
+      },
       facts: NOTHING_RAN,
     };
   }
   const answer = await runRequest('code' in read ? read : read.request, task, runtime);
   if (answer.result === undefined) return answer;
-  const shaped = shapeResult(Buffer.from(answer.result), context.accessControlRequestHeaders);
+  const { buffer, byteOffset, byteLength } = answer.result;
+  const shaped = shapeResult(
+    Buffer.from(buffer, byteOffset, byteLength),
+    context.accessControlRequestHeaders,
+  );
   if ('code' in shaped) return { failure: shaped, facts: answer.facts };
-  return { shaped: { ...shaped, body: Uint8Array.from(shaped.body) }, facts: answer.facts };
+  // A message copies, or moves, all of the buffer under a view.
+  const body = shaped.body.byteLength < MIN_MOVED_BYTES ? new Uint8Array(shaped.body) : shaped.body;
+  return { shaped: { ...shaped, body }, facts: answer.facts };
 }
 
 const NOTHING_RAN = { logBytes: 0, argumentBytes: 0 };
@@ -63,7 +79,8 @@ function runRequest(
     const facts = factsOf(request);
     const { logs, limits } = runtime;
     const told = (answer: RunAnswer): void => {
-      if ('argument' in request) wipe(request.argument);
+      // Node itself may not be done with writing it.
+      if ('argument' in request && answer.facts.engine !== 'child_process') wipe(request.argument);
       resolve(answer);
     };
     const activation = new Activation(logs, limits, runtime.nextOwner(), facts, told, task.time);
@@ -71,46 +88,61 @@ function runRequest(
       activation.refuse(request);
       return;
     }
+    if (runtime.gate.generation !== task.generation) {
+      activation.abandon();
+      resolve({ superseded: task.body, facts: NOTHING_RAN });
+      return;
+    }
     const action = runtime.actionOf(task.generation, task.variables);
     const variables = withTrace(request.variables, task.trace);
     const start = { action, argument: request.argument, variables };
     runtime.starts.push(() => {
-      begin(start, activation, runtime).catch((error: unknown) => {
-        activation.refuse({
-          code: 'internal',
-          detail: error instanceof Error ? error.message : String(error),
+      begin(start, task.generation, activation, runtime)
+        .then((outcome) => {
+          if (outcome === undefined) return;
+          activation.abandon();
+          resolve({ superseded: task.body, facts: NOTHING_RAN });
+        })
+        .catch((error: unknown) => {
+          activation.refuse({
+            code: 'internal',
+            detail: error instanceof Error ? error.message : String(error),
+          });
         });
-      });
     });
   });
 }
 
-async function begin(request: StartRequest, activation: Activation, runtime: WorkerRuntime): Promise<void> {
+async function begin(
+  request: StartRequest,
+  generation: number,
+  activation: Activation,
+  runtime: WorkerRuntime,
+): Promise<'superseded' | undefined> {
   const begunMs = performance.now();
   for (;;) {
-    if (activation.timeIsUp) {
-      activation.refuse({ code: 'run_timeout' });
-      return;
-    }
-    const errno = await tryEngines(request, activation, runtime);
-    if (errno === undefined) return;
-    if (performance.now() - begunMs >= (PASSING_MS[errno] ?? 0)) {
+    const errno = await tryEngines(request, generation, activation, runtime);
+    if (errno === undefined || errno === 'superseded') return errno;
+    if (errno !== 'closing' && performance.now() - begunMs >= (PASSING_MS[errno] ?? 0)) {
       refuseStart(request.action.exec, errno, activation);
-      return;
+      return undefined;
     }
     await delay(RETRY_MS);
   }
 }
 
-/** @returns what the system said, as `ENOENT`; undefined once the process runs */
+/** @returns what the system said, as `ENOENT`, or why nothing was begun; undefined once the process runs, or nobody waits for it any more */
 async function tryEngines(
   request: StartRequest,
+  generation: number,
   activation: Activation,
   runtime: WorkerRuntime,
 ): Promise<string | undefined> {
   let refusal: string | undefined;
   for (const engine of runtime.engines) {
-    const started = runtime.gate.starting(() => engine.start(request, activation));
+    if (activation.isEnded) return undefined;
+    const started = runtime.gate.starting(generation, () => engine.start(request, activation));
+    if (typeof started === 'string') return started;
     // Awaited only where the engine needs it: a turn of the queue costs, and output may be there already.
     const outcome: StartOutcome = 'kind' in started ? started : await started;
     if (outcome.kind === 'failed') return outcome.errno;

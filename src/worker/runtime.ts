@@ -1,5 +1,5 @@
 import { threadId, workerData } from 'node:worker_threads';
-import { PlainSink, type Sink } from '../logs/sink.js';
+import { plainSinks, type Sink, type SinkTarget } from '../logs/sink.js';
 import { LoopLag, lagCells } from '../metrics/loop-lag.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { StartGate } from '../pool/start-gate.js';
@@ -13,7 +13,8 @@ import type { LoopChild, LoopProgram } from '../process/loop-child.js';
 import { giveBack } from '../process/precedence.js';
 import type { Confinement } from '../process/rights.js';
 import { type ActionOf, actionCache } from './action-cache.js';
-import type { ActivationLimits, LogStreams } from './activation.js';
+import type { ActivationLimits } from './activation.js';
+import type { LogStreams } from './activation-log.js';
 import type { Confined } from './native-runtime.js';
 import { StartQueue } from './start-queue.js';
 import { limitsOf, ownerNumbers, streamsOf } from './surroundings.js';
@@ -64,6 +65,7 @@ export async function createRuntime(): Promise<WorkerRuntime> {
   };
   const choice = await chooseEngines(settings, ledger, confined);
   const { engines, sinkFor, startLoop, buildTemplate, fallbackReason, closeReactor } = choice;
+  const logs = streamsOf(settings, ledger.slot, sinkFor);
   return {
     settings,
     engines,
@@ -72,14 +74,16 @@ export async function createRuntime(): Promise<WorkerRuntime> {
     ...confined,
     startLoop,
     buildTemplate,
-    logs: streamsOf(settings, ledger.slot, sinkFor),
-    limits: limitsOf(settings, new AwakeClock()),
+    logs,
+    limits: limitsOf(settings, new AwakeClock(), ledger.slot),
     starts: new StartQueue(),
     lag: settings.shared.lag && new LoopLag(lagCells(settings.shared.lag, ledger.slot), threadId),
     gate: new StartGate(settings.shared.startGate, ledger.slot),
     nextOwner: ownerNumbers(ledger.slot),
     actionOf: actionCache(settings.actionRoot, settings.environment, engines),
     close: () => {
+      logs.stdout.close();
+      logs.stderr.close();
       for (const engine of engines) engine.close();
       closeReactor();
     },
@@ -102,7 +106,7 @@ function settingsOf(data: unknown): WorkerSettings {
 
 interface Choice {
   readonly engines: readonly ExecEngine[];
-  readonly sinkFor: (fd: number) => Sink;
+  readonly sinkFor: (target: SinkTarget) => Sink;
   readonly startLoop: WorkerRuntime['startLoop'];
   readonly buildTemplate: WorkerRuntime['buildTemplate'];
   readonly fallbackReason: string;
@@ -124,7 +128,7 @@ async function chooseEngines(settings: WorkerSettings, ledger: Ledger, confined:
   const { ChildProcessEngine } = await import('../process/engines/child-process.js');
   return {
     engines: [new ChildProcessEngine(ledger, confined.confinement)],
-    sinkFor: (fd) => new PlainSink(fd),
+    sinkFor: await plainSinks(settings.sinks),
     startLoop: undefined,
     buildTemplate: undefined,
     fallbackReason,

@@ -1,8 +1,13 @@
+import { join } from 'node:path';
+import { explainFailure } from '../action/explain-failure.js';
 import { LogStream, SHARED_FIELDS } from '../logs/log-stream.js';
-import { leadToOneFile, type Sink } from '../logs/sink.js';
+import { LossCounter } from '../logs/losses.js';
+import { leadToOneFile, type Sink, type SinkTarget } from '../logs/sink.js';
+import { ByteBudget } from '../pool/byte-budget.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import type { AwakeClock } from '../process/awake-clock.js';
-import type { ActivationLimits, LogStreams } from './activation.js';
+import type { ActivationLimits } from './activation.js';
+import type { LogStreams } from './activation-log.js';
 
 /** More than the slots of the memory that threads share; the settings refuse more threads. */
 const OWNER_SPACING = 128;
@@ -13,19 +18,29 @@ const LARGEST_OWNER = 0x3fff_ffff;
  *
  * @param slot the thread's number in the memory that threads share
  */
-export function streamsOf(settings: WorkerSettings, slot: number, sinkFor: (fd: number) => Sink): LogStreams {
+export function streamsOf(
+  settings: WorkerSettings,
+  slot: number,
+  sinkFor: (target: SinkTarget) => Sink,
+): LogStreams {
   const shared = new Int32Array(settings.shared.logs);
   const [out, err] = settings.logs;
   const oneFile = leadToOneFile(out, err);
-  const streamOf = (fd: number, index: 0 | 1): LogStream => {
+  const streamOf = (index: 0 | 1): LogStream => {
     const at = oneFile ? 0 : index * SHARED_FIELDS;
-    return new LogStream(sinkFor(fd), shared.subarray(at, at + SHARED_FIELDS), slot, index);
+    const losses = new LossCounter(settings.shared.losses, index);
+    const sink = sinkFor(settings.sinks[index]);
+    return new LogStream(sink, shared.subarray(at, at + SHARED_FIELDS), slot, index, losses);
   };
-  return { stdout: streamOf(out, 0), stderr: streamOf(err, 1), sentinels: settings.sentinels };
+  return { stdout: streamOf(0), stderr: streamOf(1), sentinels: settings.sentinels };
 }
 
-/** What every activation of a thread is held to. */
-export function limitsOf(settings: WorkerSettings, clock: AwakeClock): ActivationLimits {
+/**
+ * What every activation of a thread is held to.
+ *
+ * @param slot the thread's number in the memory that threads share
+ */
+export function limitsOf(settings: WorkerSettings, clock: AwakeClock, slot: number): ActivationLimits {
   const shutdown = new Int32Array(settings.shared.shutdown);
   return {
     maxResultBytes: settings.maxResultBytes,
@@ -33,7 +48,10 @@ export function limitsOf(settings: WorkerSettings, clock: AwakeClock): Activatio
     timeoutGraceMs: settings.timeoutGraceMs,
     killsLeftovers: settings.killsLeftovers,
     clock,
+    budget: new ByteBudget(settings.shared.budget, slot),
+    underWay: new Set(),
     killedAtShutdown: () => Atomics.load(shutdown, 0) === 1,
+    explainFailure: (line, status) => explainFailure(join(settings.actionRoot, 'exec'), line, status),
   };
 }
 

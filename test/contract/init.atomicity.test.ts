@@ -53,13 +53,13 @@ describe('an init leads nowhere but into the action folder', () => {
       ],
     ],
     [
-      'a link to the folder itself, then one through it',
+      'a hard way: a link to a link to the outside, then a file below it',
       [
-        { name: 'a', data: '.', mode: LINK | 0o777 },
-        { name: 'b', data: 'a/../..', mode: LINK | 0o777 },
+        { name: 'a', data: '..', mode: LINK | 0o777 },
+        { name: 'b', data: 'a', mode: LINK | 0o777 },
+        { name: 'b/evil', data: 'x' },
       ],
     ],
-    ['a link that goes up from deep inside', [{ name: 'a/b/c', data: '../../../x', mode: LINK | 0o777 }]],
     ['a link with NUL', [{ name: 'a', data: 'x\0/../../..', mode: LINK | 0o777 }]],
     ['a dot-dot behind a dot', [{ name: './../evil', data: 'x' }]],
     ['a dot-dot at the end', [{ name: 'a/..', data: 'x' }]],

@@ -48,6 +48,20 @@ describe.each(['auto', 'forkserver'])('an activation that comes alone (%s)', (en
     expect(childrenOf(server.pid)).toEqual([]);
   });
 
+  it('a template that hangs does not give it a new time limit: what has passed counts', async () => {
+    await start({
+      env: { HYPERSKELETON_ACTIVATION_TIMEOUT_MS: '1500', HYPERSKELETON_TIMEOUT_GRACE_MS: '100' },
+    });
+    await server.install('#!/bin/sh\necho "{}"\n');
+    await untilDirect();
+    const stopped = templatesOf(server.pid);
+    for (const pid of stopped) process.kill(pid, 'SIGSTOP');
+    // It is longer than the limit until the template is given up.
+    const answer = await server.run();
+    expect([answer.status, answer.headers['x-hyperskeleton-cause']]).toEqual([504, 'run_timeout']);
+    await until('it is served again', async () => (await server.run()).status === 200);
+  });
+
   it('several callers who are answered together are the workers’, the first of them too', async () => {
     await start();
     await server.install('#!/bin/sh\necho "$1"\n');

@@ -13,13 +13,13 @@ const members = fc.array(fc.tuple(name, value), { maxLength: 6 });
 const jsonOf = (list: readonly (readonly [string, unknown])[]): string =>
   `{${list.map(([key, one]) => `${JSON.stringify(key)}:${JSON.stringify(one)}`).join(',')}}`;
 
-/** The rule as one would write it down: text as it is, null empty, the rest as JSON; the last of a name counts. */
+/** The rule as one would write it down: the last of a key counts; text as it is, null empty, the rest as JSON. */
 function expected(
   list: readonly (readonly [string, unknown])[],
   nameOf: (key: string) => string,
 ): Map<string, string> | 'refused' {
   const variables = new Map<string, string>();
-  for (const [key, one] of list) {
+  for (const [key, one] of new Map(list)) {
     const text = typeof one === 'string' ? one : one === null ? '' : JSON.stringify(one);
     const variable = nameOf(key);
     if (variable === '' || variable.includes('=') || variable.includes('\0') || text.includes('\0'))

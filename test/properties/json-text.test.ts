@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readBody } from '../../src/contract/body.js';
-import { decodeString, MAX_JSON_DEPTH, readMembers, skipValue } from '../../src/contract/json-text.js';
+import { decodeInPlace, decodeString, MAX_JSON_DEPTH, skipValue } from '../../src/contract/json-text.js';
+import { MAX_CONTEXT_MEMBERS, readMembers, withoutMembers } from '../../src/contract/members.js';
 import { readRunBody } from '../../src/contract/run-body.js';
 
 /** JSON text as other programs write it: any white space, any escapes, numbers of every form. */
@@ -89,11 +90,53 @@ describe('the JSON reader', () => {
         const source = Buffer.from(
           `{${Object.entries(members).map(([name, text]) => `${JSON.stringify(name)} : ${text}`)}}`,
         );
-        const found = readMembers(source, 0, source.length);
+        const found = readMembers(source, 0, source.length, 0, { named: [], others: MAX_CONTEXT_MEMBERS });
         expect(found.end).toBe(source.length);
+        const others = found.members.others();
+        if ('problem' in others) throw new Error(others.problem);
         expect(
-          found.members.map(({ name, value: { start, end } }) => [name, source.toString('utf8', start, end)]),
+          others.map(({ name, value: { start, end } }) => [name, source.toString('utf8', start, end)]),
         ).toEqual(Object.entries(members));
+        const ascii = Object.entries(members).filter(([name]) => /^[ -~]*$/.test(name));
+        for (const [name, text] of ascii) {
+          const asked = readMembers(source, 0, source.length, 0, { named: [name] }).members.get(name)?.value;
+          expect(asked && source.toString('utf8', asked.start, asked.end)).toBe(text);
+        }
+      }),
+    );
+  });
+
+  it('keeps the last of each name, and no more names than the limit', () => {
+    const same = Buffer.from(`{${'"a":0,'.repeat(5000)}"\\u0061":1,"b":2}`);
+    const wanted = { named: [], others: MAX_CONTEXT_MEMBERS } as const;
+    const found = readMembers(same, 0, same.length, 0, wanted).members.others();
+    expect(found).toMatchObject([{ name: 'a' }, { name: 'b' }]);
+    const repeated = Buffer.from(`{${'"a":0,'.repeat(50_000)}"value":7}`);
+    const few = readMembers(repeated, 0, repeated.length, 0, { ...wanted, named: ['value'] }).members;
+    expect(few.others()).toEqual({ problem: `has more than ${MAX_CONTEXT_MEMBERS} members` });
+    expect(few.get('value')?.value.end).toBe(repeated.length - 1);
+    const names = Array.from({ length: MAX_CONTEXT_MEMBERS + 2 }, (_, n) => `"n${n}":0`);
+    const many = Buffer.from(`{${names},"value":7}`);
+    const { members } = readMembers(many, 0, many.length, 0, { ...wanted, named: ['value'] });
+    expect(members.others()).toEqual({ problem: `has more than ${MAX_CONTEXT_MEMBERS} members` });
+    expect(members.get('value')?.value.start).toBe(many.length - 2);
+    const large = Buffer.from(`{"x":"${'y'.repeat(6 * 1024 * 1024)}"}`);
+    expect(readMembers(large, 0, large.length, 0, wanted).members.others()).toHaveProperty('problem');
+  });
+
+  it('takes members out of an object, and leaves its text otherwise', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string({ unit: 'grapheme' }), value), fc.nat(4), (members, keep) => {
+        const entries = Object.entries(members);
+        const gone = entries.filter((_, at) => at % 5 >= keep).map(([name]) => name);
+        const source = Buffer.from(`{${entries.map(([name, text]) => `${JSON.stringify(name)}:${text}`)}}`);
+        // Names that are looked for are ASCII.
+        const ascii = gone.filter((name) => /^[ -~]*$/.test(name));
+        const rest = withoutMembers(source, { start: 0, end: source.length }, 0, ascii);
+        const expected = entries.filter(([name]) => !ascii.includes(name));
+        expect(rest.toString()).toBe(
+          `{${expected.map(([name, text]) => `${JSON.stringify(name)}:${text}`)}}`,
+        );
       }),
     );
   });
@@ -103,6 +146,8 @@ describe('the JSON reader', () => {
       fc.property(text, (source) => {
         const bytes = Buffer.from(source);
         expect(decodeString(bytes, { start: 0, end: bytes.length })).toBe(JSON.parse(source));
+        const decoded = decodeInPlace(bytes, { start: 0, end: bytes.length });
+        expect(decoded.equals(Buffer.from(JSON.parse(source) as string))).toBe(true);
       }),
     );
   });
@@ -155,6 +200,6 @@ describe('the body of /run', () => {
 
   it('never throws, whatever the bytes', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void readRunBody(bytes)));
-    fc.assert(fc.property(fc.string(), (source) => void readBody(Buffer.from(source))));
+    fc.assert(fc.property(fc.string(), (source) => void readBody(Buffer.from(source), { named: ['value'] })));
   });
 });

@@ -6,6 +6,7 @@ import { environmentObject, variableOf } from '../environment-object.js';
 import { type Ledger, PID } from '../ledger.js';
 import { endBeforeServer } from '../oom-preference.js';
 import type { Confinement } from '../rights.js';
+import { signalWithGroup } from '../signal.js';
 import {
   type ActionImage,
   argumentFits,
@@ -125,7 +126,8 @@ class ChildRun implements RunningProcess {
     const exited = (status: number | null, signal: NodeJS.Signals | null): void => {
       this.#ledger.clear(this.#entry, PID);
       this.#exit = signal === null ? { status: status ?? 0 } : { signal: constants.signals[signal] };
-      this.#tellWhenRead(observer);
+      if (this.#released) this.#ledger.close(this.#entry);
+      else this.#tellWhenRead(observer);
     };
     const { exitCode, signalCode } = child;
     // It may have come and gone while it was waited for; nothing may be told before it counts as started.
@@ -146,12 +148,7 @@ class ChildRun implements RunningProcess {
   }
 
   kill(signal: number): void {
-    if (this.#exit !== undefined) return;
-    try {
-      process.kill(-this.pid, signal);
-    } catch {
-      // It exited in this moment.
-    }
+    if (this.#exit === undefined) signalWithGroup(this.pid, signal);
   }
 
   release(beforeReaping?: () => void): ProcessExit {
@@ -160,7 +157,7 @@ class ChildRun implements RunningProcess {
     this.#child.stdin?.destroy();
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();
-    this.#ledger.close(this.#entry);
+    if (this.#exit !== undefined) this.#ledger.close(this.#entry);
     return this.#exit ?? {};
   }
 

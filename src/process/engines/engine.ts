@@ -65,12 +65,14 @@ export interface RunningProcess {
   pause(): void;
   /** Reads on after {@link pause}. */
   resume(): void;
-  /** Sends a signal to its process group; no effect once it has been reaped. */
+  /** Sends a signal to it and to the group that it was made the leader of; no effect once it has been reaped. */
   kill(signal: number): void;
   /**
-   * After `exited`: lets go of the streams, whoever still holds their other ends, and reaps the process.
+   * Lets go of the streams, whoever still holds their other ends, and reaps the process: at once after `exited`, else
+   * as soon as it has exited, and then nothing is told of it any more.
    *
    * @param beforeReaping called while nobody else can have the number of its process group yet
+   * @returns how it ended; nothing where it has not
    */
   release(beforeReaping?: () => void): ProcessExit;
 }

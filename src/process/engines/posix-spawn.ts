@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Ledger } from '../ledger.js';
-import { close, errno, errnoName, kill, pidfdOpen, wait4 } from '../libc.js';
-import { NativeProcess } from '../native-process.js';
+import { close, errno, errnoName, kill, pidfdOpen } from '../libc.js';
+import { NativeProcess, reap } from '../native-process.js';
 import type { LoweredLimit } from '../open-files.js';
 import { type ActivationPipes, closeChildEnds, openPipes } from '../pipes.js';
 import type { Reactor } from '../reactor.js';
@@ -71,8 +71,11 @@ function fail(pipes: ActivationPipes, name: string): StartOutcome {
   return { kind: 'failed', errno: name };
 }
 
-/** Ends a process that can't be supervised, for want of a descriptor. It dies at once, so the wait is short. */
+/** Ends a process that can't be supervised, for want of a descriptor; it is reaped later where it does not die at once. */
 export function abandon(pid: number): void {
-  kill(-pid, constants.signals.SIGKILL);
-  wait4(pid, new Int32Array(1), 0, null);
+  const { SIGKILL } = constants.signals;
+  kill(-pid, SIGKILL);
+  // It may have left its group. Until it is reaped its number is nobody else's.
+  kill(pid, SIGKILL);
+  reap(pid);
 }

@@ -156,6 +156,7 @@ export class CloneEngine implements ExecEngine {
     if (pidfd < 0) {
       const name = errnoName(errno());
       kill(-pid, constants.signals.SIGKILL);
+      kill(pid, constants.signals.SIGKILL);
       this.#context.reaper.expectEnd(pid);
       closeOurs(pipes, fed);
       return { kind: 'failed', errno: name };

@@ -1,0 +1,4 @@
+import { runTool } from '../tool.js';
+import { chaos } from './chaos.js';
+
+await runTool(chaos, () => undefined);

@@ -1,0 +1,30 @@
+/** Smaller ones are copied, which costs less than to move them. */
+export const MIN_MOVED_BYTES = 64 * 1024;
+
+/**
+ * An answer of this thread whose large buffers are moved to the main thread, not copied: they are gone here.
+ *
+ * @param parts buffers in the answer, each of its own
+ */
+export function moving<Answer extends object>(
+  answer: Answer,
+  ...parts: readonly (Uint8Array | undefined)[]
+): Answer | Promise<object> {
+  const buffers = parts.flatMap((part) =>
+    part !== undefined && part.byteLength >= MIN_MOVED_BYTES ? [part.buffer as ArrayBuffer] : [],
+  );
+  return buffers.length === 0 ? answer : moved(answer, buffers);
+}
+
+/** Imported only where it is needed: the thread's own side of the pool goes without. */
+async function moved(answer: object, buffers: readonly ArrayBuffer[]): Promise<object> {
+  const { move, transferableSymbol, valueSymbol } = await import('piscina');
+  return move({
+    get [transferableSymbol]() {
+      return buffers;
+    },
+    get [valueSymbol]() {
+      return answer;
+    },
+  } as never) as object;
+}

@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { WorkerPool } from '../../src/pool/worker-pool.js';
+import { readDeadline } from '../../src/server/time-limit.js';
+import { logFile } from '../support/log-file.js';
+import { loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
+import { compileAction } from '../support/run-programs.js';
+import { RunServer } from '../support/run-server.js';
+import { scrape } from '../support/scrape.js';
+
+const HONORS = { HYPERSKELETON_HONOR_DEADLINE: '1' };
+const LARGE_BYTES = 300_000;
+
+let server: RunServer | undefined;
+afterEach(async () => {
+  await server?.stop();
+  server = undefined;
+});
+
+describe('C-PLAT-05: the deadline of the platform', () => {
+  it('is read on the main thread in small bodies only', async () => {
+    const asked: number[] = [];
+    const pool = {
+      readDeadline: (body: Uint8Array) => {
+        asked.push(body.byteLength);
+        return Promise.resolve({ deadlineEpochMs: 7, body });
+      },
+    } as unknown as WorkerPool;
+    const here: number[] = [];
+    const reader = (body: Uint8Array): number => {
+      here.push(body.byteLength);
+      return 5;
+    };
+    const [small, large] = [new Uint8Array(1000), new Uint8Array(LARGE_BYTES)];
+    expect(readDeadline(small, undefined, pool)).toBe(undefined);
+    expect(readDeadline(small, reader, pool)).toEqual({ deadlineEpochMs: 5, body: small });
+    expect(await readDeadline(large, reader, pool)).toEqual({ deadlineEpochMs: 7, body: large });
+    expect([asked, here]).toEqual([[LARGE_BYTES], [1000]]);
+  });
+
+  /** A body with a deadline that has passed, or is far away, behind much else. */
+  const bodyOf = (ms: number): string =>
+    `{"value":{"x":"${'y'.repeat(LARGE_BYTES)}"},"deadline":"${Date.now() + ms}"}`;
+
+  it('counts in large bodies, too', async () => {
+    server = await RunServer.start({ engine: 'posix_spawn', env: HONORS });
+    await server.install('#!/bin/sh\ncat\n');
+    expect((await server.post('/run', bodyOf(-1))).status).toBe(504);
+    const answer = await server.post('/run', bodyOf(600_000));
+    expect([answer.status, answer.body.length]).toEqual([200, LARGE_BYTES + 8]);
+    expect((await server.post('/run', `[${' '.repeat(LARGE_BYTES)}1]`)).status).toBe(404);
+  });
+
+  it('counts in large bodies of ActionLoop, too', async () => {
+    server = await startLoopServer({ engine: 'posix_spawn', env: HONORS });
+    expect((await server.post('/init', loopInit(loopScript('echo "{}" >&3')))).status).toBe(200);
+    expect((await server.post('/run', bodyOf(-1))).status).toBe(504);
+    expect((await server.post('/run', bodyOf(600_000))).status).toBe(200);
+  });
+
+  it('counts in large bodies of Knative mode, too, whose init may come with a run', async () => {
+    server = await RunServer.start({
+      engine: 'posix_spawn',
+      env: { __OW_RUNTIME_PLATFORM: 'knative', ...HONORS },
+      readiness: '/_hyperskeleton/readyz',
+    });
+    const value = { x: 'y'.repeat(LARGE_BYTES) };
+    const both = { init: { code: '#!/bin/sh\ncat\n' }, value };
+    const answer = await server.post('/', JSON.stringify(both));
+    expect(JSON.parse(answer.body.toString())).toEqual(value);
+    const late = { value, activation: { deadline: String(Date.now() - 1) } };
+    expect((await server.post('/', JSON.stringify(late))).status).toBe(504);
+    const early = { value, activation: { deadline: String(Date.now() + 600_000) } };
+    expect((await server.post('/', JSON.stringify(early))).status).toBe(200);
+  });
+});
+
+describe('C-RUN-16: a long last line', () => {
+  it('of an activation of the main thread is judged by a worker', async () => {
+    const log = logFile();
+    server = await RunServer.start({
+      engine: 'forkserver',
+      env: { PROXY_ALLOW_REINIT: '1', HYPERSKELETON_LOG_FILE: log, HYPERSKELETON_LOG_LEVEL: 'debug' },
+    });
+    await server.installProgram(await compileAction('long-line'));
+    /** Whether the main thread started the last activation. */
+    const wasDirect = (): boolean => {
+      const records = readFileSync(log, 'utf8').trimEnd().split('\n');
+      const last = records.findLast((record) => /"msg":"run( failed)?"/.test(record));
+      return last?.includes('"direct":true') === true;
+    };
+    /** A long line shows that the action is none for the main thread: one generation of it has one only. */
+    const lone = async (value: object): Promise<{ status: number; length: number }> => {
+      const running = server as RunServer;
+      expect((await running.post('/init', '{}')).status).toBe(200);
+      await running.run({});
+      for (let count = 0; count < 2000 && !wasDirect(); count++) await running.run({});
+      running.takeLogs();
+      const answer = await running.run(value);
+      expect(wasDirect()).toBe(true);
+      return { status: answer.status, length: answer.body.length };
+    };
+    expect(await lone({ bytes: 200_000 })).toEqual({ status: 200, length: 200_008 });
+    expect(await lone({ bytes: 210_000, error: 1 })).toEqual({ status: 200, length: 210_012 });
+    expect((await lone({ bytes: 220_000, broken: 1 })).status).toBe(502);
+    expect(server.takeRunLogs().stdout.length).toBe(220_008);
+    expect((await scrape(server.port)).value('hyperskeleton_activations_total{outcome="action_error"}')).toBe(
+      1,
+    );
+  });
+
+  it('of an ActionLoop process is judged by a worker', async () => {
+    server = await startLoopServer({ engine: 'posix_spawn' });
+    const long = (end: string): string => loopScript(`printf '{"error":"%0300000d"${end}\n' 0 >&3`);
+    expect((await server.post('/init', loopInit(long('}')))).status).toBe(200);
+    const answer = await server.run();
+    expect([answer.status, answer.body.length]).toEqual([200, 300_013]);
+    expect((await scrape(server.port)).value('hyperskeleton_activations_total{outcome="action_error"}')).toBe(
+      1,
+    );
+    await server.stop();
+    server = await startLoopServer({ engine: 'posix_spawn' });
+    expect((await server.post('/init', loopInit(long(']')))).status).toBe(200);
+    expect((await server.run()).status).toBe(502);
+  });
+});
