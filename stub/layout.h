@@ -3,6 +3,8 @@
  * set-up/configuration.ts.
  */
 enum kind { RUN = 1, SPARE = 2 };
+/* Added to a kind: the files of /proc are compared too, which takes longer than all else. */
+#define WITH_FILES 0x100
 
 /* What the server sends: this, then the whole room of variables, then the argument with its NUL. */
 struct request {
@@ -28,6 +30,35 @@ struct map {
   u32 auxiliary_bytes, executable;
 };
 
+#define LIMITS 16
+#define SCHEDULING 4
+#define MOST_CPU_WORDS 16
+#define TEXT 16
+
+/* What is compared: a bit is left out where the server could not learn it. */
+enum check {
+  CHECK_LIMITS = 1,
+  CHECK_SCHEDULING = 2,
+  CHECK_CPUS = 4,
+  CHECK_IO_PRIORITY = 8,
+  CHECK_TIMER_SLACK = 16,
+  CHECK_FILES = 32,
+};
+
+/* What a process inherits from the server's thread and others of its user may change meanwhile. */
+struct attributes {
+  u64 checks;
+  /* getrlimit(2): soft and hard, by number. */
+  u64 limits[LIMITS][2];
+  /* sched_getattr(2): size and policy, flags, nice value and priority, utilization clamps. */
+  u64 scheduling[SCHEDULING];
+  u64 io_priority, timer_slack;
+  /* sched_getaffinity(2) */
+  u64 cpu_bytes, cpus[MOST_CPU_WORDS];
+  /* /proc/self/oom_score_adj and coredump_filter, each ended by NUL. */
+  char oom_score[TEXT], dump_filter[TEXT];
+};
+
 struct configuration {
   u64 registers[31];
   u64 stack_pointer, program_counter;
@@ -41,5 +72,6 @@ struct configuration {
   u64 cells, cell_count;
   struct map map;
   char name[16], template_name[16];
+  struct attributes attributes;
   struct request request;
 };

@@ -10,6 +10,14 @@ typedef int s32;
 
 #define NR_CLOSE 3
 #define NR_SETITIMER 38
+#define NR_PRLIMIT 302
+#define NR_SETGROUPS 116
+#define NR_SETRESGID 119
+#define NR_SETRESUID 117
+#define NR_CAPSET 126
+#define NR_SCHED_GETATTR 315
+#define NR_SCHED_GETAFFINITY 204
+#define NR_IOPRIO_GET 252
 #define NR_GETPID 39
 #define NR_SENDTO 44
 #define NR_RECVMSG 47
@@ -69,6 +77,14 @@ static inline long call(long number, long a, long b, long c, long d, long e) {
 
 #define NR_CLOSE 57
 #define NR_SETITIMER 103
+#define NR_PRLIMIT 261
+#define NR_SETGROUPS 159
+#define NR_SETRESGID 149
+#define NR_SETRESUID 147
+#define NR_CAPSET 91
+#define NR_SCHED_GETATTR 275
+#define NR_SCHED_GETAFFINITY 123
+#define NR_IOPRIO_GET 31
 #define NR_GETPID 172
 #define NR_SENDTO 206
 #define NR_RECVMSG 212

@@ -26,8 +26,14 @@
 #define PR_SET_NAME 15
 #define PR_SET_MM 35
 #define PR_SET_MM_MAP 14
+#define PR_GET_TIMERSLACK 30
+#define IOPRIO_WHO_PROCESS 1
+#define SCHED_ATTR_BYTES 56
+#define AT_FDCWD -100
 #define EINTR 4
 #define EMSGSIZE 90
+/* ECANCELED, by which the server knows it. */
+#define ALTERED 125
 
 extern struct configuration configuration __attribute__((visibility("hidden")));
 
@@ -84,6 +90,57 @@ static inline __attribute__((noreturn)) void leave(void) {
   for (;;) call(NR_EXIT_GROUP, 0, 0, 0, 0, 0);
 }
 
+static inline int differ(const u64 *one, const u64 *other, u64 words) {
+  for (; words > 0; words--)
+    if (*one++ != *other++) return 1;
+  return 0;
+}
+
+static inline int file_differs(const char *path, const char *expected) {
+  char text[TEXT];
+  long fd = call(NR_OPEN_AT, AT_FDCWD, (long)path, 0, 0, 0);
+  long count = call(NR_READ, fd, (long)text, sizeof text, 0, 0);
+  call(NR_CLOSE, fd, 0, 0, 0, 0);
+  for (long at = 0; at < count; at++)
+    if (text[at] != expected[at]) return 1;
+  return count <= 0 || (count < TEXT && expected[count] != 0);
+}
+
+/*
+ * Whether this process is other than one that the server had just executed. Any process of its user may change limits,
+ * priorities and CPUs of a template or of a clone that waits, and often they can't be set back: a lower hard limit, a
+ * nice value.
+ */
+static __attribute__((noinline)) int altered(void) {
+  struct attributes *expected = &configuration.attributes;
+  u64 found[MOST_CPU_WORDS];
+  wipe((u64)found, sizeof found);
+  if ((expected->checks & CHECK_LIMITS) != 0)
+    for (long resource = 0; resource < LIMITS; resource++) {
+      call(NR_PRLIMIT, 0, resource, 0, (long)found, 0);
+      if (differ(found, expected->limits[resource], 2)) return 1;
+    }
+  if ((expected->checks & CHECK_SCHEDULING) != 0) {
+    found[6] = 0;
+    call(NR_SCHED_GETATTR, 0, (long)found, SCHED_ATTR_BYTES, 0, 0);
+    /* Behind the priority are times, of which some are the kernel's own matter. */
+    if (differ(found, expected->scheduling, 3) || found[6] != expected->scheduling[3]) return 1;
+  }
+  if ((expected->checks & CHECK_CPUS) != 0) {
+    long count = call(NR_SCHED_GETAFFINITY, 0, sizeof found, (long)found, 0, 0);
+    if ((u64)count != expected->cpu_bytes || differ(found, expected->cpus, (u64)count / 8)) return 1;
+  }
+  if ((expected->checks & CHECK_IO_PRIORITY) != 0 &&
+      (u64)call(NR_IOPRIO_GET, IOPRIO_WHO_PROCESS, 0, 0, 0, 0) != expected->io_priority)
+    return 1;
+  if ((expected->checks & CHECK_TIMER_SLACK) != 0 &&
+      (u64)call(NR_PRCTL, PR_GET_TIMERSLACK, 0, 0, 0, 0) != expected->timer_slack)
+    return 1;
+  return (expected->checks & CHECK_FILES) != 0 && (configuration.request.kind & WITH_FILES) != 0 &&
+         (file_differs("/proc/self/oom_score_adj", expected->oom_score) ||
+          file_differs("/proc/self/coredump_filter", expected->dump_filter));
+}
+
 /* The clone becomes the action. Inlined, so that no call is open when it goes. */
 static inline __attribute__((noreturn, always_inline)) void become(void) {
   struct configuration *own = &configuration;
@@ -98,8 +155,8 @@ static inline __attribute__((noreturn, always_inline)) void become(void) {
   }
   long pid = call(NR_GETPID, 0, 0, 0, 0, 0);
   long error = call(NR_PRCTL, PR_SET_MM, PR_SET_MM_MAP, (long)map, sizeof *map, 0);
-  if (error != 0) {
-    tell((s32)pid, (s32)-error);
+  if (error != 0 || altered()) {
+    tell((s32)pid, error == 0 || altered() ? ALTERED : (s32)-error);
     leave();
   }
   call(NR_PRCTL, PR_SET_DUMPABLE, 1, 0, 0, 0);
@@ -157,7 +214,7 @@ __attribute__((noreturn, used, visibility("hidden"))) void serve(void) {
     }
     wipe_strings();
     call(NR_CLOSE_RANGE, 0, 2, 0, 0, 0);
-    if (pid < 0) tell(0, (s32)-pid);
+    if (pid < 0) tell(0, altered() ? ALTERED : (s32)-pid);
   }
 }
 

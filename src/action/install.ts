@@ -11,6 +11,7 @@ import {
 import { join, resolve } from 'node:path';
 import type { InitCode } from '../contract/init-body.js';
 import type { Failure } from '../errors/table.js';
+import type { FileScope } from '../process/acting-as.js';
 import { execBelow } from './exec-below.js';
 import type { InitLimit } from './init-limit.js';
 import { lstat } from './journal.js';
@@ -39,6 +40,8 @@ export interface Installation {
   readonly limit: InitLimit;
   /** Wraps the moment in which the new files take their places. */
   readonly exclusively: Exclusively;
+  /** Works on the files of the action. */
+  readonly scope: FileScope;
 }
 
 /**
@@ -47,7 +50,7 @@ export interface Installation {
  * @returns after a failure the folder is as it was
  */
 export async function install(code: InitCode, installation: Installation): Promise<Installed> {
-  const { actionRoot, limits, limit, exclusively } = installation;
+  const { actionRoot, limits, limit, exclusively, scope } = installation;
   const exec = join(actionRoot, 'exec');
   let unpackedBytes = 0;
   if (code.kind === 'none') {
@@ -55,14 +58,15 @@ export async function install(code: InitCode, installation: Installation): Promi
   }
   let staging: Staging | undefined;
   try {
-    staging = new Staging(actionRoot);
+    staging = new Staging(actionRoot, scope);
     unpackedBytes =
       code.kind === 'text'
         ? staging.writeText('exec', code.text, executableMode(modeOf(exec)))
-        : await unpack({ format: 'zip', packed: code.zip, folder: staging.files, limits }, limit);
+        : await unpack({ format: 'zip', packed: code.zip, folder: staging.files, limits }, limit, scope);
     limit.check();
     const failure =
-      misplacedExec(staging.files, actionRoot) ?? (await replace(staging, actionRoot, exclusively));
+      misplacedExec(staging.files, actionRoot, scope) ??
+      (await replace(staging, actionRoot, exclusively, scope));
     return failure === undefined ? { unpackedBytes } : { failure, unpackedBytes };
   } catch (error) {
     return { failure: failureOf(error), unpackedBytes };
@@ -72,9 +76,9 @@ export async function install(code: InitCode, installation: Installation): Promi
 }
 
 /** Files that were packed with the folder around them would leave the stub to answer for the action. */
-function misplacedExec(files: string, actionRoot: string): Failure | undefined {
+function misplacedExec(files: string, actionRoot: string, scope: FileScope): Failure | undefined {
   if (lstat(join(files, 'exec')) !== undefined || !isStub(join(actionRoot, 'exec'))) return undefined;
-  const found = execBelow(files);
+  const found = scope(() => execBelow(files));
   return found === undefined ? undefined : { code: 'init_exec_misplaced', detail: found };
 }
 
@@ -82,13 +86,14 @@ async function replace(
   staging: Staging,
   actionRoot: string,
   exclusively: Exclusively,
+  scope: FileScope,
 ): Promise<Failure | undefined> {
   const { files, replaced, journal } = staging;
-  Replacement.refuseWayThroughLinks(files, actionRoot);
-  const bringsExec = lstat(join(files, 'exec')) !== undefined;
-  const replacement = new Replacement({ files, replaced, actionRoot }, journal);
+  scope(() => Replacement.refuseWayThroughLinks(files, actionRoot));
+  const bringsExec = scope(() => lstat(join(files, 'exec')) !== undefined);
+  const replacement = scope(() => new Replacement({ files, replaced, actionRoot }, journal));
   let failure: Failure | undefined;
-  await exclusively(() => {
+  const place = (): void => {
     try {
       if (bringsExec) makeExecutable(files);
       // A process that has just been started may look for its script: not even for a moment may `exec` be none.
@@ -100,7 +105,8 @@ async function replace(
     }
     if (failure === undefined) replacement.commit();
     else replacement.undo();
-  });
+  };
+  await exclusively(() => scope(place));
   return failure;
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type FileScope, removeTree } from '../process/acting-as.js';
 
 /** Names of this kind in an action folder are ours, and gone when no init is under way. */
 export const STAGING_PREFIX = '.hyperskeleton-';
@@ -20,29 +20,38 @@ export class Staging {
   /** Where a replacement notes its steps. */
   readonly journal: string;
   readonly #folder: string;
+  readonly #scope: FileScope;
 
-  /** @param actionRoot made where an action has removed it */
-  constructor(actionRoot: string) {
+  /**
+   * @param actionRoot made where an action has removed it
+   * @param scope works on the files of the action
+   */
+  constructor(actionRoot: string, scope: FileScope) {
+    this.#scope = scope;
     this.#folder = join(actionRoot, `${STAGING_PREFIX}${randomBytes(6).toString('hex')}`);
     this.files = join(this.#folder, STAGED.files);
     this.replaced = join(this.#folder, STAGED.replaced);
     this.journal = join(this.#folder, STAGED.journal);
-    mkdirSync(actionRoot, { recursive: true });
-    mkdirSync(this.#folder, { mode: 0o700 });
-    mkdirSync(this.files);
-    mkdirSync(this.replaced);
+    scope(() => {
+      mkdirSync(actionRoot, { recursive: true });
+      mkdirSync(this.#folder, { mode: 0o700 });
+      mkdirSync(this.files);
+      mkdirSync(this.replaced);
+    });
   }
 
   /** Writes the one file of a non-binary init (C-INIT-04). @returns its bytes */
   writeText(name: string, text: Uint8Array, mode: number): number {
     const path = join(this.files, name);
-    writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
-    chmodSync(path, mode);
+    this.#scope(() => {
+      writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
+      chmodSync(path, mode);
+    });
     return text.byteLength;
   }
 
   /** Removes the folder with all that is left in it; what can't be removed is left to the next start. */
   async remove(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true }).catch(() => {});
+    await removeTree(this.#folder, this.#scope).catch(() => {});
   }
 }

@@ -1,6 +1,8 @@
-import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MESSAGE_STUB } from '../contract/messages.js';
+import type { FileScope } from '../process/acting-as.js';
+import type { ActionUser } from '../process/rights.js';
 import { recoverAction } from './recover.js';
 
 /** The action that is there before any init (C-SRV-02). */
@@ -17,16 +19,29 @@ echo '${JSON.stringify({ error: MESSAGE_STUB })}'
 `;
 
 /**
- * Makes the action folder ready for its first run: creates it where it is missing, clears away what an init that was
+ * Makes the action folder ready for its first run: clears away what an init that was
  * killed has left, and puts the stub in where there is no \`exec\`. An \`exec\` that is there is left alone (C-SRV-02).
+ *
+ * @param scope works on the files of the action
  */
-export function ensureAction(actionRoot: string): void {
-  mkdirSync(actionRoot, { recursive: true });
-  recoverAction(actionRoot);
+export function ensureAction(actionRoot: string, scope: FileScope): void {
   const exec = join(actionRoot, 'exec');
-  if (lstatSync(exec, { throwIfNoEntry: false }) !== undefined) return;
-  writeFileSync(exec, STUB, { flag: 'wx' });
-  chmodSync(exec, 0o755);
+  scope(() => {
+    recoverAction(actionRoot);
+    if (lstatSync(exec, { throwIfNoEntry: false }) !== undefined) return;
+    writeFileSync(exec, STUB, { flag: 'wx' });
+    chmodSync(exec, 0o755);
+  });
+}
+
+/**
+ * Creates the action folder where it is missing, and gives it to the actions' user; what lies in it stays whose it is.
+ *
+ * @param user undefined: the server's own
+ */
+export function ensureActionRoot(actionRoot: string, user: ActionUser | undefined): void {
+  mkdirSync(actionRoot, { recursive: true });
+  if (user !== undefined) chownSync(actionRoot, user.uid, user.gid);
 }
 
 /** Whether the file is the stub, and so no action of anybody's. */

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Failure } from '../errors/table.js';
+import { asServer, type FileScope } from '../process/acting-as.js';
 import type { InitLimit } from './init-limit.js';
 import { ArchiveTooLarge, Refused } from './refusals.js';
 import type { ArchiveLimits } from './unpack-budget.js';
@@ -36,26 +37,30 @@ const THREAD = new URL('../worker/unpack-thread.js', import.meta.url);
  * init is lost with it.
  *
  * @param task its bytes are gone afterwards: moved, or written to
+ * @param scope works on the files of the action; where that is not the server, it is always a thread of its own
  * @returns the bytes that came out
  * @throws Refused with the refusal of the archive, or with why the init had to end; what has been written then is the
  *   caller's to remove
  */
-export async function unpack(task: UnpackTask, limit: InitLimit): Promise<number> {
+export async function unpack(task: UnpackTask, limit: InitLimit, scope: FileScope): Promise<number> {
   limit.check();
   const { format, packed, folder, limits } = task;
-  if (format === 'tar.gz' || packed.byteLength > MAX_INLINE_BYTES) return unpackApart(task, limit);
+  const isApart = format === 'tar.gz' || packed.byteLength > MAX_INLINE_BYTES || scope !== asServer;
+  if (isApart) return unpackApart(task, limit, scope);
   const { unpackZip } = await import('./unpack-zip.js');
   const zip = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
   return unpackZip(zip, folder, limits, () => limit.check());
 }
 
-async function unpackApart(task: UnpackTask, limit: InitLimit): Promise<number> {
+async function unpackApart(task: UnpackTask, limit: InitLimit, scope: FileScope): Promise<number> {
   const { buffer, byteLength } = task.packed;
-  const thread = new Worker(THREAD, {
+  const options = {
     workerData: task,
     transferList: byteLength >= MOVE_BYTES ? [buffer as ArrayBuffer] : [],
     resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
-  });
+  };
+  // A thread has the rights that the one has which starts it, and keeps them (clone(2)).
+  const thread = scope(() => new Worker(THREAD, options));
   try {
     const answer = await answerOf(thread, limit.signal);
     if ('failure' in answer) throw new Refused(answer.failure);

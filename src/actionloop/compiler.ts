@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { elfFacts, readHead } from '../action/executable.js';
 import type { InitLimit } from '../action/init-limit.js';
 import { environmentObject, variableOf } from '../process/environment-object.js';
+import { CONFINE, type Confinement } from '../process/rights.js';
 
 /** What a compiler may print; it is an error text. What comes beyond is dropped. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
@@ -15,6 +18,8 @@ export interface Compilation {
   /** Entries `NAME=value`: what the action will have. */
   readonly environment: readonly Buffer[];
   readonly limit: InitLimit;
+  /** What takes rights away from it; undefined: nothing does. */
+  readonly confinement: Confinement | undefined;
 }
 
 /** Whether an upload is a program already: an ELF file or a script with an interpreter. */
@@ -31,12 +36,13 @@ export function isProgram(path: string): boolean {
  * @throws Refused where the init had to end; the group has been killed then
  */
 export function compile(compilation: Compilation): Promise<string | undefined> {
-  const { compiler, main, sourceFolder, binFolder, limit } = compilation;
+  const { compiler, main, sourceFolder, binFolder, limit, confinement } = compilation;
   const env = environmentObject([
     ['PATH', process.env.PATH ?? ''],
     ...compilation.environment.map(variableOf),
   ]);
-  const child = spawn(compiler, [main, sourceFolder, binFolder], {
+  const [program, before] = startOf(compiler, env.PATH ?? '', confinement);
+  const child = spawn(program, [...before, main, sourceFolder, binFolder], {
     env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -61,6 +67,23 @@ export function compile(compilation: Compilation): Promise<string | undefined> {
       resolve(text !== '' ? text : status === 0 ? undefined : ending);
     });
   });
+}
+
+/** No descriptor of the compiler's: what the helper can't execute shows by its exit status. */
+const NOBODY_TOLD = '3';
+
+/** The helper executes a path, and looks for nothing. */
+function startOf(
+  compiler: string,
+  path: string,
+  confinement: Confinement | undefined,
+): readonly [program: string, before: readonly string[]] {
+  if (confinement === undefined) return [compiler, []];
+  const places = compiler.includes('/')
+    ? [compiler]
+    : path.split(':').map((folder) => join(folder, compiler));
+  const found = places.find((place) => existsSync(place)) ?? compiler;
+  return [confinement.path, [CONFINE, confinement.text, NOBODY_TOLD, found]];
 }
 
 class Output {

@@ -3,7 +3,9 @@ import { plainSinks, type Sink, type SinkTarget } from '../logs/sink.js';
 import { ByteBudget } from '../pool/byte-budget.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { slotOfMain, type WorkerPool } from '../pool/worker-pool.js';
+import { fileScopeOf } from '../process/acting-as.js';
 import type { AwakeClock } from '../process/awake-clock.js';
+import type { Confinement, Rights } from '../process/rights.js';
 import { streamsOf } from '../worker/surroundings.js';
 import type { LoopLauncher } from './channel.js';
 import { plainLauncher } from './plain-channel.js';
@@ -17,12 +19,16 @@ export async function createLoopRunner(
   clock: AwakeClock,
 ): Promise<LoopRunner> {
   const { engine } = await pool.hello();
-  const { launch, sinkFor, close } = engine === 'child_process' ? await plain(settings) : await native(pool);
+  const { rights } = settings;
+  const { launch, sinkFor, close } =
+    engine === 'child_process' ? await plain(settings, await confinementFor(rights)) : await native(pool);
+  const scope = await fileScopeOf(rights?.user);
   const logs = streamsOf(settings, slotOfMain(config.threads), sinkFor);
   return new LoopRunner({
     pool,
     launch,
     close,
+    scope,
     clock,
     budget: new ByteBudget(settings.shared.budget),
     logs,
@@ -35,6 +41,11 @@ export async function createLoopRunner(
   });
 }
 
+/** Imported only where anything differs from the server's own rights. */
+async function confinementFor(rights: Rights | undefined): Promise<Confinement | undefined> {
+  return rights && (await import('../process/helper.js')).confinementOf(rights);
+}
+
 interface Means {
   readonly launch: LoopLauncher;
   readonly sinkFor: (target: SinkTarget) => Sink;
@@ -42,8 +53,8 @@ interface Means {
   readonly close: () => void;
 }
 
-async function plain({ logs, sinks }: WorkerSettings): Promise<Means> {
-  return { launch: plainLauncher(logs), sinkFor: await plainSinks(sinks), close: () => {} };
+async function plain({ logs, sinks }: WorkerSettings, confinement: Confinement | undefined): Promise<Means> {
+  return { launch: plainLauncher(logs, confinement), sinkFor: await plainSinks(sinks), close: () => {} };
 }
 
 /** Imported here only: where the library can't be loaded, this thread goes without it. */

@@ -17,6 +17,8 @@ import { unpack } from '../action/unpack.js';
 import type { ArchiveLimits } from '../action/unpack-budget.js';
 import { MESSAGE_EXITED } from '../contract/messages.js';
 import type { Failure } from '../errors/table.js';
+import type { FileScope } from '../process/acting-as.js';
+import type { Confinement } from '../process/rights.js';
 import { type Compilation, compile, isProgram } from './compiler.js';
 import { UNFINISHED } from './recover.js';
 
@@ -33,6 +35,10 @@ export interface LoopInstallation {
   /** Entries `NAME=value` of the action. */
   readonly environment: readonly Buffer[];
   readonly limit: InitLimit;
+  /** What takes rights away from the compiler; undefined: nothing does. */
+  readonly confinement: Confinement | undefined;
+  /** Works on the files of the action. */
+  readonly scope: FileScope;
 }
 
 /** Where an action was installed. */
@@ -62,20 +68,20 @@ const GZIP_START = '\x1f\x8b';
  * becomes `exec`, source text is compiled where a compiler is set (D-11). After a failure nothing is left.
  */
 export async function installLoop(installation: LoopInstallation): Promise<Installed | LoopInstallFailure> {
-  const { actionRoot } = installation;
+  const { actionRoot, scope } = installation;
   let staging: Staging | undefined;
   let folder: string | undefined;
   try {
-    staging = new Staging(actionRoot);
+    staging = new Staging(actionRoot, scope);
     const unpackedBytes = await unpackInto(installation, staging.files);
-    folder = newFolder(actionRoot);
+    folder = scope(() => newFolder(actionRoot));
     const bin = join(folder, 'bin');
-    const failure = (await place(installation, staging.files, folder, bin)) ?? withoutExec(bin);
+    const failure = (await place(installation, staging.files, folder, bin)) ?? scope(() => withoutExec(bin));
     if (failure === undefined) return { folder, exec: join(bin, 'exec'), unpackedBytes };
-    removeFolder(folder);
+    removeFolder(folder, scope);
     return failure;
   } catch (error) {
-    if (folder !== undefined) removeFolder(folder);
+    if (folder !== undefined) removeFolder(folder, scope);
     return { failure: failureOf(error) };
   } finally {
     await staging?.remove();
@@ -83,45 +89,49 @@ export async function installLoop(installation: LoopInstallation): Promise<Insta
 }
 
 /** Removes what an init has installed. */
-function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
+function removeFolder(folder: string, scope: FileScope): void {
+  scope(() => rmSync(folder, { recursive: true, force: true }));
 }
 
-async function unpackInto({ code, limits, limit }: LoopInstallation, files: string): Promise<number> {
+async function unpackInto({ code, limits, limit, scope }: LoopInstallation, files: string): Promise<number> {
   const head = code.toString('latin1', 0, 4);
   const format = ZIP_STARTS.includes(head) ? 'zip' : head.startsWith(GZIP_START) ? 'tar.gz' : undefined;
-  if (format !== undefined) return unpack({ format, packed: code, folder: files, limits }, limit);
-  writeFileSync(join(files, 'exec'), code, { mode: 0o755 });
+  if (format !== undefined) return unpack({ format, packed: code, folder: files, limits }, limit, scope);
+  scope(() => writeFileSync(join(files, 'exec'), code, { mode: 0o755 }));
   return code.length;
 }
 
 async function place(
-  { compiler, main, environment, executionEnvironment, limit }: LoopInstallation,
+  { compiler, main, environment, executionEnvironment, limit, confinement, scope }: LoopInstallation,
   files: string,
   folder: string,
   bin: string,
 ): Promise<LoopInstallFailure | undefined> {
-  if (compiler === undefined || isProgram(join(files, 'exec'))) {
-    renameSync(files, bin);
+  if (compiler === undefined || scope(() => isProgram(join(files, 'exec')))) {
+    scope(() => renameSync(files, bin));
   } else {
     const source = join(folder, 'src');
-    renameSync(files, source);
-    mkdirSync(bin);
+    scope(() => {
+      renameSync(files, source);
+      mkdirSync(bin);
+    });
     const compilation: Compilation = {
-      ...{ compiler, main, environment, limit },
+      ...{ compiler, main, environment, limit, confinement },
       sourceFolder: source,
       binFolder: bin,
     };
     const complaint = await compile(compilation);
     if (complaint !== undefined)
       return { failure: { code: 'loop_not_compiled', detail: complaint }, log: complaint };
-    if (!exists(join(bin, 'exec'))) {
+    if (!scope(() => exists(join(bin, 'exec')))) {
       return { failure: { code: 'loop_not_compiled', detail: 'cannot compile' }, log: 'cannot compile' };
     }
   }
   const exec = join(bin, 'exec');
-  if (exists(exec)) chmodSync(exec, 0o755);
-  return executionEnvironment === undefined ? undefined : mismatch(bin, executionEnvironment);
+  return scope(() => {
+    if (exists(exec)) chmodSync(exec, 0o755);
+    return executionEnvironment === undefined ? undefined : mismatch(bin, executionEnvironment);
+  });
 }
 
 /** As the start of it would fail (C-AL-09), and where there is one, for whoever packed it with the folder around it. */

@@ -1,15 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import type { LoopImage } from '../pool/messages.js';
+import { type SpawnRequest, spawnConfined } from '../process/confined-spawn.js';
 import { hasKnownFormat } from '../process/engines/child-process.js';
 import type { ProcessExit } from '../process/engines/engine.js';
 import { environmentObject, variableOf } from '../process/environment-object.js';
 import { endBeforeServer } from '../process/oom-preference.js';
 import { awaitedElsewhere } from '../process/orphans.js';
 import { withoutPrecedence } from '../process/precedence.js';
+import type { Confinement } from '../process/rights.js';
 import { MAX_KILL_MS, signalWithGroup } from '../process/signal.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
 import { type ReadAgain, StdinWait } from './stdin-wait.js';
@@ -22,29 +24,22 @@ const readAgain: ReadAgain = (fd, into) => readSync(fd, into, 0, into.length, 0)
  * are sockets (D-23).
  *
  * @param logs the descriptors that become stdout and stderr
+ * @param confinement what takes rights away from it; undefined: nothing does
  */
-export function plainLauncher(logs: readonly [stdout: number, stderr: number]): LoopLauncher {
+export function plainLauncher(
+  logs: readonly [stdout: number, stderr: number],
+  confinement?: Confinement,
+): LoopLauncher {
   return async ({ exec, environment }: LoopImage, answered) => {
     // libuv starts a file of unknown format through the shell, which the contract forbids (C-AL-09).
     if (!hasKnownFormat(exec)) return { errno: 'ENOEXEC' };
-    let child: ChildProcess;
-    try {
-      child = withoutPrecedence(() =>
-        spawn(exec, [], {
-          env: variablesOf(environment),
-          detached: true,
-          stdio: ['pipe', ...logs, 'pipe'],
-        }),
-      );
-    } catch (error) {
-      return { errno: (error as NodeJS.ErrnoException).code ?? 'EINVAL' };
-    }
-    if (child.pid === undefined) {
-      const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
-      return { errno: error.code ?? 'EINVAL' };
-    }
-    endBeforeServer(child.pid);
-    return new PlainChannel(child, child.pid, answered);
+    const options = { env: variablesOf(environment), detached: true };
+    const request: SpawnRequest = { exec, arguments: [], options, stdio: ['pipe', ...logs, 'pipe'] };
+    const child = await withoutPrecedence(() => spawnConfined(request, confinement));
+    if (typeof child === 'string') return { errno: child };
+    const pid = child.pid as number;
+    endBeforeServer(pid);
+    return new PlainChannel(child, pid, answered);
   };
 }
 
@@ -127,7 +122,11 @@ class PlainChannel implements LoopChannel {
 
   async #exit(): Promise<ProcessExit> {
     const isKnown = awaitedElsewhere((pid) => pid === this.pid);
-    const exit = once(this.#child, 'exit').finally(isKnown);
+    const { exitCode, signalCode } = this.#child;
+    const isOver = exitCode !== null || signalCode !== null;
+    const exit = (isOver ? Promise.resolve([exitCode, signalCode]) : once(this.#child, 'exit')).finally(
+      isKnown,
+    );
     const killed = new Promise<undefined>((resolve) => {
       this.#tellKilled = () => resolve(undefined);
     });

@@ -1,14 +1,22 @@
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { recoverAction } from '../action/recover.js';
 import { STAGING_PREFIX } from '../action/staging.js';
+import type { FileScope } from '../process/acting-as.js';
 
 /** A file in the folder of an init, until that has succeeded. */
 export const UNFINISHED = `${STAGING_PREFIX}unfinished`;
 
-/** Makes the action folder, and clears away what inits have left whose server was killed amid them (C-INIT-23). */
-export function ensureLoopRoot(actionRoot: string): void {
-  mkdirSync(actionRoot, { recursive: true });
+/**
+ * Clears away what inits have left whose server was killed amid them (C-INIT-23).
+ *
+ * @param scope works on the files of the action
+ */
+export function ensureLoopRoot(actionRoot: string, scope: FileScope): void {
+  scope(() => clearAway(actionRoot));
+}
+
+function clearAway(actionRoot: string): void {
   recoverAction(actionRoot);
   for (const name of readdirSync(actionRoot)) {
     const folder = join(actionRoot, name);

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ActionLoopConfig } from '../config/load.js';
 import { MESSAGE_TWICE } from '../contract/messages.js';
@@ -9,6 +8,7 @@ import type { LoopGauges } from '../metrics/gauges.js';
 import type { ByteBudget } from '../pool/byte-budget.js';
 import type { AnswerFailure, InitAnswer, LoopImage, RunAnswer } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
+import { type FileScope, removeTree } from '../process/acting-as.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { Runner, RunRequest } from '../server/runner.js';
 import type { TimeLimit } from '../server/time-limit.js';
@@ -21,6 +21,8 @@ import type { Turn, TurnEnd } from './turns.js';
 
 /** What the protocol is set up with. */
 export interface LoopRunnerParts {
+  /** Works on the files of the action. */
+  readonly scope: FileScope;
   readonly pool: WorkerPool;
   readonly launch: LoopLauncher;
   /** Called when no process is left. */
@@ -113,7 +115,7 @@ export class LoopRunner implements Runner {
     const problem = await this.#members.replace(image, Math.max(0, initTimeoutMs - told.durationMs));
     const startMs = performance.now() - installedMs;
     if (problem === undefined) {
-      await rm(join(image.folder, UNFINISHED), { force: true });
+      await removeTree(join(image.folder, UNFINISHED), this.#parts.scope);
       if (before !== undefined) this.#removeLater(before);
       return { ...told, startMs, durationMs: performance.now() - begunMs };
     }
@@ -247,7 +249,7 @@ export class LoopRunner implements Runner {
   #removeLater({ folder }: LoopImage): void {
     this.#members
       .whenGone(folder)
-      .then(() => rm(folder, { recursive: true, force: true }))
+      .then(() => removeTree(folder, this.#parts.scope))
       .catch(() => {
         // What can't be removed harms nobody: the next init takes the next number.
       });

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { InitLimit } from '../action/init-limit.js';
 import { entryName, inheritedEntries } from '../contract/environment.js';
 import type {
@@ -26,7 +25,7 @@ export async function installTask(task: LoopInstallTask, runtime: WorkerRuntime)
   });
   if (!('variables' in request)) return answered(0, { failure: request });
   const { settings, limits } = runtime;
-  const inherited = inheritedEntries(readFileSync('/proc/self/environ'));
+  const inherited = inheritedEntries(Buffer.from(settings.environment));
   const environment = loopEnvironment(inherited, settings.version, request.variables);
   const codeBytes = request.code.length;
   const limit = new InitLimit(limits.clock, task.timeoutMs, limits.killedAtShutdown);
@@ -39,6 +38,8 @@ export async function installTask(task: LoopInstallTask, runtime: WorkerRuntime)
     executionEnvironment: variableIn(inherited, 'OW_EXECUTION_ENV'),
     environment,
     limit,
+    confinement: runtime.confinement,
+    scope: runtime.scope,
   }).finally(() => limit.close());
   if ('failure' in outcome) return answered(codeBytes, outcome);
   const { folder, exec, unpackedBytes } = outcome;

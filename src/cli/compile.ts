@@ -9,6 +9,7 @@ import { version } from '../config/version.js';
 import { inheritedEntries, type Variable } from '../contract/environment.js';
 import { textOfFailure } from '../errors/table.js';
 import { zipOf } from '../pack/zip-of.js';
+import { asServer } from '../process/acting-as.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { complain, readCommandLine } from './flags.js';
 
@@ -46,6 +47,8 @@ export async function compileCommand(argv: readonly string[]): Promise<number> {
       limits: line.config,
       compiler: process.env.OW_COMPILER || undefined,
       executionEnvironment: undefined,
+      confinement: undefined,
+      scope: asServer,
       environment: loopEnvironment(inherited, version(), variables),
       limit,
     });

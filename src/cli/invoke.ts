@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { ActionState } from '../action/state.js';
-import { ensureAction } from '../action/stub.js';
+import { ensureAction, ensureActionRoot } from '../action/stub.js';
 import type { Config } from '../config/load.js';
 import { textOfFailure } from '../errors/table.js';
 import { initBodyOf } from '../pack/init-body-of.js';
 import { nameOf, zipOf } from '../pack/zip-of.js';
 import type { AnswerFailure, RunAnswer } from '../pool/messages.js';
 import { WorkerPool } from '../pool/worker-pool.js';
+import { fileScopeOf } from '../process/acting-as.js';
 import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { createRunner } from '../server/create-runner.js';
@@ -16,7 +17,7 @@ import { loadDeadlineReader, TimeLimit } from '../server/time-limit.js';
 import { ignoreSignals } from '../signals/server-signals.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
-import { type LogTargets, workerSettings } from './worker-settings.js';
+import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
 
 /** The result has stdout to itself. */
 const TERMINAL_LOGS: LogTargets = { logs: [2, 2], sentinels: false };
@@ -74,9 +75,12 @@ export async function invokeCommand(argv: readonly string[]): Promise<number> {
 async function invoke(config: Config, init: string, body: string): Promise<RunAnswer> {
   ignoreSignals();
   threadsThatFit(1);
-  const actionRoot = actionRootFor(config.actionRoot);
-  if (config.protocol === 'classic') ensureAction(actionRoot);
-  const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS);
+  const rights = rightsOf(config);
+  const scope = await fileScopeOf(rights?.user);
+  const actionRoot = actionRootFor(config.actionRoot, scope);
+  ensureActionRoot(actionRoot, rights?.user);
+  if (config.protocol === 'classic') ensureAction(actionRoot, scope);
+  const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS, rights);
   const pool = new WorkerPool(settings, { workerLost: () => {}, workerNotStarted: () => {} });
   const clock = new AwakeClock();
   const action = new ActionState(false, () => pool.generation);

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { isatty } from 'node:tty';
 import { threadId } from 'node:worker_threads';
 import { ActionState } from '../action/state.js';
-import { ensureAction } from '../action/stub.js';
+import { ensureAction, ensureActionRoot } from '../action/stub.js';
 import { Admission } from '../admission/admission.js';
 import { cpuSaturation } from '../admission/cpu-saturation.js';
 import { systemLimits } from '../admission/default-limit.js';
@@ -17,6 +17,7 @@ import { Recorder } from '../metrics/recorder.js';
 import { Startup } from '../metrics/startup.js';
 import { ByteBudget } from '../pool/byte-budget.js';
 import { WorkerPool } from '../pool/worker-pool.js';
+import { fileScopeOf } from '../process/acting-as.js';
 import { threadsThatFit } from '../process/address-space.js';
 import { AwakeClock } from '../process/awake-clock.js';
 import { endAtOnce } from '../process/end-process.js';
@@ -34,7 +35,7 @@ import { ServerSignals } from '../signals/server-signals.js';
 import { openTracing } from '../tracing/tracing.js';
 import { actionRootFor } from './action-root.js';
 import { complain, readCommandLine } from './flags.js';
-import { type LogTargets, workerSettings } from './worker-settings.js';
+import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
 
 /** `hyperskeleton serve`, by its command line. @returns the exit status, where no server runs */
 export async function serveCommand(argv: readonly string[]): Promise<number | undefined> {
@@ -63,9 +64,14 @@ export async function serve(config: Config): Promise<void> {
     );
   }
   const mostThreads = threadsThatFit(config.threads);
-  const actionRoot = actionRootFor(config.actionRoot);
+  const rights = rightsOf(config);
+  const scope = await fileScopeOf(rights?.user);
+  const actionRoot = actionRootFor(config.actionRoot, scope);
   let engine = 'starting';
-  const settings = { ...workerSettings(config, actionRoot, CONTAINER_LOGS), priority: takePrecedence() };
+  const settings = {
+    ...workerSettings(config, actionRoot, CONTAINER_LOGS, rights),
+    priority: takePrecedence(),
+  };
   // Before all else: the start of its thread takes longer than that of everything on this one.
   const pool = new WorkerPool(settings, {
     workerLost: (threadId, killed) => {
@@ -79,8 +85,9 @@ export async function serve(config: Config): Promise<void> {
     },
   });
   await closingOnError(pool, async () => {
-    if (config.protocol === 'classic') ensureAction(actionRoot);
-    else (await import('../actionloop/recover.js')).ensureLoopRoot(actionRoot);
+    ensureActionRoot(actionRoot, rights?.user);
+    if (config.protocol === 'classic') ensureAction(actionRoot, scope);
+    else (await import('../actionloop/recover.js')).ensureLoopRoot(actionRoot, scope);
   });
   const clock = new AwakeClock();
   const budget = new ByteBudget(settings.shared.budget);
@@ -162,7 +169,10 @@ export async function serve(config: Config): Promise<void> {
   // Who gives the metrics a port has them scraped.
   if (config.metricsPort !== undefined) warmUpLater(recorder, log);
   await reapOrphans();
-  if (hello.fallbackReason !== '') log.warn('a slower engine is in use', hello);
+  const { fallbackReason, inspectable } = hello;
+  if (fallbackReason !== '') log.warn('a slower engine is in use', { engine, fallbackReason });
+  if (inspectable !== '')
+    log.warn('actions of the same user can read the memory of the server', { inspectable });
   const preference = oomPreference();
   if (preference !== undefined && preference.gap < preference.intended) {
     log.warn('where memory is short the kernel may end the server before its actions', preference);

@@ -1,11 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { bufferLimits } from '../admission/buffer-limits.js';
 import { memoryLimitBytes } from '../admission/memory-limit.js';
+import { actionUserOf, expectCapabilities } from '../config/action-user.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import { sinkTargetOf } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { createSharedMemory } from '../pool/worker-pool.js';
 import { openFilesOfActions } from '../process/open-files.js';
+import type { Rights } from '../process/rights.js';
 
 /** Where the logs of activations go. */
 export interface LogTargets {
@@ -15,12 +18,38 @@ export interface LogTargets {
   readonly sentinels: boolean;
 }
 
-/** What the worker threads are given, by the configuration. */
-export function workerSettings(config: Config, actionRoot: string, targets: LogTargets): WorkerSettings {
+/**
+ * The rights of actions; undefined where they are the server's own.
+ *
+ * @throws Error for the operator, where this server can't give them
+ */
+export function rightsOf({ actionUser, noNewPrivs, actionLimits }: Config): Rights | undefined {
+  if (actionUser === undefined && !noNewPrivs && actionLimits.length === 0) return undefined;
+  if (actionUser !== undefined) expectCapabilities(actionUser, readFileSync('/proc/self/status', 'latin1'));
+  return {
+    user: actionUser === undefined ? undefined : actionUserOf(actionUser),
+    noNewPrivileges: noNewPrivs,
+    limits: actionLimits,
+  };
+}
+
+/**
+ * What the worker threads are given, by the configuration.
+ *
+ * @param rights what {@link rightsOf} has made of it
+ */
+export function workerSettings(
+  config: Config,
+  actionRoot: string,
+  targets: LogTargets,
+  rights: Rights | undefined,
+): WorkerSettings {
   const { bodyBytes, bufferedBytes } = bufferLimits(config, memoryLimitBytes());
   return {
     actionRoot,
+    environment: Uint8Array.from(readFileSync('/proc/self/environ')),
     engine: config.engine,
+    rights,
     maxResultBytes: config.maxResultBytes,
     maxUnzippedBytes: config.maxUnzippedBytes,
     maxEntries: config.maxEntries,

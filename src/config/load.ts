@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import type { EngineChoice } from '../pool/messages.js';
+import type { ResourceLimit } from '../process/rights.js';
 import { allowedText, isAllowed, listOf } from './kinds.js';
+import { LIMITS_FORMAT, parseResourceLimits } from './resource-limits.js';
 import { defaultThreads, SETTINGS, type Setting, type SettingKey } from './settings.js';
 
 /** How actions are run. */
@@ -29,6 +31,11 @@ export interface Config {
   /** Absolute; undefined: a private temporary folder. */
   readonly actionRoot: string | undefined;
   readonly engine: EngineChoice;
+  /** Who actions run as, as it was given; undefined: the server's own user. */
+  readonly actionUser: string | undefined;
+  readonly noNewPrivs: boolean;
+  /** What differs from the server's own. */
+  readonly actionLimits: readonly ResourceLimit[];
   readonly threads: number;
   /** Undefined: derived from the system's limits. */
   readonly maxInFlight: number | undefined;
@@ -113,6 +120,11 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
   const optionalText = (value: string): string | undefined => (value === '' ? undefined : value);
   const optionalNumber = (value: string): number | undefined => (value === '' ? undefined : Number(value));
   const optionalList = (value: string): string[] | undefined => (value === '' ? undefined : listOf(value));
+  const limits = parseResourceLimits(text('actionRlimits'));
+  if (limits === undefined) {
+    const source = sourceOf(SETTINGS.actionRlimits, flags, environment, { knative, otel });
+    problems.push(`${source?.name}=${JSON.stringify(source?.text)}: must be ${LIMITS_FORMAT}`);
+  }
   const config: Config = {
     port: number('port'),
     hosts: optionalList(text('host')),
@@ -123,6 +135,9 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     protocol: text('protocol') as Protocol,
     actionRoot: optionalPath(text('actionRoot')),
     engine: text('engine') as EngineChoice,
+    actionUser: optionalText(text('actionUser')),
+    noNewPrivs: (optionalText(text('noNewPrivs')) ?? (text('actionUser') === '' ? 'off' : 'on')) === 'on',
+    actionLimits: limits ?? [],
     threads: optionalNumber(text('threads')) ?? defaultThreads(),
     maxInFlight: optionalNumber(text('maxInFlight')),
     maxQueued: optionalNumber(text('maxQueued')),

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { LIMITS_FORMAT } from './resource-limits.js';
 
 /** What a setting's text may be. */
 export type SettingKind =
@@ -89,6 +90,30 @@ export const SETTINGS = {
     kind: { type: 'choice', of: ['auto', 'forkserver', 'posix_spawn', 'child_process'] },
     default: 'auto',
     sentence: 'How processes are started; auto takes the fastest that works here.',
+  },
+  actionUser: {
+    flag: 'action-user',
+    env: ['HYPERSKELETON_ACTION_USER'],
+    kind: { type: 'path' },
+    default: '',
+    sentence:
+      "The user that actions run as, where the server is root: a name or a number, with `:` and a group or without; without one, the user's groups of /etc/passwd and /etc/group. The action folder and what an init installs belong to that user. Empty: the server's own user, whose processes actions may then signal (docs/isolation.md).",
+  },
+  noNewPrivs: {
+    flag: 'no-new-privs',
+    env: ['HYPERSKELETON_NO_NEW_PRIVS'],
+    kind: { type: 'choice', of: ['on', 'off'] },
+    default: undefined,
+    derived: 'on where HYPERSKELETON_ACTION_USER is set, else off',
+    sentence:
+      'Whether set-user-ID programs and file capabilities give actions nothing (prctl(2), PR_SET_NO_NEW_PRIVS). Off as in dockerskeleton, where tools as su and ping work.',
+  },
+  actionRlimits: {
+    flag: 'action-rlimits',
+    env: ['HYPERSKELETON_ACTION_RLIMITS'],
+    kind: { type: 'path' },
+    default: '',
+    sentence: `Resource limits of each process of an action (getrlimit(2)): ${LIMITS_FORMAT}. Those that are not named are the server's own.`,
   },
   threads: {
     flag: 'threads',

@@ -1,3 +1,5 @@
+import { wipe } from './wipe.js';
+
 /** What a small holding may keep for its next use. */
 const KEPT_BYTES = 64 * 1024;
 const FIRST_CAPACITY_BYTES = 1024;
@@ -31,7 +33,9 @@ export class GrowingBytes {
     return this.#room.subarray(0, this.length);
   }
 
+  /** Gives large memory back, and overwrites what stays. */
   clear(): void {
+    if (this.#resizable === undefined) wipe(this.bytes());
     this.length = 0;
     if (this.#resizable === undefined) return;
     this.#room = Buffer.alloc(0);
@@ -44,8 +48,7 @@ export class GrowingBytes {
     if (capacity <= KEPT_BYTES) {
       // Not from Node's shared pool: a kept slice would keep the whole pool alive.
       const grown = Buffer.allocUnsafeSlow(capacity);
-      this.bytes().copy(grown);
-      this.#room = grown;
+      this.#moveTo(grown);
       return;
     }
     const bounded = Math.max(needed, Math.min(capacity, this.#maxBytes));
@@ -53,12 +56,18 @@ export class GrowingBytes {
       const maxByteLength = Math.max(this.#maxBytes, needed);
       this.#resizable = new (ArrayBuffer as unknown as ResizableConstructor)(bounded, { maxByteLength });
       const grown = Buffer.from(this.#resizable, 0, bounded);
-      this.bytes().copy(grown);
-      this.#room = grown;
+      this.#moveTo(grown);
     } else {
       (this.#resizable as ResizableBuffer).resize(bounded);
       this.#room = Buffer.from(this.#resizable, 0, bounded);
     }
+  }
+
+  #moveTo(grown: Buffer): void {
+    const before = this.bytes();
+    before.copy(grown);
+    wipe(before);
+    this.#room = grown;
   }
 }
 

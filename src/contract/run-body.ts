@@ -10,9 +10,13 @@ export interface RunRequest {
   readonly variables: readonly Variable[];
 }
 
-const NO_ARGUMENTS = Buffer.from('{}');
 const WANTED: Wanted = { named: ['value', 'activation'], others: MAX_CONTEXT_MEMBERS };
 const CONTEXT: Wanted = { named: [], others: MAX_CONTEXT_MEMBERS };
+
+/** Of its own each time: whoever runs it overwrites it. */
+function noArguments(): Buffer {
+  return Buffer.from('{}');
+}
 
 /** Reads the body of POST /run (C-RUN-01 to C-RUN-11). The argument may overlay the body's bytes. */
 export function readRunBody(bytes: Uint8Array): RunRequest | Failure {
@@ -24,7 +28,7 @@ export function readRunBody(bytes: Uint8Array): RunRequest | Failure {
       return readRunObject(body.text, body.members);
     default:
       return runsWithoutArguments(body)
-        ? { argument: NO_ARGUMENTS, variables: [] }
+        ? { argument: noArguments(), variables: [] }
         : { code: 'run_bad_arguments' };
   }
 }
@@ -44,7 +48,7 @@ function readRunObject(text: Buffer, members: Members): RunRequest | Failure {
   if (kind !== 'object' && kind !== 'array') return { code: 'run_bad_arguments' };
   const variables = variablesOf(text, members);
   if ('problem' in variables) return { code: 'run_bad_context', detail: variables.problem };
-  const argument = value === undefined ? NO_ARGUMENTS : withoutLineBreaks(text, value.value);
+  const argument = value === undefined ? noArguments() : withoutLineBreaks(text, value.value);
   return { argument, variables };
 }
 

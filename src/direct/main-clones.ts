@@ -1,4 +1,5 @@
 import { readRunBody } from '../contract/run-body.js';
+import { wipe } from '../contract/wipe.js';
 import { NativeSink } from '../logs/native-sink.js';
 import type { RunAnswer, RunTask, WorkerSettings } from '../pool/messages.js';
 import { StartGate } from '../pool/start-gate.js';
@@ -44,6 +45,7 @@ export class MainClones {
       ledger,
       limit: loweredLimitOf(settings, ledger.slot),
       stats: new StatsWriter(settings.shared.engineStats, ledger.slot),
+      rights: settings.rights,
     };
     // The folder of the thread whose children they are comes with the first template.
     const context = createContext(parts, '');
@@ -53,7 +55,7 @@ export class MainClones {
       () => pool.views.every(({ tasks }) => tasks === 0),
     );
     this.#engine = new CloneEngine(context, templates, false);
-    this.#actionOf = actionCache(settings.actionRoot, [this.#engine]);
+    this.#actionOf = actionCache(settings.actionRoot, settings.environment, [this.#engine]);
     this.#logs = streamsOf(settings, ledger.slot, (target) => new NativeSink(target, this.#reactor));
     this.#limits = {
       ...limitsOf(settings, clock, ledger.slot),
@@ -84,8 +86,10 @@ export class MainClones {
       return undefined;
     const { start, facts } = request;
     return new Promise((resolve, reject) => {
-      const told = (answer: RunAnswer): void =>
+      const told = (answer: RunAnswer): void => {
+        wipe(start.argument);
         resolve({ ...answer, facts: { ...answer.facts, direct: true } });
+      };
       const activation = new Activation(this.#logs, this.#limits, this.#nextOwner(), facts, told, task.time);
       const begin = async (): Promise<void> => {
         const outcome = await this.#gate.starting(task.generation, () =>

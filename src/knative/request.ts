@@ -33,7 +33,11 @@ const SETTINGS: Wanted = { named: ['binary', 'raw', 'name'] };
 const CONTEXT: Wanted = { named: [], others: MAX_CONTEXT_MEMBERS };
 /** What the request's own members are called in the arguments (C-KN-12, C-KN-15). */
 const ABOUT = ['__ow_user', '__ow_method', '__ow_headers', '__ow_path'] as const;
-const EMPTY_OBJECT = Buffer.from('{}');
+
+/** Of its own each time: whoever runs it overwrites it. */
+function emptyObject(): Buffer {
+  return Buffer.from('{}');
+}
 
 /**
  * Reads a request at `/` (C-KN-03 to C-KN-16): the translation in front of sections 2 and 3.
@@ -73,7 +77,7 @@ function membersOf(bytes: Uint8Array): { text: Buffer; members: Members } | Fail
     case 'empty':
     case 'malformed':
     case 'null':
-      return { text: EMPTY_OBJECT, members: new Members(EMPTY_OBJECT, PARTS) };
+      return { text: emptyObject(), members: new Members(emptyObject(), PARTS) };
     case 'object':
       return { text: body.text, members: body.members };
     default:
@@ -142,10 +146,10 @@ function readArgument(
   context: KnativeContext,
 ): Buffer | Failure {
   const kind = value === undefined ? 'object' : kindAt(text, value.value.start);
-  const asText = value === undefined ? EMPTY_OBJECT : withoutLineBreaks(text, value.value);
+  const asText = value === undefined ? emptyObject() : withoutLineBreaks(text, value.value);
   if (kind === 'array' && !(withRequest && context.raw)) return asText;
   if (kind !== 'object' && kind !== 'array' && kind !== 'string') return { code: 'run_bad_arguments' };
-  if (!withRequest) return kind === 'string' ? EMPTY_OBJECT : asText;
+  if (!withRequest) return kind === 'string' ? emptyObject() : asText;
   const about = requestMembers(context);
   if (context.raw) {
     // A string's own token says the same, and needs no decoding and encoding.
@@ -156,7 +160,7 @@ function readArgument(
   const kept =
     kind === 'object' && value !== undefined
       ? withoutMembers(asText, { start: 0, end: asText.length }, 1, ABOUT)
-      : EMPTY_OBJECT;
+      : emptyObject();
   const added = Buffer.from(JSON.stringify(about));
   return isEmptyObject(kept)
     ? added
@@ -205,5 +209,5 @@ function objectOf(text: Buffer, members: readonly Member[]): Buffer {
       withoutLineBreaks(text, value),
     );
   }
-  return parts.length === 0 ? EMPTY_OBJECT : Buffer.concat([...parts, Buffer.from('}')]);
+  return parts.length === 0 ? emptyObject() : Buffer.concat([...parts, Buffer.from('}')]);
 }

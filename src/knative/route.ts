@@ -1,4 +1,5 @@
 import type { Request, Response } from 'hyper-express';
+import { wipe } from '../contract/wipe.js';
 import type { BringsInit, Header, KnativeContext, RunAnswer } from '../pool/messages.js';
 import { sendFailure, sendShaped, sendText } from '../server/answer.js';
 import { deliveryOf } from '../server/delivery.js';
@@ -50,6 +51,8 @@ export class KnativeRoute {
     const answer = await this.#run(received, http, false);
     if (answer.bringsInit === undefined) this.#send(request, response, answer, http, received);
     else await this.#initialise(request, response, { received, http, brings: answer.bringsInit });
+    wipe(received.body);
+    if (answer.bringsInit?.rest !== undefined) wipe(answer.bringsInit.rest);
   }
 
   /** The first request of a server that has its action in its environment. Who comes second waits in silence. */

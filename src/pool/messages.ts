@@ -12,6 +12,7 @@ import type { IdentityFacts } from '../process/engines/forkserver/identity.js';
 import type { Built } from '../process/engines/forkserver/set-up/build.js';
 import type { Shape } from '../process/engines/forkserver/shape.js';
 import type { OpenFiles } from '../process/open-files.js';
+import type { Rights } from '../process/rights.js';
 
 /** The engine settings: `auto` takes the best that works. */
 export type EngineChoice = 'auto' | 'forkserver' | 'posix_spawn' | 'child_process';
@@ -19,7 +20,11 @@ export type EngineChoice = 'auto' | 'forkserver' | 'posix_spawn' | 'child_proces
 /** What a worker thread is given at its start. */
 export interface WorkerSettings {
   readonly actionRoot: string;
+  /** The environment block that the server was started with (`/proc/[pid]/environ`, proc(5)). */
+  readonly environment: Uint8Array;
   readonly engine: EngineChoice;
+  /** What actions may that the server may not, or the other way; undefined: nothing differs. */
+  readonly rights: Rights | undefined;
   /** The largest body of a request. */
   readonly maxBodyBytes: number;
   readonly maxResultBytes: number;
@@ -326,4 +331,6 @@ export interface HelloAnswer {
   readonly engine: string;
   /** Why a better engine is not in use; empty where the best is. */
   readonly fallbackReason: string;
+  /** Why other processes of the same user may read the server's memory; empty where they may not. */
+  readonly inspectable: string;
 }

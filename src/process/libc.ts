@@ -152,6 +152,23 @@ export const epollWait = libc.func('int epoll_wait(int epfd, void *events, int m
   timeoutMs: number,
 ) => number;
 
+/** fchown(2). */
+export const fchown = libc.func('int fchown(int fd, unsigned int owner, unsigned int group)') as (
+  fd: number,
+  owner: number,
+  group: number,
+) => number;
+/** setfsuid(2), of the calling thread alone; answers the former one. */
+export const setfsuid = libc.func('int setfsuid(unsigned int user)') as (user: number) => number;
+/** setfsgid(2), of the calling thread alone; answers the former one. */
+export const setfsgid = libc.func('int setfsgid(unsigned int group)') as (group: number) => number;
+/** setgroups(2) by its number: of the calling thread alone, where the C library's changes all threads. */
+export const setThreadGroups = libc.func('long syscall(long number, size_t count, void *groups)') as (
+  number: number,
+  count: number,
+  groups: Uint32Array,
+) => number;
+
 const syscall = libc.func('long syscall(long number, long first, long second)') as (
   number: number,
   first: number,

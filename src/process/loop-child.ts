@@ -2,12 +2,11 @@ import { constants } from 'node:os';
 import type { ProcessExit } from './engines/engine.js';
 import { abandon } from './engines/posix-spawn.js';
 import { type Ledger, PID, PIDFD, STDIN, STDOUT } from './ledger.js';
-import { close, errno, errnoName, O_CLOEXEC, pidfdOpen, pipe2 } from './libc.js';
+import { close, errno, errnoName, fchown, O_CLOEXEC, pidfdOpen, pipe2 } from './libc.js';
 import { reap, signalWithGroup } from './native-process.js';
 import { setNonBlocking } from './pipes.js';
 import { READABLE, type Reactor, type Watch } from './reactor.js';
 import { MAX_KILL_MS } from './signal.js';
-import { SpawnBlock } from './spawn-block.js';
 import type { Spawner } from './spawner.js';
 
 /** A process that stays, as it is to be started (C-AL-06). */
@@ -18,6 +17,8 @@ export interface LoopProgram {
   readonly logs: readonly [stdout: number, stderr: number];
 }
 
+/** Three streams, and the one for answers. */
+const DESCRIPTORS = 4;
 const ends = new Int32Array(2);
 
 /**
@@ -51,7 +52,9 @@ export class LoopChild {
     const opened = spawner.withDescriptors(openTwo, (pipes) => pipes === undefined);
     if (opened === undefined) return errnoName(errno());
     const [childStdin, stdin, answers, childAnswers] = opened;
-    const block = new SpawnBlock();
+    const { owner } = spawner;
+    if (owner !== undefined) for (const fd of [stdin, answers]) fchown(fd, owner.uid, owner.gid);
+    const block = spawner.block(DESCRIPTORS);
     const action = { exec: program.exec, folder: '', environment: program.environment };
     const pid = spawner.start({
       path: program.exec,

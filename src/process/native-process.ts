@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { wipe } from '../contract/wipe.js';
 import type { ProcessExit, ProcessObserver, RunningProcess } from './engines/engine.js';
 import { type Ledger, PID, PIDFD, STDERR, STDIN, STDOUT } from './ledger.js';
 import { close, errno, fcntl, getpgid, kill, pidfdSendSignal, read, wait4 } from './libc.js';
@@ -141,7 +142,9 @@ export class NativeProcess implements RunningProcess {
   #readOnce(output: Output): number {
     const count = read(output.fd, chunk, CHUNK_BYTES);
     if (count > 0) {
-      output.deliver(count === CHUNK_BYTES ? chunk : chunk.subarray(0, count));
+      const bytes = count === CHUNK_BYTES ? chunk : chunk.subarray(0, count);
+      output.deliver(bytes);
+      wipe(bytes);
       return count;
     }
     if (count < 0) {

@@ -30,11 +30,20 @@ export function oomPreference():
  */
 export function endBeforeServer(pid: number): void {
   try {
-    adjustment ??= relativeTo(Number(readFileSync('/proc/self/oom_score_adj', 'latin1')));
-    writeFileSync(`/proc/${pid}/oom_score_adj`, adjustment);
+    writeFileSync(`/proc/${pid}/oom_score_adj`, oomScoreOfActions());
   } catch {
     // It has ended, or has other rights than the server.
   }
+}
+
+/**
+ * What {@link endBeforeServer} sets.
+ *
+ * @throws Error where this system has no such file
+ */
+export function oomScoreOfActions(): string {
+  adjustment ??= relativeTo(Number(readFileSync('/proc/self/oom_score_adj', 'latin1')));
+  return adjustment;
 }
 
 function relativeTo(own: number): string {

@@ -57,6 +57,11 @@ export class LoweredLimit {
     this.#set = set;
   }
 
+  /** What processes get that are started with it lowered. */
+  get low(): OpenFiles {
+    return this.#low as unknown as OpenFiles;
+  }
+
   /** Runs the start of a process with the limit lowered. */
   lowered<T>(start: () => T): T {
     this.#locked(() => {

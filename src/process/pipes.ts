@@ -1,4 +1,5 @@
-import { close, errno, F_SETFL, fcntl, O_CLOEXEC, O_NONBLOCK, pipe2 } from './libc.js';
+import { close, errno, F_SETFL, fchown, fcntl, O_CLOEXEC, O_NONBLOCK, pipe2 } from './libc.js';
+import type { ActionUser } from './rights.js';
 
 /** The pipes of one activation: our ends, and the child's to be closed once it has them. */
 export interface ActivationPipes {
@@ -13,9 +14,10 @@ const ends = new Int32Array(2);
 /**
  * Opens three pipes, all closed on exec; our reading ends do not block, the child's ends do.
  *
+ * @param owner whom they belong to, so that a process of that user can open /dev/stdout; undefined: the server's user
  * @returns the pipes, or the error number that pipe2(2) gave, with nothing left open
  */
-export function openPipes(): ActivationPipes | number {
+export function openPipes(owner?: ActionUser): ActivationPipes | number {
   const opened: number[] = [];
   for (let count = 0; count < 3; count++) {
     if (pipe2(ends, O_CLOEXEC) !== 0) {
@@ -35,6 +37,7 @@ export function openPipes(): ActivationPipes | number {
   ];
   setNonBlocking(stdout);
   setNonBlocking(stderr);
+  if (owner !== undefined) for (const fd of [stdin, stdout, stderr]) fchown(fd, owner.uid, owner.gid);
   return { stdin, stdout, stderr, child: [stdinRead, stdoutWrite, stderrWrite] };
 }
 

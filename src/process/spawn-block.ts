@@ -1,8 +1,10 @@
 import { entryName } from '../contract/environment.js';
+import { wipe } from '../contract/wipe.js';
 import { type ActionImage, argumentFits } from './engines/engine.js';
 import { freeAddress, nativeMemory } from './libc.js';
 
 const POINTER_BYTES = 8;
+const EQUALS = 0x3d;
 const FIRST_CAPACITY_BYTES = 64 * 1024;
 
 /** What a process is given. */
@@ -28,12 +30,20 @@ export interface PackedStrings {
  * pointers, instead of converting the whole environment each time.
  */
 export class SpawnBlock {
+  readonly #before: readonly string[];
   #memory = nativeMemory(FIRST_CAPACITY_BYTES);
+  #beforeOffsets: number[] = [];
   #action: ActionImage | undefined;
   #names: string[] = [];
   #offsets: number[] = [];
   #execOffset = 0;
   #sharedEnd = 0;
+  #end = 0;
+
+  /** @param before arguments that come before `exec`, for a program that executes it */
+  constructor(before: readonly string[] = []) {
+    this.#before = before;
+  }
 
   /** Lays out one activation; valid until the next call. */
   pack(request: Strings): PackedStrings {
@@ -46,12 +56,15 @@ export class SpawnBlock {
     for (const [name, value] of variables) {
       overridden.add(name);
       pointers.push(at);
-      at = this.#string(at, `${name}=${value}`);
+      // In parts: a joined string would be one copy more that nobody can overwrite.
+      at += this.#memory.bytes.write(name, at, 'utf8');
+      this.#memory.bytes[at++] = EQUALS;
+      at = this.#string(at, value);
     }
     for (let index = 0; index < this.#offsets.length; index++) {
       if (!overridden.has(this.#names[index] as string)) pointers.push(this.#offsets[index] as number);
     }
-    const argv = [this.#execOffset];
+    const argv = [...this.#beforeOffsets, this.#execOffset];
     if (argument !== undefined && argumentFits(argument)) {
       argv.push(at);
       at = this.#bytes(at, argument);
@@ -60,18 +73,29 @@ export class SpawnBlock {
     const argvAt = at;
     at = this.#pointers(at, argv);
     const envpAt = at;
-    this.#pointers(at, pointers);
+    this.#end = this.#pointers(at, pointers);
     return { argv: this.#memory.address + BigInt(argvAt), envp: this.#memory.address + BigInt(envpAt) };
+  }
+
+  /** Overwrites the strings of the activation that was laid out last, once nobody reads them any more. */
+  wipe(): void {
+    wipe(this.#memory.bytes.subarray(this.#sharedEnd, this.#end));
   }
 
   /** Gives the memory back. */
   close(): void {
+    this.wipe();
     freeAddress(this.#memory.address);
   }
 
   #layOut(action: ActionImage): void {
     this.#execOffset = 0;
     let at = this.#string(0, action.exec);
+    this.#beforeOffsets = [];
+    for (const text of this.#before) {
+      this.#beforeOffsets.push(at);
+      at = this.#string(at, text);
+    }
     this.#names = action.environment.map(entryName);
     this.#offsets = [];
     for (const entry of action.environment) {
@@ -86,6 +110,7 @@ export class SpawnBlock {
   #reserve({ action, argument, variables }: Strings): void {
     // Three bytes of UTF-8 for a UTF-16 unit at most; then NULs and pointers.
     let needed = 3 * action.exec.length + (argument?.length ?? 0) + 1024;
+    for (const text of this.#before) needed += 3 * text.length + 1 + POINTER_BYTES;
     for (const entry of action.environment) needed += entry.length + 1 + POINTER_BYTES;
     for (const [name, value] of variables) needed += 3 * (name.length + value.length) + 2 + POINTER_BYTES;
     if (needed <= this.#memory.bytes.length) return;

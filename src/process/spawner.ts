@@ -1,12 +1,22 @@
 import { constants } from 'node:os';
-import { spawn } from './libc.js';
+import { close, errno, kill, O_CLOEXEC, pipe2, poll, read, spawn, wait4 } from './libc.js';
 import { endBeforeServer } from './oom-preference.js';
 import type { LoweredLimit } from './open-files.js';
+import { type ActionUser, CONFINE, type Confinement, REFUSAL_BYTES } from './rights.js';
 import { SpawnAttributes } from './spawn-attributes.js';
-import type { PackedStrings } from './spawn-block.js';
+import { type PackedStrings, SpawnBlock } from './spawn-block.js';
 
 /** Room for the opaque type of spawn.h: 80 bytes in glibc. */
 const ACTIONS_BYTES = 256;
+
+/** What the helper is called until it is the program. */
+const HELPER = 'hs-helper';
+const POLLIN = 1;
+/** How long a process may take to get its rights and to be executed. */
+const MAX_CONFINE_MS = 5000;
+const ends = new Int32Array(2);
+/** A struct pollfd. */
+const wanted = Buffer.alloc(8);
 
 /** A program to be started. */
 export interface Program {
@@ -27,14 +37,78 @@ export class Spawner {
   readonly #attributes = new SpawnAttributes();
   readonly #pid = new Int32Array(1);
   readonly #limit: LoweredLimit | undefined;
+  readonly #confinement: Confinement | undefined;
+  readonly #told = Buffer.alloc(REFUSAL_BYTES);
 
-  /** @param limit the limit on open files that actions get; undefined: the server's own */
-  constructor(limit?: LoweredLimit) {
+  /**
+   * @param limit the limit on open files that actions get; undefined: the server's own
+   * @param confinement what takes rights away from them; undefined: nothing does
+   */
+  constructor(limit?: LoweredLimit, confinement?: Confinement) {
     this.#limit = limit;
+    this.#confinement = confinement;
+  }
+
+  /** Whom a program's pipes belong to; undefined: the server's user. */
+  get owner(): ActionUser | undefined {
+    return this.#confinement?.rights.user;
+  }
+
+  /**
+   * What lays out the strings of programs for {@link start}.
+   *
+   * @param descriptors how many they get
+   */
+  block(descriptors: number): SpawnBlock {
+    const confinement = this.#confinement;
+    return new SpawnBlock(
+      confinement === undefined ? [] : [HELPER, CONFINE, confinement.text, String(descriptors)],
+    );
   }
 
   /** Starts it. @returns its pid, or an error number of posix_spawn(3), negated */
-  start({ path, folder, strings, descriptors }: Program): number {
+  start(program: Program): number {
+    const pid =
+      this.#confinement === undefined
+        ? this.#spawn(program)
+        : this.#confine(program, this.#confinement.descriptor);
+    if (pid > 0) endBeforeServer(pid);
+    return pid;
+  }
+
+  /** By way of the helper, which tells on one descriptor more whether it has executed the program. */
+  #confine(program: Program, helper: number): number {
+    if (
+      this.withDescriptors(
+        () => pipe2(ends, O_CLOEXEC),
+        (failed) => failed !== 0,
+      ) !== 0
+    )
+      return -errno();
+    const [told, tells] = ends as unknown as [number, number];
+    const descriptors = [...program.descriptors, tells, helper];
+    // Its own number is closed by then.
+    const path = `/proc/self/fd/${descriptors.length - 1}`;
+    const pid = this.#spawn({ ...program, path, descriptors });
+    close(tells);
+    const error = pid < 0 ? -pid : this.#errorOf(told);
+    close(told);
+    if (pid > 0 && error !== 0) endNow(pid);
+    return error === 0 ? pid : -error;
+  }
+
+  /** Waits as long as the program takes to be executed, as posix_spawn(3) does, but not for one that somebody stopped. */
+  #errorOf(told: number): number {
+    wanted.writeInt32LE(told, 0);
+    wanted.writeInt16LE(POLLIN, 4);
+    let ready: number;
+    do ready = poll(wanted, 1, MAX_CONFINE_MS);
+    while (ready < 0 && errno() === constants.errno.EINTR);
+    if (ready !== 1) return constants.errno.EAGAIN;
+    return read(told, this.#told, REFUSAL_BYTES) === REFUSAL_BYTES ? this.#told.readUInt32LE(0) : 0;
+  }
+
+  #spawn({ path, folder, strings, descriptors }: Program): number {
     const actions = this.#actions;
     spawn.actionsInit(actions);
     if (folder !== undefined) spawn.actionsChdir(actions, folder);
@@ -46,10 +120,7 @@ export class Spawner {
       spawn.posixSpawn(this.#pid, path, actions, this.#attributes.bytes, argv, envp);
     const error = this.#limit === undefined ? start() : this.#limit.lowered(start);
     spawn.actionsDestroy(actions);
-    if (error !== 0) return -error;
-    const pid = this.#pid[0] as number;
-    endBeforeServer(pid);
-    return pid;
+    return error === 0 ? (this.#pid[0] as number) : -error;
   }
 
   /**
@@ -60,6 +131,12 @@ export class Spawner {
     const outcome = make();
     return this.#limit !== undefined && lacking(outcome) ? this.#limit.raised(make) : outcome;
   }
+}
+
+/** Ends a process that is nobody's activation. It dies at once, so the wait is short. */
+export function endNow(pid: number): void {
+  kill(-pid, constants.signals.SIGKILL);
+  wait4(pid, new Int32Array(1), 0, null);
 }
 
 /** Whether an outcome of several calls is the error number for want of descriptors. */

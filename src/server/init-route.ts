@@ -1,5 +1,6 @@
 import type { Request, Response } from 'hyper-express';
 import { traceIdOf } from '../contract/trace-context.js';
+import { wipe } from '../contract/wipe.js';
 import { rowOf } from '../errors/table.js';
 import type { InitAnswer } from '../pool/messages.js';
 import { buffersPassed } from '../process/memory-relief.js';
@@ -12,6 +13,7 @@ export async function handleInit(request: Request, response: Response, service: 
   const received = await receive(request, response, service);
   if (received === undefined) return;
   const { failure } = await initialise(received, service, () => service.runner.init(received.body));
+  wipe(received.body);
   if (failure !== undefined) sendFailure(request, response, failure);
   else sendText(request, response, 200, service.runner.initialised.type, service.runner.initialised.body);
 }

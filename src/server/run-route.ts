@@ -1,5 +1,6 @@
 import type { Request, Response } from 'hyper-express';
 import { traceIdOf } from '../contract/trace-context.js';
+import { wipe } from '../contract/wipe.js';
 import type { ActivationTiming } from '../metrics/recorder.js';
 import type { DeadlineAnswer, RunAnswer } from '../pool/messages.js';
 import { buffersPassed } from '../process/memory-relief.js';
@@ -18,6 +19,7 @@ export async function handleRun(request: Request, response: Response, service: S
   if (received === undefined) return;
   const delivery = deliveryOf(service, received);
   const answer = await activate(received, service, (traced, time) => service.runner.run(traced, time));
+  wipe(received.body);
   const headers = timingHeaders(answer.timing, service.config);
   if (answer.result !== undefined) sendResult(request, response, answer.result, headers, delivery);
   else sendFailure(request, response, answer.failure ?? { code: 'internal' }, undefined, headers);

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { entryName, inheritedEntries, type Variable } from '../contract/environment.js';
 import type { ActionImage, ExecEngine } from '../process/engines/engine.js';
@@ -6,12 +5,16 @@ import type { ActionImage, ExecEngine } from '../process/engines/engine.js';
 /** Answers the action as the init of a generation has left it, with the variables of that init as JSON text. */
 export type ActionOf = (generation: number, variables: string) => ActionImage;
 
-/** @param engines are told when it is another one than before */
+/**
+ * @param environment the environment block of the server
+ * @param engines are told when it is another one than before
+ */
 export function actionCache(
   actionRoot: string,
+  environment: Uint8Array,
   engines: readonly Pick<ExecEngine, 'actionChanged'>[],
 ): ActionOf {
-  const inherited = inheritedEntries(readFileSync('/proc/self/environ'));
+  const inherited = inheritedEntries(Buffer.from(environment));
   let cached: { generation: number; image: ActionImage } | undefined;
   return (generation, variables) => {
     if (cached?.generation !== generation) {

@@ -1,3 +1,4 @@
+import { wipe } from '../contract/wipe.js';
 import type { WorkerTask } from '../pool/messages.js';
 import { buffersPassed, free } from '../process/memory-relief.js';
 import { moving } from './moved.js';
@@ -18,7 +19,10 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       buffersPassed(task.body.byteLength + (answer.result?.byteLength ?? 0) + answer.facts.logBytes);
       const goesOn = answer.bringsInit?.body ?? answer.superseded;
       // Node itself may not be done with writing it.
-      if (goesOn === undefined && answer.facts.engine !== 'child_process') free(task.body);
+      if (goesOn === undefined && answer.facts.engine !== 'child_process') {
+        wipe(task.body);
+        free(task.body);
+      }
       return moving(answer, answer.result, answer.shaped?.body, goesOn);
     }
     case 'init': {
@@ -26,6 +30,7 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       const { byteLength } = task.body;
       const answer = await init(task, thread);
       buffersPassed(byteLength + answer.codeBytes);
+      wipe(task.body);
       free(task.body);
       return answer;
     }
@@ -65,7 +70,11 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
       thread.close();
       return undefined;
     case 'hello':
-      return { engine: thread.engines[0]?.name ?? 'none', fallbackReason: thread.fallbackReason };
+      return {
+        engine: thread.engines[0]?.name ?? 'none',
+        fallbackReason: thread.fallbackReason,
+        inspectable: thread.inspectable,
+      };
   }
 }
 

@@ -20,7 +20,7 @@ export async function init(task: InitTask, runtime: WorkerRuntime): Promise<Init
   const { actionRoot, shared } = settings;
   const limit = new InitLimit(limits.clock, settings.initTimeoutMs, limits.killedAtShutdown);
   const { failure, unpackedBytes } = await install(request.code, {
-    ...{ actionRoot, limits: settings, limit },
+    ...{ actionRoot, limits: settings, limit, scope: runtime.scope },
     exclusively: (work) =>
       gate.replacing(work, () => areScriptsOpen(shared.ledgers, join(actionRoot, 'exec'))),
   }).finally(() => limit.close());

@@ -1,6 +1,7 @@
 import { NativeSink } from '../logs/native-sink.js';
 import type { Sink, SinkTarget } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
+import type { FileScope } from '../process/acting-as.js';
 import type { ExecEngine } from '../process/engines/engine.js';
 import type { ForkserverEngine, ForkserverOptions } from '../process/engines/forkserver/engine.js';
 import type { Built, Plan } from '../process/engines/forkserver/set-up/build.js';
@@ -11,9 +12,16 @@ import { killGroup } from '../process/leftovers.js';
 import { close, pidfdOpen } from '../process/libc.js';
 import { LoopChild, type LoopProgram } from '../process/loop-child.js';
 import { Reactor } from '../process/reactor.js';
+import type { Confinement } from '../process/rights.js';
 import { Spawner } from '../process/spawner.js';
 import { DeferredForkserver } from './deferred-forkserver.js';
 import { loweredLimitOf } from './lowered-limit.js';
+
+/** What a thread starts actions with, and works on their files with, where their rights are not the server's. */
+export interface Confined {
+  readonly confinement: Confinement | undefined;
+  readonly scope: FileScope;
+}
 
 /** What a thread has where the C library can be called. */
 export interface NativeEngines {
@@ -32,7 +40,11 @@ export interface NativeEngines {
  *
  * @throws Error naming what this system lacks
  */
-export async function createNativeEngines(settings: WorkerSettings, ledger: Ledger): Promise<NativeEngines> {
+export async function createNativeEngines(
+  settings: WorkerSettings,
+  ledger: Ledger,
+  { confinement, scope }: Confined,
+): Promise<NativeEngines> {
   const pidfd = pidfdOpen(process.pid);
   if (pidfd < 0)
     throw new Error('pidfd_open(2) is not available: it needs Linux 5.3 and a profile that allows it');
@@ -43,10 +55,10 @@ export async function createNativeEngines(settings: WorkerSettings, ledger: Ledg
   const beforeReaping = (pid: number): void => {
     if (settings.killsLeftovers) killGroup(pid);
   };
-  const engines: ExecEngine[] = [new PosixSpawnEngine(reactor, ledger, limit)];
+  const engines: ExecEngine[] = [new PosixSpawnEngine(reactor, ledger, limit, confinement)];
   const { engine, shared } = settings;
   const stats = new StatsWriter(shared.engineStats, ledger.slot);
-  const options = { reactor, ledger, limit, stats };
+  const options = { reactor, ledger, limit, stats, rights: confinement?.rights, scope };
   let forkserver: ForkserverEngine | DeferredForkserver | undefined;
   try {
     // Who asks for it by name gets it at once; otherwise nobody waits for a template.
@@ -61,7 +73,8 @@ export async function createNativeEngines(settings: WorkerSettings, ledger: Ledg
   return {
     engines,
     sinkFor: (target) => new NativeSink(target, reactor),
-    startLoop: (program) => LoopChild.start(program, new Spawner(limit), reactor, ledger, beforeReaping),
+    startLoop: (program) =>
+      LoopChild.start(program, new Spawner(limit, confinement), reactor, ledger, beforeReaping),
     buildTemplate: forkserver && ((plan) => forkserver.build(plan)),
     closeReactor: () => reactor.close(),
   };

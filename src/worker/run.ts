@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { explainStart } from '../action/explain-start.js';
 import { type RunRequest, readRunBody } from '../contract/run-body.js';
+import { wipe } from '../contract/wipe.js';
 import { type Failure, rowOf } from '../errors/table.js';
 import type { KnativeContext, RunAnswer, RunTask } from '../pool/messages.js';
 import type { StartOutcome, StartRequest } from '../process/engines/engine.js';
@@ -77,7 +78,12 @@ function runRequest(
   return new Promise((resolve) => {
     const facts = factsOf(request);
     const { logs, limits } = runtime;
-    const activation = new Activation(logs, limits, runtime.nextOwner(), facts, resolve, task.time);
+    const told = (answer: RunAnswer): void => {
+      // Node itself may not be done with writing it.
+      if ('argument' in request && answer.facts.engine !== 'child_process') wipe(request.argument);
+      resolve(answer);
+    };
+    const activation = new Activation(logs, limits, runtime.nextOwner(), facts, told, task.time);
     if ('code' in request) {
       activation.refuse(request);
       return;

@@ -1,9 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { elfFacts, interpreterOf, readHead } from '../../action/executable.js';
+import { type SpawnRequest, spawnConfined } from '../confined-spawn.js';
 import { environmentObject, variableOf } from '../environment-object.js';
 import { type Ledger, PID } from '../ledger.js';
 import { endBeforeServer } from '../oom-preference.js';
+import type { Confinement } from '../rights.js';
 import { signalWithGroup } from '../signal.js';
 import {
   type ActionImage,
@@ -26,9 +28,12 @@ import {
 export class ChildProcessEngine implements ExecEngine {
   readonly name = 'child_process';
   readonly #ledger: Ledger;
+  readonly #confinement: Confinement | undefined;
 
-  constructor(ledger: Ledger) {
+  /** @param confinement what takes rights away from actions; undefined: nothing does */
+  constructor(ledger: Ledger, confinement?: Confinement) {
     this.#ledger = ledger;
+    this.#confinement = confinement;
   }
 
   actionChanged(_action: ActionImage): void {
@@ -42,26 +47,20 @@ export class ChildProcessEngine implements ExecEngine {
     // libuv starts a file of unknown format through the shell, which the contract forbids (C-RUN-26).
     if (!hasKnownFormat(action.exec)) return { kind: 'failed', errno: 'ENOEXEC' };
     const environment = environmentObject([...action.environment.map(variableOf), ...variables]);
-    let child: ChildProcess;
-    try {
-      child = spawn(action.exec, argumentFits(argument) ? [argument.toString('utf8')] : [], {
-        cwd: action.folder,
-        env: environment,
-        detached: true,
-        stdio: 'pipe',
-      });
-    } catch (error) {
-      return { kind: 'failed', errno: (error as NodeJS.ErrnoException).code ?? 'EINVAL' };
-    }
-    if (child.pid === undefined) {
-      return new Promise((resolve) => {
-        child.once('error', (error: NodeJS.ErrnoException) => {
-          resolve({ kind: 'failed', errno: error.code ?? 'EINVAL' });
-        });
-      });
-    }
-    endBeforeServer(child.pid);
-    return { kind: 'started', process: new ChildRun(child, child.pid, argument, observer, this.#ledger) };
+    const request: SpawnRequest = {
+      exec: action.exec,
+      arguments: argumentFits(argument) ? [argument.toString('utf8')] : [],
+      options: { cwd: action.folder, env: environment, detached: true },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    };
+    const started = (child: ChildProcess | string): StartOutcome => {
+      if (typeof child === 'string') return { kind: 'failed', errno: child };
+      const pid = child.pid as number;
+      endBeforeServer(pid);
+      return { kind: 'started', process: new ChildRun(child, pid, argument, observer, this.#ledger) };
+    };
+    const child = spawnConfined(request, this.#confinement);
+    return child instanceof Promise ? child.then(started) : started(child);
   }
 
   close(): void {
@@ -124,12 +123,16 @@ class ChildRun implements RunningProcess {
         else this.#tellWhenRead(observer);
       });
     }
-    child.once('exit', (status, signal) => {
+    const exited = (status: number | null, signal: NodeJS.Signals | null): void => {
       this.#ledger.clear(this.#entry, PID);
       this.#exit = signal === null ? { status: status ?? 0 } : { signal: constants.signals[signal] };
       if (this.#released) this.#ledger.close(this.#entry);
       else this.#tellWhenRead(observer);
-    });
+    };
+    const { exitCode, signalCode } = child;
+    // It may have come and gone while it was waited for; nothing may be told before it counts as started.
+    if (exitCode !== null || signalCode !== null) setImmediate(() => exited(exitCode, signalCode));
+    else child.once('exit', exited);
   }
 
   pause(): void {

@@ -5,9 +5,13 @@ import { NativeProcess, reap } from '../native-process.js';
 import type { LoweredLimit } from '../open-files.js';
 import { type ActivationPipes, closeChildEnds, openPipes } from '../pipes.js';
 import type { Reactor } from '../reactor.js';
-import { SpawnBlock } from '../spawn-block.js';
+import type { Confinement } from '../rights.js';
+import type { SpawnBlock } from '../spawn-block.js';
 import { lacksDescriptors, Spawner } from '../spawner.js';
 import type { ActionImage, ExecEngine, ProcessObserver, StartOutcome, StartRequest } from './engine.js';
+
+/** What an activation has open. */
+const STREAMS = 3;
 
 /**
  * Executes the action with posix_spawn(3), called from this thread: the reference for how every other engine's
@@ -17,14 +21,15 @@ export class PosixSpawnEngine implements ExecEngine {
   readonly name = 'posix_spawn';
   readonly #reactor: Reactor;
   readonly #ledger: Ledger;
-  readonly #block = new SpawnBlock();
+  readonly #block: SpawnBlock;
   readonly #spawner: Spawner;
 
-  /** @param limit the limit on open files that actions get; undefined: the server's own */
-  constructor(reactor: Reactor, ledger: Ledger, limit?: LoweredLimit) {
+  /** @param limit and confinement as {@link Spawner} takes them */
+  constructor(reactor: Reactor, ledger: Ledger, limit?: LoweredLimit, confinement?: Confinement) {
     this.#reactor = reactor;
     this.#ledger = ledger;
-    this.#spawner = new Spawner(limit);
+    this.#spawner = new Spawner(limit, confinement);
+    this.#block = this.#spawner.block(STREAMS);
   }
 
   actionChanged(_action: ActionImage): void {
@@ -32,11 +37,12 @@ export class PosixSpawnEngine implements ExecEngine {
   }
 
   start(request: StartRequest, observer: ProcessObserver): StartOutcome {
-    const pipes = this.#spawner.withDescriptors(openPipes, lacksDescriptors);
+    const pipes = this.#spawner.withDescriptors(() => openPipes(this.#spawner.owner), lacksDescriptors);
     if (typeof pipes === 'number') return { kind: 'failed', errno: errnoName(pipes) };
     const { exec, folder } = request.action;
     const strings = this.#block.pack(request);
     const pid = this.#spawner.start({ path: exec, folder, strings, descriptors: pipes.child });
+    this.#block.wipe();
     closeChildEnds(pipes);
     if (pid < 0) return fail(pipes, errnoName(-pid));
     const pidfd = this.#spawner.withDescriptors(

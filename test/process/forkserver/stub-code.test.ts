@@ -45,6 +45,7 @@ it('the configuration lies as the sources have it', () => {
       map: 'map',
       name: 'name',
       templateName: 'template_name',
+      attributes: 'attributes',
       request: 'request',
     };
     const checks = Object.entries(fields).map(

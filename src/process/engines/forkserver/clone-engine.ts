@@ -67,7 +67,7 @@ export class CloneEngine implements ExecEngine {
     this.#templates.noteRun();
     const template = this.#templateFor(request);
     if (typeof template === 'string') return this.#refuse(template);
-    const pipes = openPipes();
+    const pipes = openPipes(this.#context.owner);
     if (typeof pipes === 'number') return this.#refuse('busy');
     const { argument, variables } = request;
     const id = this.#context.nextId();
@@ -84,6 +84,7 @@ export class CloneEngine implements ExecEngine {
         resolve(this.#outcome(outcome, template, request, observer, pipes, fed));
       };
       const sent = this.#spares.send(template, id, message, settle) || template.send(id, message, settle);
+      this.#context.block.wipe();
       closeChildEnds(pipes);
       if (sent) return;
       closeOurs(pipes, fed);
@@ -147,6 +148,7 @@ export class CloneEngine implements ExecEngine {
   ): StartOutcome {
     if (outcome.kind !== 'started') {
       closeOurs(pipes, fed);
+      if (outcome.kind === 'altered') this.letGo();
       return this.#refuse(outcome.kind);
     }
     const { pid } = outcome;

@@ -1,6 +1,8 @@
+import type { FileScope } from '../../acting-as.js';
 import type { Ledger } from '../../ledger.js';
 import type { LoweredLimit } from '../../open-files.js';
 import type { Reactor } from '../../reactor.js';
+import type { ActionUser, Rights } from '../../rights.js';
 import { type Arch, hostArch } from './arch/arch.js';
 import { Channels } from './channels.js';
 import { Patience } from './pending.js';
@@ -15,6 +17,8 @@ export interface EngineContext {
   readonly reactor: Reactor;
   readonly ledger: Ledger;
   readonly limit: LoweredLimit | undefined;
+  /** Whom the pipes of runs belong to; undefined: the server's user. */
+  readonly owner: ActionUser | undefined;
   readonly block: RequestBlock;
   readonly channels: Channels;
   readonly reaper: Reaper;
@@ -33,6 +37,10 @@ export interface ContextParts {
   /** The limit on open files that actions get; undefined: the server's own. */
   readonly limit: LoweredLimit | undefined;
   readonly stats: StatsWriter;
+  /** What actions get that is not the server's own. */
+  readonly rights?: Rights | undefined;
+  /** Works on the files of the action, and on its processes in /proc; as the server by default. */
+  readonly scope?: FileScope;
   /** After so many runs a template is made anew, for another layout of the address space; default 10,000. */
   readonly mostRuns?: number;
   /** How long the start of an action may take at the first attempt, see {@link Workbench}; default 1000. */
@@ -54,6 +62,7 @@ export function createContext(parts: ContextParts, parent: string): EngineContex
   let serial = 0;
   return {
     ...{ arch, reactor, ledger, limit, stats, mostRuns },
+    owner: parts.rights?.user,
     block: new RequestBlock(),
     channels: new Channels(),
     reaper: new Reaper(reactor, ledger, parent),

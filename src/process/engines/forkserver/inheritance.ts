@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { statFields } from '../../stat-fields.js';
+import { type Arch, hostArch } from './arch/arch.js';
+import { ioPriorityOf } from './attributes.js';
 import { thisThread } from './this-thread.js';
 
 /** Lines of `/proc/[pid]/status` that tell what is passed on (proc(5)). */
@@ -12,6 +14,8 @@ export interface InheritanceFacts {
   /** The thread's folder in /proc. */
   readonly thread: string;
   readonly before: string;
+  /** In nanoseconds; empty where this thread may not read it of that one (proc(5)). */
+  readonly timerSlack: string;
 }
 
 /**
@@ -27,7 +31,9 @@ export class Inheritance {
   }
 
   unchanged(): boolean {
-    return factsOf(this.facts.thread).before === this.facts.before;
+    const { before, timerSlack, thread } = this.facts;
+    const now = factsOf(thread);
+    return now.before === before && (now.timerSlack === '' || now.timerSlack === timerSlack);
   }
 }
 
@@ -35,14 +41,16 @@ function factsOf(thread: string): InheritanceFacts {
   const text = (name: string): string => read(`${thread}/${name}`);
   const lines = (name: string): string[] => text(name).split('\n');
   const fields = statFields(text('stat'));
+  const threadId = thread.slice(thread.lastIndexOf('/') + 1);
   const before = [
     // The limit on open files is set for each start by itself.
     ...lines('limits').filter((line) => !line.startsWith('Max open files')),
     ...lines('status').filter((line) => PASSED_ON.test(line)),
     ...SCHEDULING.map((place) => fields[place]),
+    ioPriorityOf(hostArch() as Arch, Number(threadId)),
     ...['oom_score_adj', 'coredump_filter', 'cgroup'].map(text),
   ].join('\n');
-  return { thread, before };
+  return { thread, before, timerSlack: read(`/proc/${threadId}/timerslack_ns`) };
 }
 
 /** Empty where this system does not tell. */

@@ -45,6 +45,24 @@ export const statx = libc.func(
   'int statx(int folder, void *path, int flags, unsigned int mask, void *result)',
 ) as (folder: number, path: Buffer, flags: number, mask: number, result: Buffer) => number;
 
+/** sched_getattr(2), by its number: the C library has no wrapper before 2.41. */
+export const schedGetattr = libc.func(
+  'long syscall(long number, long pid, void *attributes, long size, long flags)',
+) as (number: number, pid: number, attributes: Buffer, size: number, flags: number) => number;
+/** sched_getaffinity(2), by its number: the C library's does not say how many bytes there are. */
+export const schedGetaffinity = libc.func('long syscall(long number, long pid, long size, void *mask)') as (
+  number: number,
+  pid: number,
+  size: number,
+  mask: Buffer,
+) => number;
+/** ioprio_get(2), by its number: the C library has no wrapper. */
+export const ioprioGet = libc.func('long syscall(long number, long which, long who)') as (
+  number: number,
+  which: number,
+  who: number,
+) => number;
+
 /** Socket constants of socket(2) and unix(7). */
 export const AF_UNIX = 1;
 export const SOCK_SEQPACKET = 5;

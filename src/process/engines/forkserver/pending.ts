@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Reply } from './request-codec.js';
 
 /** What becomes of a run that was sent: a clone began with it, or none did and none ever will. */
@@ -8,11 +9,12 @@ export type CloneOutcome =
       /** A pidfd of it, given over; undefined where none is open yet. */
       readonly pidfd?: number;
     }
-  | { readonly kind: 'not_cloned' | 'lost' };
+  | { readonly kind: 'not_cloned' | 'altered' | 'lost' };
 
 /** Reads a reply as an outcome. */
 export function outcomeOf({ pid, error }: Reply): CloneOutcome {
-  return error === 0 ? { kind: 'started', pid } : { kind: 'not_cloned' };
+  if (error === 0) return { kind: 'started', pid };
+  return { kind: error === constants.errno.ECANCELED ? 'altered' : 'not_cloned' };
 }
 
 /** A clone says within microseconds that it begins; whoever is silent this long hangs, and is killed. */

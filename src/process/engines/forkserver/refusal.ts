@@ -16,6 +16,8 @@ export const REFUSALS = [
   'busy',
   /** The template said that it could not make the clone. */
   'not_cloned',
+  /** Somebody has changed limits, priority or CPUs of the template or of the clone that waited; it is made anew. */
+  'altered',
   /** The template ended before the clone had begun. */
   'lost',
 ] as const;

@@ -1,4 +1,5 @@
 import type { Variable } from '../../../contract/environment.js';
+import { wipe } from '../../../contract/wipe.js';
 import { nativeMemory } from '../../libc.js';
 import type { Shape } from './shape.js';
 
@@ -9,6 +10,10 @@ import type { Shape } from './shape.js';
 
 const RUN = 1;
 const SPARE = 2;
+/** Has a clone compare the files of /proc as well (attributes.ts). */
+const WITH_FILES = 0x100;
+/** Comparing them takes longer than all else, and only root can change them: not for each run. */
+const FILES_INTERVAL_MS = 100;
 
 /** struct request: id, kind, bytes of the argument, bytes of the variables. */
 const REQUEST_BYTES = 16;
@@ -43,6 +48,9 @@ export function readReply(bytes: Buffer): Reply {
 /** Lays messages out in native memory; one per thread, each valid until the next. */
 export class RequestBlock {
   readonly #memory = nativeMemory(CAPACITY_BYTES);
+  /** Of the strings of a run. */
+  #end = 0;
+  #filesComparedMs = Number.NEGATIVE_INFINITY;
 
   constructor() {
     const { bytes, address } = this.#memory;
@@ -89,13 +97,27 @@ export class RequestBlock {
     bytes.fill(0, roomAt, roomEnd - length);
     argument.copy(bytes, roomEnd);
     bytes[roomEnd + argument.length] = 0;
+    this.#end = roomEnd + argument.length + 1;
     const total = REQUEST_BYTES + shape.variablesRoom + argument.length + 1;
-    return this.#finish(id, RUN, argument.length + 1, length, total, descriptors);
+    return this.#finish(id, RUN | this.#withFiles(), argument.length + 1, length, total, descriptors);
+  }
+
+  /** Overwrites the strings of the run that was laid out last, once it has been sent. */
+  wipe(): void {
+    wipe(this.#memory.bytes.subarray(PAYLOAD_AT + REQUEST_BYTES, this.#end));
+    this.#end = 0;
   }
 
   /** A wish for a spare clone, which gets a socket of its own. */
   spare(id: number, socket: number): bigint {
     return this.#finish(id, SPARE, 0, 0, REQUEST_BYTES, [socket]);
+  }
+
+  #withFiles(): number {
+    const nowMs = performance.now();
+    if (nowMs - this.#filesComparedMs < FILES_INTERVAL_MS) return 0;
+    this.#filesComparedMs = nowMs;
+    return WITH_FILES;
   }
 
   #finish(

@@ -7,7 +7,7 @@ import { openSocketPair } from './channel.js';
 import { recv, sendmsg, WALL } from './native.js';
 import { TooSlow, Unsuitable } from './refusal.js';
 import { REPLY_BYTES, RequestBlock, readReply } from './request-codec.js';
-import { buildTemplate } from './set-up/build.js';
+import { buildTemplate, INPUT } from './set-up/build.js';
 import type { Launcher } from './set-up/launch.js';
 import { endProcess } from './set-up/tracee.js';
 import type { Shape } from './shape.js';
@@ -33,13 +33,17 @@ export function selfTest(launcher: Launcher): void {
   if (pair === undefined) throw new TooSlow('there are no descriptors for the self-test');
   const [ours, theirs] = pair;
   const action: ActionImage = {
-    exec: launcher.helperPath,
+    exec: INPUT,
     folder: FOLDER,
     environment: [Buffer.from('OF_THE_ACTION=x')],
   };
   let pid: number | undefined;
   try {
-    const built = buildTemplate(launcher, arch, { action, shape: SHAPE, socket: theirs, known: true });
+    const built = buildTemplate(launcher, arch, {
+      ...{ action, shape: SHAPE, socket: theirs },
+      known: true,
+      program: launcher.helper,
+    });
     pid = built.pid;
     if (built.notYet !== undefined) throw new TooSlow(built.notLater);
     if (built.freezePoint !== 'entry') throw new Unsuitable(built.notLater);

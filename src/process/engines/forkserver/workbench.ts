@@ -1,3 +1,4 @@
+import { asServer, type FileScope } from '../../acting-as.js';
 import type { Arch } from './arch/arch.js';
 import type { ContextParts } from './context.js';
 import { explain } from './explain.js';
@@ -17,13 +18,16 @@ export class Workbench {
   readonly launcher: Launcher;
   readonly #arch: Arch;
   readonly #stats: StatsWriter;
+  readonly #scope: FileScope;
   readonly #startLimitMs: number;
   /** The executable whose start took too long, and how often it did. */
   #slow: { readonly exec: Place; readonly times: number } | undefined;
 
   /** @throws Unsuitable where there are no files in memory */
-  constructor(arch: Arch, { ledger, limit, stats, startLimitMs = START_LIMIT_MS }: ContextParts) {
-    this.launcher = new Launcher(arch, ledger, limit);
+  constructor(arch: Arch, parts: ContextParts) {
+    const { ledger, limit, stats, rights, scope = asServer, startLimitMs = START_LIMIT_MS } = parts;
+    this.launcher = new Launcher(arch, ledger, limit, rights);
+    this.#scope = scope;
     this.#arch = arch;
     this.#stats = stats;
     this.#startLimitMs = startLimitMs;
@@ -39,7 +43,7 @@ export class Workbench {
     const stats = this.#stats;
     if (stats.selfTest === undefined) {
       try {
-        selfTest(this.launcher);
+        this.#scope(() => selfTest(this.launcher));
         stats.noteSelfTest('');
       } catch (error) {
         // Another attempt may do; nothing is known of this machine yet.
@@ -59,7 +63,9 @@ export class Workbench {
     const begunMs = performance.now();
     const { exec } = plan.action;
     const slow = this.#slow?.exec.path === exec && this.#slow.exec.unchanged() ? this.#slow : undefined;
-    const built = buildTemplate(this.launcher, this.#arch, { ...plan, ...this.#limits(slow?.times ?? 0) });
+    const limited = { ...plan, ...this.#limits(slow?.times ?? 0) };
+    // Only who has the rights of a process may look into it (ptrace(2)).
+    const built = this.#scope(() => buildTemplate(this.launcher, this.#arch, limited));
     this.#slow =
       built.notYet === 'slow' ? { exec: slow?.exec ?? new Place(exec), times: (slow?.times ?? 0) + 1 } : slow;
     this.#stats.built(performance.now() - begunMs);

@@ -35,6 +35,8 @@ export interface Arch {
   readonly canary: { readonly threadPointer: number; readonly offset: bigint } | undefined;
   /** System calls by name, for the allow-list and the calls that are injected. */
   readonly calls: Readonly<Record<CallName, number>>;
+  /** The numbers of system calls that the server makes itself, for want of a function in the C library. */
+  readonly queries: Readonly<Record<'ioprioGet' | 'schedGetaffinity' | 'schedGetattr', number>>;
 }
 
 /** The system calls that the set-up names; -1 where a processor has not got it. */

@@ -39,6 +39,7 @@ export const X64: Arch = {
   startOfProgram: { bytes: 22, pattern: /^(f30f1efa)?31ed4989d15e4889e24883e4f05054/ },
   hasTimeStampCounter: true,
   canary: { threadPointer: FS_BASE, offset: 0x28n },
+  queries: { ioprioGet: 252, schedGetaffinity: 204, schedGetattr: 315 },
   calls: {
     access: 21,
     arch_prctl: 158,

@@ -41,6 +41,8 @@ export interface Plan {
   readonly shape: Shape;
   /** The template's end of its socket. */
   readonly socket: number;
+  /** Of a program that has no path: a descriptor of it, which the new process has as 0, its `exec` being {@link INPUT}. */
+  readonly program?: number;
   /** Whether all of the program is known: it is the self-test's. */
   readonly known?: boolean;
   /** How long its start may take before it stands at the very begin; default {@link LONGEST_START_MS}. */
@@ -51,6 +53,9 @@ export interface Plan {
 
 /** After so many milliseconds a start is given up; the thread waits for it. */
 export const LONGEST_START_MS = 4000;
+
+/** What a process executes that has its own program as descriptor 0. */
+export const INPUT = '/proc/self/fd/0';
 
 /**
  * Starts the action once, stops it before any code of its author has run, and puts the loop that clones it in its place.
@@ -75,14 +80,23 @@ export function buildTemplate(launcher: Launcher, arch: Arch, plan: Plan): Built
 function build(
   launcher: Launcher,
   arch: Arch,
-  { action, shape, socket, known, startLimitMs = LONGEST_START_MS }: Plan,
+  { action, shape, socket, program, known, startLimitMs = LONGEST_START_MS }: Plan,
   freezePoint: FreezePoint,
   notLater: string,
 ): Built {
   const { exec, folder } = action;
-  const identification = new Identification(exec, folder);
+  const seen = program === undefined ? exec : `/proc/self/fd/${program}`;
+  const identification = new Identification(seen, folder);
+  const input = program === undefined ? {} : { input: program };
   const limitMs = freezePoint === 'entry' ? startLimitMs : LONGEST_START_MS;
-  const tracee = launcher.launch({ exec, folder, socket, limitMs, ...launchStrings(shape, action) });
+  const tracee = launcher.launch({
+    exec,
+    folder,
+    socket,
+    limitMs,
+    ...input,
+    ...launchStrings(shape, action),
+  });
   try {
     const auxiliary = auxiliaryVector(tracee.pid);
     if (auxiliary(AT_SECURE) !== 0n) throw new Unsuitable('it runs with other rights than its parent');
@@ -115,7 +129,12 @@ function build(
       [...loader, ...registered.asked],
       [...new Set(mapped.map(({ path }) => path))],
     );
-    plant(tracee, arch, stack, shape, registered, auxiliary(AT_RANDOM));
+    const frozen = {
+      ...registered,
+      random: auxiliary(AT_RANDOM),
+      attributes: launcher.attributesOf(tracee.pid),
+    };
+    plant(tracee, arch, stack, shape, frozen);
     tracee.detach();
     return { pid: tracee.pid, freezePoint, notLater, identity };
   } catch (error) {
@@ -130,9 +149,9 @@ function plant(
   arch: Arch,
   stack: StackMap,
   shape: Shape,
-  registered: Registered,
-  random: bigint,
+  known: Registered & { readonly random: bigint; readonly attributes: Buffer },
 ): void {
+  const { random, threadId, robustList, robustListBytes, attributes } = known;
   const registers = tracee.registers();
   const pointers = tracee.read(stack.pointersAt, stack.pointers.length);
   if (!pointers.equals(stack.pointers)) throw new Unsuitable('its arguments were moved');
@@ -145,7 +164,6 @@ function plant(
   const base = tracee.call(mmap, [0n, BigInt(STUB_BYTES), PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, none, 0n]);
   if (base < 0n) throw new Unsuitable(`mmap failed in it (${base})`);
   const heapEnd = tracee.call(brk, [0n]);
-  const { threadId, robustList, robustListBytes } = registered;
   const state = {
     pid: tracee.pid,
     registers,
@@ -155,6 +173,7 @@ function plant(
     random,
     canary,
     heapEnd,
+    attributes,
   };
   const { stub } = STUB_CODE[process.arch as 'x64' | 'arm64'];
   tracee.write(base, Buffer.from(stub, 'base64'));

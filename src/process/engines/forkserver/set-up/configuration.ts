@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { statFields } from '../../../stat-fields.js';
 import type { Arch } from '../arch/arch.js';
+import { ATTRIBUTES_WORDS } from '../attributes.js';
 import type { Shape } from '../shape.js';
 import type { StackMap } from './stack-map.js';
 
@@ -27,7 +28,8 @@ export const WORDS = {
   map: 44,
   name: 57,
   templateName: 59,
-  request: 61,
+  attributes: 61,
+  request: 61 + ATTRIBUTES_WORDS,
 } as const;
 
 /** What ps(1) shows of a template or a spare clone; an action has its own name. */
@@ -60,6 +62,8 @@ export interface StoppedState {
   readonly canary: bigint;
   /** The end of the heap (brk(2)). */
   readonly heapEnd: bigint;
+  /** What its clones must have, struct attributes of stub/layout.h. */
+  readonly attributes: Buffer;
 }
 
 /** The configuration of the loop that is written into the process. */
@@ -84,6 +88,7 @@ export function configurationOf(arch: Arch, state: StoppedState, stack: StackMap
   set(WORDS.cells, stack.cells);
   set(WORDS.cellCount, BigInt(shape.names.length));
   for (const [index, value] of memoryMap(state).entries()) set(WORDS.map + index, value);
+  state.attributes.copy(bytes, WORDS.attributes * WORD_BYTES);
   const name = readFileSync(`/proc/${state.pid}/comm`);
   name.copy(bytes, WORDS.name * WORD_BYTES, 0, name.length - 1);
   bytes.write(TEMPLATE_NAME, WORDS.templateName * WORD_BYTES);

@@ -1,28 +1,18 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Ledger, STDIN, STDOUT } from '../../../ledger.js';
-import {
-  close,
-  errno,
-  errnoName,
-  F_DUPFD_CLOEXEC,
-  fcntl,
-  freeAddress,
-  nativeMemory,
-  spawn,
-} from '../../../libc.js';
-import { endBeforeServer } from '../../../oom-preference.js';
+import { close, errnoName, freeAddress, nativeMemory, spawn } from '../../../libc.js';
+import { endBeforeServer, oomScoreOfActions } from '../../../oom-preference.js';
 import type { LoweredLimit } from '../../../open-files.js';
+import { type Rights, rightsText } from '../../../rights.js';
 import { SpawnAttributes } from '../../../spawn-attributes.js';
 import type { Arch } from '../arch/arch.js';
-import { memfdCreate } from '../native.js';
+import { attributesOfChildren, type ProcTexts, procTexts, withOpenFiles } from '../attributes.js';
+import { helperInMemory } from '../helper-in-memory.js';
 import { Unsuitable } from '../refusal.js';
 import { STUB_CODE } from '../stub-code.js';
 import { endProcess, Tracee, tooSlow, waitFor } from './tracee.js';
 
-const MFD_CLOEXEC = 1;
-/** Beyond the descriptors that the new process is given. */
-const OUT_OF_THE_WAY = 10;
 const ACTIONS_BYTES = 256;
 /** The socket's number in a template; stub/stub.c knows it. */
 const SOCKET = 3;
@@ -30,6 +20,7 @@ const SIGTRAP = 5;
 /** The helper's exit status is the error number of execve(2), or this and that of ptrace(2). */
 const PTRACE_REFUSED = 128;
 const POINTER_BYTES = 8;
+const ROOT = 0;
 
 /** A process to be started and stopped at its first instruction. */
 export interface Launch {
@@ -40,8 +31,10 @@ export interface Launch {
   readonly environment: readonly Buffer[];
   /** After so many milliseconds it gets SIGALRM, whatever it does then. */
   readonly limitMs: number;
-  /** Becomes its descriptor 3; descriptors 0 to 2 are /dev/null. */
+  /** Becomes its descriptor 3; descriptors 1 and 2 are /dev/null. */
   readonly socket: number;
+  /** Becomes its descriptor 0; undefined: /dev/null. */
+  readonly input?: number;
 }
 
 /**
@@ -53,18 +46,21 @@ export class Launcher {
   readonly #ledger: Ledger;
   readonly #entry: number;
   readonly #limit: LoweredLimit | undefined;
+  readonly #rights: Rights | undefined;
   readonly #attributes = new SpawnAttributes();
   readonly #nothing: number;
   readonly #helper: number;
 
   /**
    * @param limit the limit on open files that actions get; undefined: the server's own
+   * @param rights what they get that is not the server's own
    * @throws Unsuitable where there are no files in memory
    */
-  constructor(arch: Arch, ledger: Ledger, limit: LoweredLimit | undefined) {
+  constructor(arch: Arch, ledger: Ledger, limit: LoweredLimit | undefined, rights?: Rights) {
     this.#arch = arch;
     this.#limit = limit;
-    this.#helper = helperFile();
+    this.#rights = rights;
+    this.#helper = helperInMemory(Buffer.from(STUB_CODE[process.arch as 'x64' | 'arm64'].helper, 'base64'));
     this.#nothing = openSync('/dev/null', 'r+');
     this.#ledger = ledger;
     this.#entry = ledger.open();
@@ -72,9 +68,9 @@ export class Launcher {
     ledger.set(this.#entry, STDOUT, this.#nothing + 1);
   }
 
-  /** A path to the helper, for whoever may look into this process. */
-  get helperPath(): string {
-    return `/proc/${process.pid}/fd/${this.#helper}`;
+  /** A descriptor of the helper: no other process may look into this one's folder of descriptors. */
+  get helper(): number {
+    return this.#helper;
   }
 
   /**
@@ -84,8 +80,6 @@ export class Launcher {
    */
   launch(launch: Launch): Tracee {
     const pid = this.#spawn(launch);
-    // Clones inherit it.
-    endBeforeServer(pid);
     const status = waitFor(pid);
     const signal = (status & 0xff) === 0x7f ? status >> 8 : status & 0x7f;
     if (signal === constants.signals.SIGALRM) {
@@ -102,7 +96,21 @@ export class Launcher {
     }
     if (status >> 8 !== SIGTRAP || (status & 0xff) !== 0x7f)
       throw new Unsuitable(`the helper ended with wait status ${status}`);
+    // Clones inherit it. Only now the process has the rights by which it can be looked into.
+    endBeforeServer(pid);
     return new Tracee(pid, this.#arch);
+  }
+
+  /**
+   * What a process that it has just started has, and every clone of that is to have: struct attributes. To be called on
+   * the thread that started it.
+   */
+  attributesOf(pid: number): Buffer {
+    const { user, limits = [] } = this.#rights ?? {};
+    const own = new Map(limits.map(({ resource, soft, hard }) => [resource, [soft, hard] as const]));
+    const isRoot = (user?.uid ?? process.getuid?.()) === ROOT;
+    const files = isRoot ? filesOf(pid) : undefined;
+    return attributesOfChildren(this.#arch, withOpenFiles(own, this.#limit?.low), files);
   }
 
   close(): void {
@@ -113,14 +121,19 @@ export class Launcher {
     closeSync(this.#nothing);
   }
 
-  #spawn({ exec, folder, arguments: further, environment, limitMs, socket }: Launch): number {
-    const argv = pointerArray([Buffer.from(`l${limitMs}`), Buffer.from(exec), ...further]);
+  #spawn({ exec, folder, arguments: further, environment, limitMs, socket, input }: Launch): number {
+    const rights = rightsText(this.#rights);
+    const argv = pointerArray([
+      ...[`l${limitMs}`, rights, exec].map((text) => Buffer.from(text)),
+      ...further,
+    ]);
     const envp = pointerArray(environment);
     const actions = Buffer.alloc(ACTIONS_BYTES);
     const pid = new Int32Array(1);
     spawn.actionsInit(actions);
     spawn.actionsChdir(actions, folder);
-    for (const target of [0, 1, 2]) spawn.actionsDup2(actions, this.#nothing, target);
+    spawn.actionsDup2(actions, input ?? this.#nothing, 0);
+    for (const target of [1, 2]) spawn.actionsDup2(actions, this.#nothing, target);
     spawn.actionsDup2(actions, socket, SOCKET);
     const path = `/proc/self/fd/${this.#helper}`;
     const start = (): number => spawn.posixSpawn(pid, path, actions, this.#attributes.bytes, argv, envp);
@@ -133,13 +146,12 @@ export class Launcher {
   }
 }
 
-function helperFile(): number {
-  const memory = memfdCreate('hyperskeleton-helper', MFD_CLOEXEC);
-  if (memory < 0) throw new Unsuitable(`memfd_create: ${errnoName(errno())}`);
-  const fd = fcntl(memory, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
-  writeSync(fd, Buffer.from(STUB_CODE[process.arch as 'x64' | 'arm64'].helper, 'base64'));
-  close(memory);
-  return fd;
+/** What only root may write of a process that is not dumpable; undefined where it is not as it was set. */
+function filesOf(pid: number): ProcTexts | undefined {
+  const [own, of] = [procTexts('self'), procTexts(pid)];
+  const oomScore = `${oomScoreOfActions()}\n`;
+  if (own === undefined || of?.oomScore !== oomScore) return undefined;
+  return { oomScore, dumpFilter: own.dumpFilter };
 }
 
 /** Strings and an array of pointers to them, ended by a null pointer, in native memory of the caller's. */
