@@ -54,18 +54,21 @@ export async function install(code: InitCode, installation: Installation): Promi
   const exec = join(actionRoot, 'exec');
   let unpackedBytes = 0;
   if (code.kind === 'none') {
-    return isExecutable(exec) ? { unpackedBytes } : { failure: { code: 'init_no_exec' }, unpackedBytes };
+    return scope(() => isExecutable(exec))
+      ? { unpackedBytes }
+      : { failure: { code: 'init_no_exec' }, unpackedBytes };
   }
   let staging: Staging | undefined;
   try {
     staging = new Staging(actionRoot, scope);
+    const { files } = staging;
     unpackedBytes =
       code.kind === 'text'
-        ? staging.writeText('exec', code.text, executableMode(modeOf(exec)))
+        ? staging.writeText('exec', code.text, executableMode(scope(() => modeOf(exec))))
         : await unpack({ format: 'zip', packed: code.zip, folder: staging.files, limits }, limit, scope);
     limit.check();
     const failure =
-      misplacedExec(staging.files, actionRoot, scope) ??
+      scope(() => misplacedExec(files, actionRoot)) ??
       (await replace(staging, actionRoot, exclusively, scope));
     return failure === undefined ? { unpackedBytes } : { failure, unpackedBytes };
   } catch (error) {
@@ -76,9 +79,9 @@ export async function install(code: InitCode, installation: Installation): Promi
 }
 
 /** Files that were packed with the folder around them would leave the stub to answer for the action. */
-function misplacedExec(files: string, actionRoot: string, scope: FileScope): Failure | undefined {
+function misplacedExec(files: string, actionRoot: string): Failure | undefined {
   if (lstat(join(files, 'exec')) !== undefined || !isStub(join(actionRoot, 'exec'))) return undefined;
-  const found = scope(() => execBelow(files));
+  const found = execBelow(files);
   return found === undefined ? undefined : { code: 'init_exec_misplaced', detail: found };
 }
 

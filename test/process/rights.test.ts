@@ -91,6 +91,17 @@ describe.runIf(isRoot).each(ENGINES)('HYPERSKELETON_ACTION_USER (%s)', (engine) 
     expect(await ran(server)).toMatchObject(TOLD);
   });
 
+  it.runIf(canDrop)('takes four capabilities, and no more', async () => {
+    server = await RunServer.start({
+      engine,
+      env,
+      launcher: `chmod 755 "$TMPDIR/.."; exec setpriv --bounding-set=-all,+chown,+kill,+setuid,+setgid "$@"`,
+    });
+    const zip = zipOf([{ name: 'exec', data: TELLS, mode: FILE | 0o755 }]);
+    expect((await server.post('/init', archiveBody(zip))).body.toString()).toBe('OK');
+    for (let round = 0; round < 4; round++) expect(await ran(server)).toMatchObject(TOLD);
+  });
+
   it('an action that runs too long is ended, and one that can’t be started says why', async () => {
     server = await RunServer.start({
       engine,
