@@ -7,6 +7,8 @@ export type Variable = readonly [name: string, value: string];
 /** Why a variable can't be exported, in words that name it. */
 export interface BadVariable {
   readonly problem: string;
+  /** More than the kernel takes as an environment (execve(2), E2BIG). */
+  readonly tooLarge?: true;
 }
 
 /** The text of a context value: a string as it is, null empty, anything else its JSON text (C-INIT-18, C-RUN-10). */
@@ -36,7 +38,7 @@ export function initVariables(text: Buffer, members: Members): Variable[] | BadV
 /** The `__OW_*` variables of a run's context keys (C-RUN-08), without `value`, the last of each name. */
 export function contextVariables(text: Buffer, members: Members): Variable[] | BadVariable {
   const context = members.others('value');
-  if ('problem' in context) return { problem: `the context ${context.problem}` };
+  if ('problem' in context) return { problem: `the context ${context.problem}`, tooLarge: true };
   return collect(context, text, (name) => `__OW_${name.toUpperCase()}`);
 }
 

@@ -33,6 +33,13 @@ export function readRunBody(bytes: Uint8Array): RunRequest | Failure {
   }
 }
 
+/** What a context fails with that makes no environment (C-RUN-11); one that no process can take fails as its start does (C-RUN-26). */
+export function failureOfContext({ problem, tooLarge }: BadVariable): Failure {
+  return tooLarge
+    ? { code: 'run_start_failed', detail: 'E2BIG' }
+    : { code: 'run_bad_context', detail: problem };
+}
+
 /** No body, null, and what else the peer's language holds for false, runs with `{}` (C-RUN-01, C-RUN-02). */
 function runsWithoutArguments(body: Exclude<Body, { kind: 'malformed' | 'object' }>): boolean {
   if (body.kind === 'empty' || body.kind === 'null') return true;
@@ -47,7 +54,7 @@ function readRunObject(text: Buffer, members: Members): RunRequest | Failure {
   const kind = value === undefined ? 'object' : kindAt(text, value.value.start);
   if (kind !== 'object' && kind !== 'array') return { code: 'run_bad_arguments' };
   const variables = variablesOf(text, members);
-  if ('problem' in variables) return { code: 'run_bad_context', detail: variables.problem };
+  if ('problem' in variables) return failureOfContext(variables);
   const argument = value === undefined ? noArguments() : withoutLineBreaks(text, value.value);
   return { argument, variables };
 }

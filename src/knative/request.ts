@@ -10,7 +10,7 @@ import {
   type Wanted,
   withoutMembers,
 } from '../contract/members.js';
-import type { RunRequest } from '../contract/run-body.js';
+import { failureOfContext, type RunRequest } from '../contract/run-body.js';
 import type { Failure } from '../errors/table.js';
 import type { KnativeContext } from '../pool/messages.js';
 
@@ -131,7 +131,7 @@ function readVariables(
   }
   const { members } = readMembers(text, activation.value.start, activation.value.end, 1, CONTEXT);
   const variables = contextVariables(text, members);
-  if ('problem' in variables) return { code: 'run_bad_context', detail: variables.problem };
+  if ('problem' in variables) return failureOfContext(variables);
   if (actionName === '') return { list: variables };
   const others = variables.filter(([name, given]) => name !== '__OW_ACTION_NAME' || given !== '');
   const isNamed = others.some(([name]) => name === '__OW_ACTION_NAME');

@@ -85,7 +85,9 @@ function runRequest(
     };
     const activation = new Activation(logs, limits, runtime.nextOwner(), facts, told, task.time);
     if ('code' in request) {
-      activation.refuse(request);
+      if (request.code === 'run_start_failed')
+        refuseStart(runtime.actionOf(task.generation, task.variables).exec, 'E2BIG', activation);
+      else activation.refuse(request);
       return;
     }
     if (runtime.gate.generation !== task.generation) {
