@@ -103,6 +103,8 @@ interface Thread {
   tasks: number;
   /** Whether it has been told that a shutdown kills. */
   killed: boolean;
+  /** Whether what it left behind has been looked after; it has ended then. */
+  settled: boolean;
   /** Rejects the tasks that it has, when it dies. */
   readonly rejecting: Set<(error: Error) => void>;
 }
@@ -186,9 +188,13 @@ export class WorkerPool {
     return this.#sendTo(await this.#leastBusy(), { kind: 'loop-process', image, port }, [port]);
   }
 
-  /** ActionLoop: the pipes of a process belong to this thread from now on. */
-  takeOver(stdin: number, answers: number): void {
-    takeOver(this.#settings.shared.ledgers, stdin, answers);
+  /**
+   * ActionLoop: the pipes of a process belong to this thread from now on.
+   *
+   * @returns false if its worker thread has died and they are closed
+   */
+  takeOver(pid: number, stdin: number, answers: number): boolean {
+    return takeOver(this.#settings.shared.ledgers, pid, stdin, answers);
   }
 
   /** ActionLoop: makes the line of a large body. */
@@ -267,9 +273,8 @@ export class WorkerPool {
   }
 
   /**
-   * Ends the threads; takes as long as they do. One that is ended while it loads a native library, or while an event of
-   * a descriptor is on its way to it, takes the process with it: so each first finishes the one and lets go of the
-   * others.
+   * Ends the threads; takes as long as they do. One that is ended while it loads a native library takes the process with
+   * it: so each first finishes that.
    */
   async close(): Promise<void> {
     this.#closing = true;
@@ -323,6 +328,8 @@ export class WorkerPool {
           resolve(answer as Answer);
         },
         (error: unknown) => {
+          // A thread that dies: its processes still run, and are killed before anybody gets to know.
+          if (!thread.settled && !this.#threads.includes(thread)) return;
           settled();
           reject(error);
         },
@@ -374,7 +381,8 @@ export class WorkerPool {
     // A death without a task under way comes as an event; the exit itself is seen below.
     piscina.on('error', () => {});
     const started = piscina.run({ kind: 'hello' } satisfies WorkerTask).catch(() => {});
-    const thread: Thread = { piscina, started, serves: false, tasks: 0, killed: false, rejecting: new Set() };
+    const state = { serves: false, tasks: 0, killed: false, settled: false };
+    const thread: Thread = { piscina, started, ...state, rejecting: new Set() };
     this.#watch(thread);
     void started.then(() => {
       if (!this.#threads.includes(thread)) return;
@@ -406,7 +414,14 @@ export class WorkerPool {
 
   #settle(thread: Thread, threadId: number): void {
     this.#retire(thread);
-    if (this.#closing) return;
+    thread.settled = true;
+    const rejectTasks = (): void => {
+      for (const reject of thread.rejecting) reject(new Error(`worker thread ${threadId} has ended`));
+    };
+    if (this.#closing) {
+      rejectTasks();
+      return;
+    }
     const { shared } = this.#settings;
     const estate = takeEstate(shared.ledgers, threadId);
     for (const pid of estate?.pids ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
@@ -420,7 +435,7 @@ export class WorkerPool {
       releaseStream(logs.subarray(SHARED_FIELDS), estate.slot);
     }
     this.#observer.workerLost(threadId, estate?.pids.length ?? 0);
-    for (const reject of thread.rejecting) reject(new Error(`worker thread ${threadId} has ended`));
+    rejectTasks();
     if (!thread.serves) this.#backOff();
     if (this.#threads.length > 0) return;
     if (thread.serves) this.#addThread();
