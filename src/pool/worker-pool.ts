@@ -64,6 +64,11 @@ export function slotOfMain(threads: number): number {
   return threads * SLOTS_PER_THREAD;
 }
 
+/** As whom the main thread writes the sentinels that others owe: each writer of a log has a slot of its own. */
+export function slotOfOwedSentinels(threads: number): number {
+  return slotOfMain(threads) + 1;
+}
+
 /**
  * The memory that all threads of a server share.
  *
@@ -171,11 +176,6 @@ export class WorkerPool {
     } finally {
       this.#initialising--;
     }
-  }
-
-  /** Writes the sentinels that a rejected task still owes. */
-  async writeSentinels(): Promise<void> {
-    await this.#send({ kind: 'sentinels' });
   }
 
   /** ActionLoop: installs the upload of an init. */
