@@ -108,8 +108,6 @@ interface Thread {
   tasks: number;
   /** Whether it has been told that a shutdown kills. */
   killed: boolean;
-  /** Whether what it left behind has been looked after; it has ended then. */
-  settled: boolean;
   /** Rejects the tasks that it has, when it dies. */
   readonly rejecting: Set<(error: Error) => void>;
 }
@@ -328,8 +326,6 @@ export class WorkerPool {
           resolve(answer as Answer);
         },
         (error: unknown) => {
-          // A thread that dies: its processes still run, and are killed before anybody gets to know.
-          if (!thread.settled && !this.#threads.includes(thread)) return;
           settled();
           reject(error);
         },
@@ -381,8 +377,7 @@ export class WorkerPool {
     // A death without a task under way comes as an event; the exit itself is seen below.
     piscina.on('error', () => {});
     const started = piscina.run({ kind: 'hello' } satisfies WorkerTask).catch(() => {});
-    const state = { serves: false, tasks: 0, killed: false, settled: false };
-    const thread: Thread = { piscina, started, ...state, rejecting: new Set() };
+    const thread: Thread = { piscina, started, serves: false, tasks: 0, killed: false, rejecting: new Set() };
     this.#watch(thread);
     void started.then(() => {
       if (!this.#threads.includes(thread)) return;
@@ -393,35 +388,30 @@ export class WorkerPool {
   }
 
   /**
-   * Looks for the death of a thread before piscina does: it would start another one in the same place, or throw where
-   * that can't be, and leave the tasks of this one unanswered.
+   * Looks for the death of a thread instead of piscina, which would start another one in the same place, or throw where
+   * that can't be, and would reject the tasks at once: before their processes are killed, and those too whose answers are
+   * on their way.
    */
   #watch(thread: Thread): void {
     for (const worker of thread.piscina.threads) {
       const { threadId } = worker;
-      worker.prependOnceListener('error', () => this.#retire(thread));
-      worker.prependOnceListener('exit', () => this.#settle(thread, threadId));
+      worker.removeAllListeners('error').once('error', () => this.#retire(thread));
+      worker.removeAllListeners('exit').once('exit', () => this.#settle(thread, threadId));
     }
   }
 
-  /** Gives the thread no more tasks, and has piscina start no other one in its place. */
+  /** Gives the thread no more tasks. */
   #retire(thread: Thread): void {
     if (this.#closing) return;
     const at = this.#threads.indexOf(thread);
     if (at >= 0) this.#threads.splice(at, 1);
-    void thread.piscina.destroy();
   }
 
   #settle(thread: Thread, threadId: number): void {
     this.#retire(thread);
-    thread.settled = true;
-    const rejectTasks = (): void => {
-      for (const reject of thread.rejecting) reject(new Error(`worker thread ${threadId} has ended`));
-    };
-    if (this.#closing) {
-      rejectTasks();
-      return;
-    }
+    // What it has answered arrives in the next turn of the loop at the latest.
+    setImmediate(() => setImmediate(() => rejectTasks(thread, threadId)));
+    if (this.#closing) return;
     const { shared } = this.#settings;
     const estate = takeEstate(shared.ledgers, threadId);
     for (const pid of estate?.pids ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
@@ -435,12 +425,16 @@ export class WorkerPool {
       releaseStream(logs.subarray(SHARED_FIELDS), estate.slot);
     }
     this.#observer.workerLost(threadId, estate?.pids.length ?? 0);
-    rejectTasks();
     if (!thread.serves) this.#backOff();
     if (this.#threads.length > 0) return;
     if (thread.serves) this.#addThread();
     else this.#retryLater();
   }
+}
+
+function rejectTasks({ piscina, rejecting }: Thread, threadId: number): void {
+  for (const reject of rejecting) reject(new Error(`worker thread ${threadId} has ended`));
+  void piscina.destroy();
 }
 
 function closeQuietly(fd: number): void {
