@@ -31,7 +31,11 @@ export function nativeLauncher(pool: WorkerPool, reactor: Reactor): LoopLauncher
       ),
     ]);
     if (first === undefined || 'errno' in first) return first ?? { errno: 'EIO' };
-    pool.takeOver(first.stdin, first.answers);
+    // The word of a thread that has died since may be read after its death.
+    if (!pool.takeOver(first.pid, first.stdin, first.answers)) {
+      port1.postMessage('SIGKILL' satisfies LoopCommand);
+      return { errno: 'EIO' };
+    }
     port1.postMessage('taken' satisfies LoopCommand);
     // The port must not keep the server alive.
     port1.unref();

@@ -12,7 +12,7 @@ import { type FileScope, removeTree } from '../process/acting-as.js';
 import type { AwakeClock } from '../process/awake-clock.js';
 import type { Runner, RunRequest } from '../server/runner.js';
 import type { TimeLimit } from '../server/time-limit.js';
-import { ActivationLog, type LogStreams, offerSentinels, written } from '../worker/activation-log.js';
+import { ActivationLog, type LogStreams, writeSentinels, written } from '../worker/activation-log.js';
 import type { LoopLauncher } from './channel.js';
 import { LoopPool } from './pool.js';
 import { UNFINISHED } from './recover.js';
@@ -134,9 +134,7 @@ export class LoopRunner implements Runner {
 
   async writeSentinels(): Promise<void> {
     const { logs } = this.#parts;
-    if (!logs.sentinels) return;
-    offerSentinels(logs);
-    await written(logs);
+    if (logs.sentinels) await writeSentinels(logs);
   }
 
   killAll(): void {

@@ -143,11 +143,6 @@ export interface RefuseInitTask {
   readonly kind: 'refuse-init';
 }
 
-/** Writes the sentinels that a lost activation still owes. */
-export interface SentinelsTask {
-  readonly kind: 'sentinels';
-}
-
 /** Tells which engine the worker has; its answer also says that the worker serves. */
 export interface HelloTask {
   readonly kind: 'hello';
@@ -225,7 +220,6 @@ export type WorkerTask =
   | RunTask
   | InitTask
   | RefuseInitTask
-  | SentinelsTask
   | HelloTask
   | CloseTask
   | JudgeTask

@@ -64,6 +64,11 @@ export function slotOfMain(threads: number): number {
   return threads * SLOTS_PER_THREAD;
 }
 
+/** As whom the main thread writes the sentinels that others owe: each writer of a log has a slot of its own. */
+export function slotOfOwedSentinels(threads: number): number {
+  return slotOfMain(threads) + 1;
+}
+
 /**
  * The memory that all threads of a server share.
  *
@@ -171,11 +176,6 @@ export class WorkerPool {
     }
   }
 
-  /** Writes the sentinels that a rejected task still owes. */
-  async writeSentinels(): Promise<void> {
-    await this.#send({ kind: 'sentinels' });
-  }
-
   /** ActionLoop: installs the upload of an init. */
   async installLoop(body: Uint8Array, timeoutMs: number): Promise<LoopInstallAnswer> {
     return this.#send<LoopInstallAnswer>({ kind: 'loop-install', body, timeoutMs }, body);
@@ -186,9 +186,13 @@ export class WorkerPool {
     return this.#sendTo(await this.#leastBusy(), { kind: 'loop-process', image, port }, [port]);
   }
 
-  /** ActionLoop: the pipes of a process belong to this thread from now on. */
-  takeOver(stdin: number, answers: number): void {
-    takeOver(this.#settings.shared.ledgers, stdin, answers);
+  /**
+   * ActionLoop: the pipes of a process belong to this thread from now on.
+   *
+   * @returns false if its worker thread has died and they are closed
+   */
+  takeOver(pid: number, stdin: number, answers: number): boolean {
+    return takeOver(this.#settings.shared.ledgers, pid, stdin, answers);
   }
 
   /** ActionLoop: makes the line of a large body. */
@@ -267,9 +271,8 @@ export class WorkerPool {
   }
 
   /**
-   * Ends the threads; takes as long as they do. One that is ended while it loads a native library, or while an event of
-   * a descriptor is on its way to it, takes the process with it: so each first finishes the one and lets go of the
-   * others.
+   * Ends the threads; takes as long as they do. One that is ended while it loads a native library takes the process with
+   * it: so each first finishes that.
    */
   async close(): Promise<void> {
     this.#closing = true;
@@ -385,27 +388,29 @@ export class WorkerPool {
   }
 
   /**
-   * Looks for the death of a thread before piscina does: it would start another one in the same place, or throw where
-   * that can't be, and leave the tasks of this one unanswered.
+   * Looks for the death of a thread instead of piscina, which would start another one in the same place, or throw where
+   * that can't be, and would reject the tasks at once: before their processes are killed, and those too whose answers are
+   * on their way.
    */
   #watch(thread: Thread): void {
     for (const worker of thread.piscina.threads) {
       const { threadId } = worker;
-      worker.prependOnceListener('error', () => this.#retire(thread));
-      worker.prependOnceListener('exit', () => this.#settle(thread, threadId));
+      worker.removeAllListeners('error').once('error', () => this.#retire(thread));
+      worker.removeAllListeners('exit').once('exit', () => this.#settle(thread, threadId));
     }
   }
 
-  /** Gives the thread no more tasks, and has piscina start no other one in its place. */
+  /** Gives the thread no more tasks. */
   #retire(thread: Thread): void {
     if (this.#closing) return;
     const at = this.#threads.indexOf(thread);
     if (at >= 0) this.#threads.splice(at, 1);
-    void thread.piscina.destroy();
   }
 
   #settle(thread: Thread, threadId: number): void {
     this.#retire(thread);
+    // What it has answered arrives in the next turn of the loop at the latest.
+    setImmediate(() => setImmediate(() => rejectTasks(thread, threadId)));
     if (this.#closing) return;
     const { shared } = this.#settings;
     const estate = takeEstate(shared.ledgers, threadId);
@@ -420,12 +425,16 @@ export class WorkerPool {
       releaseStream(logs.subarray(SHARED_FIELDS), estate.slot);
     }
     this.#observer.workerLost(threadId, estate?.pids.length ?? 0);
-    for (const reject of thread.rejecting) reject(new Error(`worker thread ${threadId} has ended`));
     if (!thread.serves) this.#backOff();
     if (this.#threads.length > 0) return;
     if (thread.serves) this.#addThread();
     else this.#retryLater();
   }
+}
+
+function rejectTasks({ piscina, rejecting }: Thread, threadId: number): void {
+  for (const reject of rejecting) reject(new Error(`worker thread ${threadId} has ended`));
+  void piscina.destroy();
 }
 
 function closeQuietly(fd: number): void {

@@ -94,20 +94,27 @@ export class Ledger {
 }
 
 /**
- * Takes two descriptors out of the ledgers that another thread closes from now on: the main thread, which
+ * Takes the pipes of a process out of the ledgers: another thread closes them from now on. That is the main thread, which
  * alone looks after estates, so that nobody closes them twice.
+ *
+ * @returns whether they were there; not, if the estate of their thread has been taken, and they were closed with it
  */
-export function takeOver(memory: SharedArrayBuffer, stdin: number, stdout: number): void {
+export function takeOver(memory: SharedArrayBuffer, pid: number, stdin: number, stdout: number): boolean {
   const all = new Int32Array(memory);
   for (let base = 0; base < all.length; base += SLOT_FIELDS) {
     if (Atomics.load(all, base) === 0) continue;
     for (let at = base + HEADER_FIELDS; at < base + SLOT_FIELDS; at += ENTRY_FIELDS) {
       if (Atomics.load(all, at + STDIN) !== stdin + 1 || Atomics.load(all, at + STDOUT) !== stdout + 1)
         continue;
+      // The numbers may be another process's by now; one that has been reaped has none in its entry.
+      const owner = Atomics.load(all, at + PID);
+      if (owner !== pid && owner !== 0) continue;
       Atomics.store(all, at + STDIN, 0);
       Atomics.store(all, at + STDOUT, 0);
+      return true;
     }
   }
+  return false;
 }
 
 /** What a dead thread has left behind. */

@@ -13,6 +13,18 @@ export const pipe2 = libc.func('int pipe2(void *ends, int flags)') as (
   ends: Int32Array,
   flags: number,
 ) => number;
+/** dup3(2). */
+export const dup3 = libc.func('int dup3(int from, int to, int flags)') as (
+  from: number,
+  to: number,
+  flags: number,
+) => number;
+/** socket(2). */
+export const openSocket = libc.func('int socket(int domain, int type, int protocol)') as (
+  domain: number,
+  type: number,
+  protocol: number,
+) => number;
 /** close(2). */
 export const close = libc.func('int close(int fd)') as (fd: number) => number;
 /** read(2); a count below 2 GiB fits an int. */
@@ -261,10 +273,6 @@ const NAMES = new Map(
 export function errnoName(number: number): string {
   return NAMES.get(number) ?? `E${number}`;
 }
-
-/** Calls back when the descriptor is readable, on the thread's event loop; closing the handle ends it. */
-export const pollReadable = (fd: number, callback: () => void): { close(): void } =>
-  koffi.node.poll(fd, { readable: true }, callback);
 
 export const O_CLOEXEC = 0o2000000;
 /** fcntl(2): a copy of a descriptor, of at least that number, closed on exec. */

@@ -1,4 +1,5 @@
-import { close, epollControl, epollCreate, epollWait, O_CLOEXEC, pollReadable } from './libc.js';
+import { close, epollControl, epollCreate, epollWait, O_CLOEXEC } from './libc.js';
+import { watchReadable } from './loop-watch.js';
 
 export const READABLE = 0x1;
 export const WRITABLE = 0x4;
@@ -36,26 +37,19 @@ export class Reactor {
   readonly #free: number[] = [];
   readonly #events = Buffer.alloc(BATCH * EVENT_BYTES);
   readonly #event = Buffer.alloc(EVENT_BYTES);
-  readonly #dispatchSoon = (): void => {
-    this.#dispatching = false;
-    this.#dispatch();
-  };
-  #dispatching = false;
   #closed = false;
-  // Held here because a handle that nothing refers to is collected, and then stays silent.
-  readonly #handle: { close(): void };
+  readonly #unwatch: () => void;
 
-  /** @throws Error where the system has no epoll */
+  /** @throws Error where the system has no epoll, or no socket for it */
   constructor() {
     this.fd = epollCreate(O_CLOEXEC);
     if (this.fd < 0) throw new Error('epoll_create1 failed');
-    this.#handle = pollReadable(this.fd, () => {
-      // Not in here: an error or a termination inside of koffi's callback would abort the whole process, and not end
-      // this thread alone (D-24). Immediates come next in the same turn of the loop.
-      if (this.#dispatching) return;
-      this.#dispatching = true;
-      setImmediate(this.#dispatchSoon);
-    });
+    try {
+      this.#unwatch = watchReadable(this.fd, () => this.#dispatch());
+    } catch (error) {
+      close(this.fd);
+      throw error;
+    }
   }
 
   /** Watches a descriptor until {@link remove}; a mask of 0 waits for a hang-up only. */
@@ -85,7 +79,7 @@ export class Reactor {
 
   close(): void {
     this.#closed = true;
-    this.#handle.close();
+    this.#unwatch();
     close(this.fd);
   }
 

@@ -3,6 +3,7 @@ import type { DirectLane } from '../direct/direct-lane.js';
 import type { LoopGauges } from '../metrics/gauges.js';
 import type { InitAnswer, RunAnswer, RunTask } from '../pool/messages.js';
 import type { WorkerPool } from '../pool/worker-pool.js';
+import { type LogStreams, writeSentinels } from '../worker/activation-log.js';
 import type { Received } from './receive.js';
 import type { TimeLimit } from './time-limit.js';
 
@@ -36,9 +37,20 @@ export class ClassicRunner implements Runner {
   readonly #pool: WorkerPool;
   readonly #action: ActionState;
   readonly #direct: DirectLane | undefined;
+  readonly #openLogs: () => Promise<LogStreams>;
+  #logs: Promise<LogStreams> | undefined;
 
-  /** @param direct runs what comes alone; undefined: the pool runs everything */
-  constructor(pool: WorkerPool, action: ActionState, direct: DirectLane | undefined) {
+  /**
+   * @param direct runs what comes alone; undefined: the pool runs everything
+   * @param openLogs opens the logs for this thread, on the first line that it has to write itself
+   */
+  constructor(
+    pool: WorkerPool,
+    action: ActionState,
+    direct: DirectLane | undefined,
+    openLogs: () => Promise<LogStreams>,
+  ) {
+    this.#openLogs = openLogs;
     this.#pool = pool;
     this.#action = action;
     this.#direct = direct;
@@ -71,8 +83,10 @@ export class ClassicRunner implements Runner {
     return this.#pool.init({ kind: 'refuse-init' });
   }
 
-  writeSentinels(): Promise<void> {
-    return this.#pool.writeSentinels();
+  /** On this thread: a worker may die with what it is to write, as the one did that owes it. */
+  async writeSentinels(): Promise<void> {
+    this.#logs ??= this.#openLogs();
+    await writeSentinels(await this.#logs);
   }
 
   killAll(): void {
@@ -80,8 +94,10 @@ export class ClassicRunner implements Runner {
     this.#direct?.killAll();
   }
 
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#direct?.close();
-    return Promise.resolve();
+    const logs = await this.#logs;
+    logs?.stdout.close();
+    logs?.stderr.close();
   }
 }

@@ -14,7 +14,7 @@ import { PendingAnswers, type SetLimit } from './pending-answers.js';
 import type { Runner } from './runner.js';
 import type { DeadlineReader } from './time-limit.js';
 
-/** So long an answer waits until a worker thread has written the sentinels of a lost activation. */
+/** So long an answer waits until the sentinels of a lost activation are written. */
 const MAX_SENTINEL_WAIT_MS = 1000;
 
 /** The parts of a server. */

@@ -19,7 +19,7 @@ const MAX_LINE_WAIT_MS = 1000;
 const SENTINEL_LINE = Buffer.from(`${SENTINEL}\n`);
 
 /** Writes the lines that end a log, unless the streams are congested. */
-export function offerSentinels({ stdout, stderr }: LogStreams): void {
+function offerSentinels({ stdout, stderr }: LogStreams): void {
   stdout.offerSentinel(SENTINEL_LINE);
   stderr.offerSentinel(SENTINEL_LINE);
 }
@@ -36,6 +36,12 @@ export function written({ stdout, stderr }: LogStreams): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Writes the lines that end the log of an init, or of an activation whose own supervisor could not; waits as {@link written}. */
+export async function writeSentinels(logs: LogStreams): Promise<void> {
+  if (logs.sentinels) offerSentinels(logs);
+  await written(logs);
 }
 
 /**

@@ -36,9 +36,6 @@ export default async function handle(task: WorkerTask): Promise<unknown> {
     }
     case 'refuse-init':
       return (await inits()).refuseInit(thread);
-    case 'sentinels':
-      await (await inits()).writeSentinels(thread.logs);
-      return undefined;
     case 'loop-install':
       return (await loopTasks()).installTask(task, thread);
     case 'loop-process':

@@ -7,7 +7,7 @@ import { type Failure, rowOf, textOfFailure } from '../errors/table.js';
 import { NOBODY } from '../logs/log-stream.js';
 import type { InitAnswer, InitTask } from '../pool/messages.js';
 import { areScriptsOpen } from '../process/script-starts.js';
-import { type LogStreams, offerSentinels, written } from './activation-log.js';
+import { type LogStreams, writeSentinels, written } from './activation-log.js';
 import type { WorkerRuntime } from './runtime.js';
 
 /** Initialises the action (section 2) and answers once the logs of a failure are complete. */
@@ -43,12 +43,6 @@ export async function refuseInit(runtime: WorkerRuntime): Promise<InitAnswer> {
   runtime.logs.stderr.offer(NOBODY, Buffer.from(`${MESSAGE_TWICE}\n`));
   await written(runtime.logs);
   return { failure: { code: 'init_twice' }, durationMs: 0, codeBytes: 0 };
-}
-
-/** Writes the sentinels of an activation or init whose own worker could not. */
-export async function writeSentinels(logs: LogStreams): Promise<void> {
-  if (logs.sentinels) offerSentinels(logs);
-  await written(logs);
 }
 
 function sizeOf(code: { kind: string; zip?: Buffer; text?: Buffer }): number {

@@ -4,7 +4,6 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Gate, isAlive, stateOf, until } from '../support/run-waiting.js';
@@ -53,9 +52,6 @@ describe.each(['forkserver', 'posix_spawn', 'child_process'])('a worker thread t
     const ofEngine = engine === 'forkserver' ? 8 : 0;
     const answers = [run(), run(), run()];
     await gate.arrivals(3);
-    // A thread that is ended from outside while an event is on its way to it takes the process with it (koffi); one
-    // that dies by itself is in no such moment.
-    await delay(500);
     child.send('kill-worker');
     for (const answer of await Promise.all(answers)) {
       expect([answer.status, answer.headers.get('x-hyperskeleton-error')]).toEqual([500, 'worker_lost']);
@@ -111,7 +107,6 @@ it('D-24: what the main thread runs itself goes on when a worker dies', async ()
     });
     const waiting = run('{"value":{"wait":1}}');
     await gate.arrivals(1);
-    await delay(500);
     child.send('kill-worker');
     await until('the worker is gone', async () =>
       /hyperskeleton_workers_lost_total 1\n/.test(await metrics()),

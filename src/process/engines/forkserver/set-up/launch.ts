@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
-import { type Ledger, STDIN, STDOUT } from '../../../ledger.js';
+import { type Ledger, STDIN } from '../../../ledger.js';
 import { close, errnoName, freeAddress, nativeMemory, spawn } from '../../../libc.js';
 import { endBeforeServer, oomScoreOfActions } from '../../../oom-preference.js';
 import type { LoweredLimit } from '../../../open-files.js';
@@ -64,8 +64,8 @@ export class Launcher {
     this.#nothing = openSync('/dev/null', 'r+');
     this.#ledger = ledger;
     this.#entry = ledger.open();
+    // Not the other one: what a worker thread has opened through node:fs is closed by Node when the thread ends.
     ledger.set(this.#entry, STDIN, this.#helper + 1);
-    ledger.set(this.#entry, STDOUT, this.#nothing + 1);
   }
 
   /** A descriptor of the helper: no other process may look into this one's folder of descriptors. */
@@ -115,7 +115,6 @@ export class Launcher {
 
   close(): void {
     this.#ledger.clear(this.#entry, STDIN);
-    this.#ledger.clear(this.#entry, STDOUT);
     this.#ledger.close(this.#entry);
     close(this.#helper);
     closeSync(this.#nothing);
