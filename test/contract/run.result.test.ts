@@ -159,10 +159,17 @@ describe.each(ENGINES)('result (%s)', (engine) => {
       '{"a":truex}',
       '{"a":1}//',
       '\u00a0{"a":1}',
-      '\ufeff{"a":1}',
       '{"a":1}\0',
     ])('C-RUN-22: %j: 502, and the line is in the log', async (text) => {
       await expectNone(`log\n${text}\n`, `log\n${text}\n`);
+    });
+
+    it('C-RUN-22: a byte order mark: 502, the line is in the log, and why', async () => {
+      const { status, log } = await outcomeOf('\ufeff{"a":1}\n');
+      expect(status).toBe(502);
+      expect(log.toString()).toMatch(
+        /^\ufeff\{"a":1\}\nerror: the result begins with a byte order mark.*\n$/,
+      );
     });
 
     it.each([
