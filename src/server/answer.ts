@@ -53,11 +53,18 @@ function send(
     raw.writeStatus(`${status} ${STATUS_CODES[status]}`);
     raw.writeHeader('Content-Type', type);
     for (const [name, value] of headers) raw.writeHeader(name, value);
+    // uWebSockets writes the header itself, unless the caller has asked for the end: then it closes without a word.
+    if (closes && asksToClose(request)) raw.writeHeader('Connection', 'close');
     // A body with the answer to HEAD would be taken for the next answer.
     if (request.method === 'HEAD') raw.end('', closes);
     else if (delivery === undefined || typeof body === 'string') raw.end(body, closes);
     else deliver(response, body, delivery);
   });
+}
+
+/** As uWebSockets sees it: a header of as many letters as `close` has. */
+function asksToClose({ headers }: Request): boolean {
+  return headers.connection?.length === 'close'.length;
 }
 
 /**
