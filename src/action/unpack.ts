@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Failure } from '../errors/table.js';
 import { asServer, type FileScope } from '../process/acting-as.js';
+import { largeBuffersOf } from '../worker/moved.js';
 import type { InitLimit } from './init-limit.js';
 import { ArchiveTooLarge, Refused } from './refusals.js';
 import type { ArchiveLimits } from './unpack-budget.js';
@@ -24,8 +25,6 @@ export type UnpackAnswer = { readonly bytes: number } | { readonly failure: Fail
 const MAX_INLINE_BYTES = 128 * 1024;
 /** 200,000 entries take half of it. Beyond it the thread is ended, not the server. */
 const MAX_HEAP_MB = 128;
-/** Bodies from this size on are moved to the thread instead of copied. */
-const MOVE_BYTES = 64 * 1024;
 /** A thread that stands in a system call, as on a network file system that hangs, can't be ended. */
 const MAX_END_WAIT_MS = 1000;
 
@@ -53,10 +52,9 @@ export async function unpack(task: UnpackTask, limit: InitLimit, scope: FileScop
 }
 
 async function unpackApart(task: UnpackTask, limit: InitLimit, scope: FileScope): Promise<number> {
-  const { buffer, byteLength } = task.packed;
   const options = {
     workerData: task,
-    transferList: byteLength >= MOVE_BYTES ? [buffer as ArrayBuffer] : [],
+    transferList: largeBuffersOf(task.packed),
     resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
   };
   // A thread has the rights that the one has which starts it, and keeps them (clone(2)).

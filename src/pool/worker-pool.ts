@@ -21,6 +21,7 @@ import { createLedgers, pidsInFlight, takeEstate, takeOver } from '../process/le
 import { holdNativeLibrary } from '../process/native-library.js';
 import { createLimitMemory, forgetLimitOf } from '../process/open-files.js';
 import { signalWithGroup } from '../process/signal.js';
+import { largeBuffersOf } from '../worker/moved.js';
 import { createBudgetMemory, forgetHoldsOf } from './byte-budget.js';
 import type {
   DeadlineAnswer,
@@ -39,8 +40,6 @@ import { createStartGate, generationOf, leaveForDead } from './start-gate.js';
 
 /** Tasks that one thread may have at once: they wait for processes, not for the thread. */
 const TASKS_PER_THREAD = 1_000_000;
-/** Bodies from this size on are moved to the worker instead of copied. */
-const MOVE_BYTES = 64 * 1024;
 
 const WORKER = new URL('../worker/entry.js', import.meta.url).href;
 
@@ -286,7 +285,7 @@ export class WorkerPool {
 
   /** Hands the task to the thread that has the fewest; a large body is moved, not copied. */
   #send<Answer>(task: WorkerTask, body?: Uint8Array): Promise<Answer> {
-    const moved = body !== undefined && body.byteLength >= MOVE_BYTES ? [body.buffer as ArrayBuffer] : [];
+    const moved = largeBuffersOf(body);
     const thread = this.#leastBusy();
     return thread instanceof Promise
       ? thread.then((one) => this.#sendTo(one, task, moved))

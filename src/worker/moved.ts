@@ -1,6 +1,13 @@
 /** Smaller ones are copied, which costs less than to move them. */
 export const MIN_MOVED_BYTES = 64 * 1024;
 
+/** The buffers under those parts that are large enough to be moved to another thread. */
+export function largeBuffersOf(...parts: readonly (Uint8Array | undefined)[]): ArrayBuffer[] {
+  return parts.flatMap((part) =>
+    part !== undefined && part.byteLength >= MIN_MOVED_BYTES ? [part.buffer as ArrayBuffer] : [],
+  );
+}
+
 /**
  * An answer of this thread whose large buffers are moved to the main thread, not copied: they are gone here.
  *
@@ -10,9 +17,7 @@ export function moving<Answer extends object>(
   answer: Answer,
   ...parts: readonly (Uint8Array | undefined)[]
 ): Answer | Promise<object> {
-  const buffers = parts.flatMap((part) =>
-    part !== undefined && part.byteLength >= MIN_MOVED_BYTES ? [part.buffer as ArrayBuffer] : [],
-  );
+  const buffers = largeBuffersOf(...parts);
   return buffers.length === 0 ? answer : moved(answer, buffers);
 }
 
