@@ -185,8 +185,12 @@ export class WorkerPool {
   }
 
   /** ActionLoop: starts a process, tells of it on the port, and resolves when it has been reaped. */
-  async runLoop(image: LoopImage, port: MessagePort): Promise<ProcessExit> {
-    return this.#sendTo(await this.#leastBusy(), { kind: 'loop-process', image, port }, [port]);
+  async runLoop(
+    image: LoopImage,
+    logs: readonly [stdout: number, stderr: number],
+    port: MessagePort,
+  ): Promise<ProcessExit> {
+    return this.#sendTo(await this.#leastBusy(), { kind: 'loop-process', image, logs, port }, [port]);
   }
 
   /**
