@@ -445,8 +445,8 @@ export class WorkerPool {
     const { shared } = this.#settings;
     const estate = takeEstate(shared.ledgers, threadId);
     for (const pid of estate?.pids ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
-    for (const fd of estate?.descriptors ?? []) closeQuietly(fd);
     if (estate !== undefined) {
+      void closeAll(estate.descriptors);
       leaveForDead(shared.startGate, estate.slot, this.#initialising > 0);
       forgetLimitOf(shared.openFiles, estate.slot);
       forgetHoldsOf(shared.budget, estate.slot);
@@ -465,6 +465,15 @@ export class WorkerPool {
 function rejectTasks({ piscina, rejecting }: Thread, threadId: number): void {
   for (const reject of rejecting) reject(new Error(`worker thread ${threadId} has ended`));
   void piscina.destroy();
+}
+
+/** Closes what a thread had open; clones that it had not heard of yet are killed. */
+async function closeAll(descriptors: readonly number[]): Promise<void> {
+  const clones = await import('../process/engines/forkserver/unread-replies.js').catch(() => undefined);
+  for (const fd of descriptors) {
+    for (const pid of clones?.unreadReplies(fd) ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
+    closeQuietly(fd);
+  }
 }
 
 function closeQuietly(fd: number): void {
