@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../conformance/target/free-port.js';
 import { loadConfig } from '../../src/config/load.js';
 import { defaultHosts } from '../../src/server/default-hosts.js';
-import { Listener } from '../../src/server/listener.js';
+import { Listener } from '../../src/http/listener.js';
 import { logFile } from '../support/log-file.js';
 import { RunServer, type ServerOptions } from '../support/run-server.js';
 import { until } from '../support/run-waiting.js';
