@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors/table.js';
+import type { Failure } from '../errors/table.js';
 import type { Answer, Exchange } from './exchange.js';
 
 /** Answers an exchange. A failure is the server's own. */
@@ -25,5 +25,5 @@ export interface Site {
    *
    * @returns what to answer before the connection ends
    */
-  refused(code: ErrorCode, detail?: string): Answer;
+  refused(failure: Failure): Answer;
 }

@@ -127,12 +127,7 @@ export class KnativeRoute {
     return this.#execute({ ...request, body: answer.superseded }, http, initIsDone, time);
   }
 
-  #send(
-    exchange: Exchange,
-    answer: Activated,
-    http: HttpContext,
-    received: Received,
-  ): void {
+  #send(exchange: Exchange, answer: Activated, http: HttpContext, received: Received): void {
     const timing = timingHeaders(answer.timing, this.#service.config);
     if (answer.shaped !== undefined) {
       sendShaped(exchange, answer.shaped, timing, deliveryOf(this.#service, received));

@@ -7,7 +7,13 @@ const JSON_TYPE = 'application/json';
 const RETRY_AFTER_SECONDS = '1';
 const RETRIED: ReadonlySet<ErrorCode> = new Set(['overloaded', 'buffers_full']);
 /** After these the connection is of no use: the server goes away, or what follows can't be told from the body. */
-const CLOSING: ReadonlySet<ErrorCode> = new Set(['draining', 'malformed_request', 'request_timeout']);
+const CLOSING: ReadonlySet<ErrorCode> = new Set([
+  'draining',
+  'malformed_request',
+  'request_timeout',
+  'head_too_large',
+  'http_version',
+]);
 
 /** Sends a text of the server's own. */
 export function sendText(exchange: Exchange, status: number, type: string, body: string): void {

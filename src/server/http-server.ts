@@ -108,9 +108,10 @@ export class HttpServer {
           detail: error instanceof Error ? error.message : String(error),
         });
       },
-      refused: (code, detail) => {
-        service.refused(code);
-        return failureAnswer({ code, ...(detail !== undefined && { detail }) });
+      refused: (failure) => {
+        if (failure.code === 'method_not_allowed') service.strayed(failure.code);
+        else service.refused(failure.code);
+        return failureAnswer(failure);
       },
     };
     return this.#frontEnd.serve(site);

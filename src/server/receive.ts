@@ -59,7 +59,7 @@ export async function receive(exchange: Exchange, service: Service): Promise<Rec
     }
     const code = REFUSALS[problem];
     service.refused(code, requestId);
-    const detail = problem === 'malformed' ? "nobody can tell where its body ends" : String(maxBodyBytes);
+    const detail = problem === 'malformed' ? 'nobody can tell where its body ends' : String(maxBodyBytes);
     sendFailure(exchange, { code, detail });
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Header } from '../../pool/messages.js';
 import {
   type Answer,
@@ -10,8 +10,8 @@ import {
 } from '../exchange.js';
 import type { Transfer, Transfers } from '../transfers.js';
 import { closeGently } from './closing.js';
-import { Sending } from './sending.js';
 import { latin1, utf8 } from './request-head.js';
+import { Sending } from './sending.js';
 
 /** An exchange by node:http. */
 export class NodeExchange implements Exchange, Transfer {

@@ -9,7 +9,7 @@ import { Transfers } from '../transfers.js';
 import { Connection } from './connection.js';
 import { NodeExchange } from './exchange.js';
 import { refusalOf } from './refusal.js';
-import { hostProblem, targetOf } from './request-head.js';
+import { headProblem, targetOf } from './request-head.js';
 
 /** How long the head of a request may take to come whole. */
 const HEAD_TIMEOUT_MS = 10_000;
@@ -60,7 +60,7 @@ export class NodeFrontEnd implements FrontEnd {
       connectionsCheckingInterval: HEAD_CHECK_MS,
       // A body may take as long as it likes, while it comes: that is what Transfers are for.
       requestTimeout: 0,
-      // Node's own answer has no body; the check is hostProblem()'s.
+      // Node's own answer has no body; the check is headProblem()'s.
       requireHostHeader: false,
     });
     // Node leaves further ones out without a word; the size of the head bounds them.
@@ -84,13 +84,13 @@ export class NodeFrontEnd implements FrontEnd {
     // Expectations other than 100-continue mean nothing here (RFC 9110, section 10.1.1).
     server.on('checkExpectation', (request, response) => take(request, response, false));
     server.on('connect', (_request: IncomingMessage, socket: Socket) => {
-      connectionOf(socket).refuse(() => site.refused('method_not_allowed'));
+      connectionOf(socket).refuse(() => site.refused({ code: 'method_not_allowed' }));
     });
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
       const connection = connectionOf(socket as Socket);
       const refusal = refusalOf(error);
       if (refusal === undefined) connection.drop();
-      else connection.fail(refusal.reason, () => site.refused(refusal.code, refusal.detail));
+      else connection.fail(refusal.reason, () => site.refused(refusal.failure));
     });
     return server;
   }
@@ -103,10 +103,12 @@ function dispatch(
   site: Site,
   routes: ReadonlyMap<string, Route>,
 ): void {
-  const problem = hostProblem(request);
+  const problem = headProblem(request);
   const target = targetOf(request.url ?? '');
   if (problem !== undefined || target === undefined) {
-    exchange.answer(site.refused('malformed_request', problem ?? 'its target is not a path'));
+    exchange.answer(
+      site.refused(problem ?? { code: 'malformed_request', detail: 'its target is not a path' }),
+    );
     return;
   }
   exchange.query = target.query;

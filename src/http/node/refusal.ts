@@ -1,21 +1,23 @@
 import { STATUS_CODES } from 'node:http';
-import type { ErrorCode } from '../../errors/table.js';
+import type { Failure } from '../../errors/table.js';
 import type { Answer, CutReason } from '../exchange.js';
 import { MAX_HEAD_BYTES } from '../front-end.js';
 
 /** Why the bytes on a connection are refused. */
 export interface Refusal {
-  readonly code: ErrorCode;
-  readonly detail: string;
+  readonly failure: Failure;
   /** What it is to a request whose body was to come. */
   readonly reason: CutReason;
 }
 
 /** Errors of llhttp (llhttp.h, HTTP_ERRNO_MAP) and of node:http that have an answer of their own. */
 const REFUSALS: Readonly<Record<string, Refusal>> = {
-  HPE_HEADER_OVERFLOW: { code: 'head_too_large', detail: String(MAX_HEAD_BYTES), reason: 'malformed' },
-  HPE_INVALID_VERSION: { code: 'http_version', detail: '', reason: 'malformed' },
-  ERR_HTTP_REQUEST_TIMEOUT: { code: 'request_timeout', detail: '', reason: 'stalled' },
+  HPE_HEADER_OVERFLOW: {
+    failure: { code: 'head_too_large', detail: String(MAX_HEAD_BYTES) },
+    reason: 'malformed',
+  },
+  HPE_INVALID_VERSION: { failure: { code: 'http_version' }, reason: 'malformed' },
+  ERR_HTTP_REQUEST_TIMEOUT: { failure: { code: 'request_timeout' }, reason: 'stalled' },
 };
 /** The client has gone amid a request: nobody is left to answer (C-SRV-12). */
 const GONE = 'HPE_INVALID_EOF_STATE';
@@ -26,7 +28,8 @@ export function refusalOf(error: NodeJS.ErrnoException): Refusal | undefined {
   const known = REFUSALS[code];
   if (known !== undefined) return known;
   if (!code.startsWith('HPE_') || code === GONE) return undefined;
-  return { code: 'malformed_request', detail: reason ?? error.message, reason: 'malformed' };
+  const detail = reason ?? error.message;
+  return { failure: { code: 'malformed_request', detail }, reason: 'malformed' };
 }
 
 /** An answer as bytes, for a connection on which nothing was a request. */

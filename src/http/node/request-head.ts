@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Failure } from '../../errors/table.js';
 
 /** What a request asks for. */
 export interface Target {
@@ -29,14 +30,23 @@ function pathOfAbsolute(url: string): string | undefined {
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
-/** What is wrong with a request's Host header: HTTP/1.1 has exactly one (RFC 9112, section 3.2); undefined if nothing. */
-export function hostProblem({ rawHeaders, httpVersion }: IncomingMessage): string | undefined {
+/** What is wrong with the head of a request that llhttp lets pass; undefined if nothing. */
+export function headProblem({ rawHeaders, httpVersion }: IncomingMessage): Failure | undefined {
+  if (httpVersion === '0.9') return malformed('its first line has no version');
+  if (!VERSIONS.has(httpVersion)) return { code: 'http_version' };
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     if (rawHeaders[at]?.toLowerCase() === 'host') hosts++;
   }
-  if (hosts > 1) return 'it has more than one Host header';
-  return hosts === 0 && httpVersion !== '1.0' ? 'it has no Host header' : undefined;
+  // RFC 9112, section 3.2.
+  if (hosts > 1) return malformed('it has more than one Host header');
+  return hosts === 0 && httpVersion !== '1.0' ? malformed('it has no Host header') : undefined;
+}
+
+const VERSIONS = new Set(['1.0', '1.1']);
+
+function malformed(detail: string): Failure {
+  return { code: 'malformed_request', detail };
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the characters of one byte are what is looked for

@@ -115,9 +115,13 @@ export class UwsExchange implements Exchange, Transfer {
       if (!closes && !asksToClose) raw.writeHeader('Keep-Alive', KEEP_ALIVE);
       // uWebSockets writes the header itself, unless the client has asked for the end: then it closes without a word.
       if (closes && asksToClose) raw.writeHeader('Connection', 'close');
-      if (body === undefined) raw.endWithoutBody(undefined, closes);
-      else if (this.#request.method === 'HEAD') raw.endWithoutBody(Buffer.byteLength(body), closes);
-      else if (delivery === undefined || typeof body === 'string' || body.byteLength <= MAX_BYTES_AT_ONCE)
+      if (body === undefined) {
+        raw.endWithoutBody();
+      } else if (this.#request.method === 'HEAD') {
+        // Told the length, uWebSockets would wait for the body; told to close, it writes a length of its own.
+        if (closes) raw.end('', true);
+        else raw.writeHeader('Content-Length', String(Buffer.byteLength(body))).endWithoutBody();
+      } else if (delivery === undefined || typeof body === 'string' || body.byteLength <= MAX_BYTES_AT_ONCE)
         raw.end(body, closes);
       else this.#deliver(body, delivery);
     });
