@@ -90,7 +90,8 @@ export class Session {
       { ...options, before: `export __OW_RUNS_FILE="$PWD/runs" && ${options.before ?? ':'}` },
       (folder) => streams.open(folder),
     );
-    const all = { protocol: options.protocol, engine: options.engine, ...circumstances };
+    const { protocol, engine, http } = options;
+    const all = { protocol, engine, ...(http !== undefined && { http }), ...circumstances };
     const session = new Session(subject, setting, all, streams);
     try {
       await subject.ready();

@@ -3,6 +3,7 @@ import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inheritedEntries } from '../contract/environment.js';
 import { messageOf } from '../errors/message-of.js';
+import { type FrontEndName, loadUws } from '../http/front-end.js';
 import { ChildProcessEngine } from '../process/engines/child-process.js';
 import type { ActionImage, EngineName, ExecEngine } from '../process/engines/engine.js';
 import { createLedgers, Ledger } from '../process/ledger.js';
@@ -14,6 +15,8 @@ import { type MeasuredScript, placeScript } from './doctor-script.js';
 export interface DoctorOptions {
   /** As HYPERSKELETON_ENGINE has it. */
   readonly engine: 'auto' | EngineName;
+  /** As HYPERSKELETON_HTTP has it. */
+  readonly http: 'auto' | FrontEndName;
   /** Whose `exec` is looked at too; undefined: none. */
   readonly actionRoot: string | undefined;
   /** How long each engine is measured, in seconds. */
@@ -34,10 +37,10 @@ const SECONDS = 2;
 const THREAD_ID = 1;
 
 /**
- * `hyperskeleton doctor`: which engine runs here and, for each that does not, why; what a template costs, and what
- * each engine gives on this machine.
+ * `hyperskeleton doctor`: which engine and which HTTP front end run here and, for each that does not, why; what a template
+ * costs, and what each engine gives on this machine.
  *
- * @returns the exit status: 0 when the engine that is asked for works
+ * @returns the exit status: 0 when the engine and the front end that are asked for work
  */
 export async function doctor(options: DoctorOptions): Promise<number> {
   const write = options.write ?? ((text: string) => process.stdout.write(text));
@@ -58,12 +61,26 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     );
     write(`\nHYPERSKELETON_ENGINE=${options.engine}: ${chosen?.name ?? 'nothing'} is used\n`);
     describeOwnAction(options.actionRoot, candidates, write);
-    return chosen === undefined ? 1 : 0;
+    const serves = await examineFrontEnds(options.http, write);
+    return chosen === undefined || !serves ? 1 : 0;
   } finally {
     for (const { engine } of candidates) engine?.close();
     close();
     if (script !== undefined) rmSync(script.folder, { recursive: true });
   }
+}
+
+/** Says which front end is used, and why. @returns whether the one that is asked for works */
+async function examineFrontEnds(
+  choice: DoctorOptions['http'],
+  write: (text: string) => void,
+): Promise<boolean> {
+  const uws = await loadUws();
+  const works = typeof uws !== 'string';
+  write(`\n${'uws'.padEnd(14)} ${works ? 'works' : `no: ${uws}`}\n${'node'.padEnd(14)} works\n`);
+  const used = choice === 'node' || (choice === 'auto' && !works) ? 'node' : works ? 'uws' : 'nothing';
+  write(`\nHYPERSKELETON_HTTP=${choice}: ${used} is used\n`);
+  return used !== 'nothing';
 }
 
 async function examine(
@@ -130,6 +147,6 @@ function systemFacts(): string {
 }
 
 /** `hyperskeleton doctor`. @returns the exit status */
-export function doctorCommand({ config: { engine, actionRoot } }: CommandLine): Promise<number> {
-  return doctor({ engine, actionRoot });
+export function doctorCommand({ config: { engine, http, actionRoot } }: CommandLine): Promise<number> {
+  return doctor({ engine, http, actionRoot });
 }
