@@ -11,6 +11,7 @@ import { textOfFailure } from '../errors/table.js';
 import { zipOf } from '../pack/zip-of.js';
 import { asServer } from '../process/acting-as.js';
 import { AwakeClock } from '../process/awake-clock.js';
+import { environmentBlock } from '../process/environment-block.js';
 import { complain, readCommandLine } from './flags.js';
 
 /**
@@ -36,7 +37,7 @@ export async function compileCommand(argv: readonly string[]): Promise<number> {
   }
   const line = readCommandLine([], {});
   if (typeof line === 'number') return line;
-  const inherited = inheritedEntries(readFileSync('/proc/self/environ'));
+  const inherited = inheritedEntries(environmentBlock());
   const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-compile-'));
   const limit = new InitLimit(new AwakeClock(), line.config.initTimeoutMs, () => false);
   try {

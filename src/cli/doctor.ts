@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { inheritedEntries } from '../contract/environment.js';
 import { ChildProcessEngine } from '../process/engines/child-process.js';
 import type { ActionImage, EngineName, ExecEngine } from '../process/engines/engine.js';
+import { environmentBlock } from '../process/environment-block.js';
 import { createLedgers, Ledger } from '../process/ledger.js';
 import { measureRate, type Rate } from './doctor-measure.js';
 import { type MeasuredScript, placeScript } from './doctor-script.js';
@@ -110,7 +111,7 @@ function describeOwnAction(
 }
 
 function imageOf(exec: string, folder: string): ActionImage {
-  return { exec, folder, environment: inheritedEntries(readFileSync('/proc/self/environ')) };
+  return { exec, folder, environment: inheritedEntries(environmentBlock()) };
 }
 
 function describe({ perSecond, medianMs, refused }: Rate): string {
