@@ -7,6 +7,7 @@ import { OriginCheck } from './origin-check.js';
 import { requestIdOf } from './receive.js';
 import { handleRun } from './run-route.js';
 import type { Service } from './service.js';
+import { limitConnections } from './uws-connections.js';
 
 /** Bodies are limited by the routes, with answers of the contract's form. */
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
@@ -113,6 +114,7 @@ export class HttpServer {
 
   #create(): Server {
     const server = new Server({ max_body_length: NO_LIMIT, auto_close: false });
+    limitConnections(server, this.#service.connections);
     server.set_not_found_handler((request: Request, response: Response) => {
       this.#service.strayed('not_found', requestIdOf(request));
       sendFailure(request, response, { code: 'not_found' });
