@@ -4,8 +4,9 @@ import { threadId } from 'node:worker_threads';
 import { ActionState } from '../action/state.js';
 import { ensureAction, ensureActionRoot } from '../action/stub.js';
 import { Admission } from '../admission/admission.js';
+import { ConnectionLimit } from '../admission/connection-limit.js';
 import { cpuSaturation } from '../admission/cpu-saturation.js';
-import { systemLimits } from '../admission/default-limit.js';
+import { connectionsThatFit, ownLimits, systemLimits } from '../admission/default-limit.js';
 import { LoadShedder } from '../admission/load-shedder.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
@@ -94,11 +95,8 @@ export async function serve(config: Config): Promise<void> {
   const shedder = config.loadShedding
     ? new LoadShedder(availableParallelism(), cpuSaturation(), performance.now())
     : undefined;
-  const admission = new Admission(
-    config.maxInFlight ?? limits.inFlight,
-    config.maxQueued ?? limits.queued,
-    shedder,
-  );
+  const maxInFlight = config.maxInFlight ?? limits.inFlight;
+  const admission = new Admission(maxInFlight, config.maxQueued ?? limits.queued, shedder);
   const isAlone = (): boolean => admission.inFlight === 1 && admission.queued === 0;
   const direct = runsDirectly(config) ? new DirectLane(settings, pool, clock, isAlone) : undefined;
   const { lag: lagMemory } = settings.shared;
@@ -135,11 +133,18 @@ export async function serve(config: Config): Promise<void> {
   ]);
   startup.ends('load');
   const deadlineIn = await loadDeadlineReader(config);
+  const connections = new ConnectionLimit(connectionsThatFit(ownLimits(), maxInFlight), {
+    count: () => {
+      if (recorder !== undefined) recorder.connectionsRefused++;
+    },
+    log: (refused, open) => log.warn('connections refused: too many are open', { refused, open }),
+  });
   const parts = {
     config,
     deadlineIn,
     action,
     admission,
+    connections,
     budget,
     maxBodyBytes: settings.maxBodyBytes,
     pool,
@@ -160,9 +165,15 @@ export async function serve(config: Config): Promise<void> {
   const hello = await closingOnError(pool, () => pool.hello());
   engine = hello.engine;
   startup.ends('worker');
-  watchSelfTest(pool, (reason) => {
-    engine = 'posix_spawn';
-    log.warn('a slower engine is in use', { engine, fallbackReason: `forkserver: ${reason}` });
+  watchSelfTest(pool, {
+    failed: (reason) => {
+      engine = 'posix_spawn';
+      log.warn('a slower engine is in use', { engine, fallbackReason: `forkserver: ${reason}` });
+    },
+    passedAfterAll: () => {
+      engine = 'forkserver';
+      log.info('the faster engine is in use again', { engine });
+    },
   });
   service.ready = true;
   pool.allow(mostThreads);
@@ -263,12 +274,21 @@ function prewarmStats(pool: WorkerPool, engine: string): PrewarmStats | undefine
 const SELF_TEST_LOOK_MS = 500;
 
 /** The fork server tests itself when it is first needed, which is after the start. */
-function watchSelfTest(pool: WorkerPool, failed: (reason: string) => void): void {
+function watchSelfTest(
+  pool: WorkerPool,
+  told: { failed: (reason: string) => void; passedAfterAll: () => void },
+): void {
+  let hasFailed = false;
   const timer = setInterval(() => {
-    const outcome = pool.selfTest;
-    if (outcome === undefined) return;
-    clearInterval(timer);
-    if (outcome.reason !== '') failed(outcome.reason);
+    const reason = pool.selfTest?.reason;
+    if (reason === undefined) return;
+    if (reason === '') {
+      clearInterval(timer);
+      if (hasFailed) told.passedAfterAll();
+    } else if (!hasFailed) {
+      hasFailed = true;
+      told.failed(reason);
+    }
   }, SELF_TEST_LOOK_MS).unref();
 }
 

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import type { MessagePort, Worker } from 'node:worker_threads';
+import { type MessagePort, SHARE_ENV, type Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { recoverAction } from '../action/recover.js';
 import type { Judged } from '../contract/result.js';
@@ -378,6 +378,8 @@ export class WorkerPool {
       recordTiming: false,
       workerHistogram: false,
       workerData: this.#settings,
+      // A copy can't be made where a name is empty or not UTF-8.
+      env: SHARE_ENV,
       resourceLimits: threadLimits(),
     });
     // A death without a task under way comes as an event; the exit itself is seen below.

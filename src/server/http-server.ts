@@ -96,6 +96,7 @@ export class HttpServer {
     const service = this.#service;
     const site: Site = {
       routes,
+      connections: service.connections,
       notFound: (exchange) => {
         service.strayed('not_found', requestIdOf(exchange));
         sendFailure(exchange, { code: 'not_found' });
