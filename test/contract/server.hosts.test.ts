@@ -201,8 +201,15 @@ describe.each(FRONT_ENDS)('the addresses of loopback by default (%s)', (http) =>
   it('are those that are there', async () => {
     const { frontEnd } = await loadFrontEnd(http, { keepAliveMs: 0, stallTimeoutMs: 0 });
     const refused = () => ({ status: 400 });
-    const listener = new Listener(frontEnd.serve({ routes: [],
-      connections: { opened: () => true, closed: () => {} }, notFound() {}, failed() {}, refused }));
+    const listener = new Listener(
+      frontEnd.serve({
+        routes: [],
+        connections: { opened: () => true, closed: () => {} },
+        notFound() {},
+        failed() {},
+        refused,
+      }),
+    );
     const hosts = ['127.0.0.1', '192.0.2.1'];
     const found = await listener.listen({ hosts, port: 0, skipsMissing: true });
     listener.close();
