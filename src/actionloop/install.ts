@@ -1,15 +1,7 @@
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execBelow } from '../action/exec-below.js';
+import { setMode } from '../action/file-mode.js';
 import type { InitLimit } from '../action/init-limit.js';
 import { failureOf } from '../action/refusals.js';
 import { Staging } from '../action/staging.js';
@@ -129,7 +121,7 @@ async function place(
   }
   const exec = join(bin, 'exec');
   return scope(() => {
-    if (exists(exec)) chmodSync(exec, 0o755);
+    if (exists(exec)) setMode(exec, 0o755);
     return executionEnvironment === undefined ? undefined : mismatch(bin, executionEnvironment);
   });
 }

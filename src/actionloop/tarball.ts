@@ -1,19 +1,10 @@
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  fchmodSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { closeSync, copyFileSync, linkSync, mkdirSync, openSync, rmSync, symlinkSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Header as TarHeader } from 'tar-stream';
 import { checkLinkTarget, entryComponents } from '../action/entry-path.js';
 import { type EntryKind, type EntryNode, EntryTree } from '../action/entry-tree.js';
+import { setMode } from '../action/file-mode.js';
 import { ArchiveTooLarge, BadArchive, UnsafeEntry } from '../action/refusals.js';
 import { type ArchiveLimits, UnpackBudget } from '../action/unpack-budget.js';
 import { writeAll } from '../action/write-all.js';
@@ -121,7 +112,7 @@ class Tarball {
     for (const [name, child] of node.children ?? []) {
       if (child.kind === 'folder') this.#finishFolders(child, [...components, name]);
     }
-    if (node.index >= 0 && node.mode !== 0) chmodSync(this.#path(components), node.mode | 0o700);
+    if (node.index >= 0 && node.mode !== 0) setMode(this.#path(components), node.mode | 0o700);
   }
 
   #add(components: readonly string[], kind: EntryKind, mode: number): EntryNode {
@@ -141,13 +132,14 @@ class Tarball {
     // Of two entries for one file the last counts; the first may have a second name by now.
     if (node.made) rmSync(path);
     node.made = true;
-    const descriptor = openSync(path, 'wx', 0o600);
+    const mode = entry.header.mode & 0o777 || 0o644;
+    const descriptor = openSync(path, 'wx', mode);
     try {
       for await (const chunk of entry) {
         this.#bytes += chunk.length;
         writeAll(descriptor, chunk);
       }
-      fchmodSync(descriptor, entry.header.mode & 0o777 || 0o644);
+      setMode(descriptor, mode);
     } finally {
       closeSync(descriptor);
     }
