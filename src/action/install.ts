@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { InitCode } from '../contract/init-body.js';
 import type { Failure } from '../errors/table.js';
 import type { FileScope } from '../process/acting-as.js';
-import { execBelow } from './exec-below.js';
+import { misplacedExecIn } from './exec-below.js';
 import { explainStart } from './explain-start.js';
 import { setMode } from './file-mode.js';
 import type { InitLimit } from './init-limit.js';
@@ -74,7 +74,7 @@ export async function install(code: InitCode, installation: Installation): Promi
 /** Files that were packed with the folder around them would leave the stub to answer for the action. */
 function misplacedExec(files: string, actionRoot: string): Failure | undefined {
   if (lstat(join(files, 'exec')) !== undefined || !isStub(join(actionRoot, 'exec'))) return undefined;
-  const found = execBelow(files);
+  const found = misplacedExecIn(files);
   return found === undefined ? undefined : { code: 'init_exec_misplaced', detail: found };
 }
 

@@ -43,7 +43,7 @@ export async function unpackTarball(packed: Buffer, folder: string, limits: Arch
   const tarball = new Tarball(folder, limits);
   const budget = new UnpackBudget(limits, packed.length);
   // Latin-1 has a character for each byte.
-  const entries = extract({ filenameEncoding: 'latin1' } as object);
+  const entries = extract({ filenameEncoding: 'latin1', allowUnknownFormat: true } as object);
   const gunzip = createGunzip();
   // Counted here are also headers, long names and padding, which make no file.
   const counted = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -60,7 +60,7 @@ export async function unpackTarball(packed: Buffer, folder: string, limits: Arch
     };
     await Promise.all([read(), fed]);
   } catch (error) {
-    throw refusalOf(error);
+    throw tarball.entries === 0 ? noTar(error) : refusalOf(error);
   }
   tarball.finish();
   return tarball.bytes;
@@ -77,6 +77,11 @@ class Tarball {
   constructor(folder: string, limits: ArchiveLimits) {
     this.#root = Buffer.from(folder);
     this.#tree = new EntryTree(limits.maxEntries, shownName);
+  }
+
+  /** So far. */
+  get entries(): number {
+    return this.#entries;
   }
 
   /** Of all files so far. */
@@ -238,6 +243,13 @@ function bytesOf(name: string, fromRecord: string | undefined): string {
 
 function shownName(name: string): string {
   return JSON.stringify(Buffer.from(name, 'latin1').toString('utf8'));
+}
+
+/** Why not even a first entry can be read. */
+function noTar(error: unknown): unknown {
+  const isOfTar =
+    error instanceof Error && /^(Invalid tar header|Unexpected end of data)/.test(error.message);
+  return isOfTar ? new BadArchive('what its gzip file holds is no tar archive') : refusalOf(error);
 }
 
 function refusalOf(error: unknown): unknown {
