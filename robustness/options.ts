@@ -6,6 +6,7 @@ import { PROTOCOLS, type Protocol } from '../conformance/case.js';
 import { FINDING_KINDS } from './findings.js';
 
 const ENGINES = ['forkserver', 'posix_spawn', 'child_process'] as const;
+const FRONT_ENDS = ['uws', 'node'] as const;
 const DEFAULT_MINUTES = 1;
 const MAX_SEED = 2 ** 31;
 
@@ -21,6 +22,8 @@ export interface Options {
   readonly rounds: number;
   readonly protocols: readonly Protocol[];
   readonly engines: readonly string[];
+  /** HTTP front ends; only the fuzzer has a use for both. */
+  readonly frontEnds: readonly (typeof FRONT_ENDS)[number][];
   /** Parts of the tool, by name; empty means all. */
   readonly only: readonly string[];
   /** Kinds of findings that are listed and do not fail the tool. */
@@ -40,6 +43,7 @@ export function usageOf(tool: string, parts: readonly string[]): string {
   --rounds N         soak: at least so many rounds on a server, however long they take; default 1
   --protocol LIST    ${PROTOCOLS.join(', ')}; default all
   --engine LIST      ${ENGINES.join(', ')}; default all
+  --http LIST        fuzz: ${FRONT_ENDS.join(', ')}; default all
   --only LIST        parts of the tool: ${parts.join(', ')}; default all
   --except LIST      kinds of findings that do not make the exit status 1
   --findings FOLDER  where files that reproduce findings go; default robustness/findings
@@ -72,6 +76,7 @@ export function readOptions(args: readonly string[], parts: readonly string[]): 
     seed,
     protocols: listOf('--protocol', values.protocol, PROTOCOLS) as Protocol[],
     engines: listOf('--engine', values.engine, ENGINES),
+    frontEnds: listOf('--http', values.http, FRONT_ENDS) as (typeof FRONT_ENDS)[number][],
     only: values.only === undefined ? [] : listOf('--only', values.only, parts),
     except: new Set(
       values.except === undefined ? [] : listOf('--except', values.except, Object.keys(FINDING_KINDS)),
@@ -94,6 +99,7 @@ function parse(args: readonly string[]) {
         rounds: text,
         protocol: text,
         engine: text,
+        http: text,
         only: text,
         except: text,
         findings: text,

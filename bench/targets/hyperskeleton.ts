@@ -34,6 +34,15 @@ function shown(...flags: string[]): string[] {
   return ['bin/hyperskeleton', 'serve', '--port', '{port}', '--action-root', '{actionRoot}', ...flags];
 }
 
+async function present(...flags: string[]): Promise<Presence> {
+  return {
+    present: true,
+    version: await version(),
+    command: shown(...flags),
+    start: (place) => start(place, flags, {}),
+  };
+}
+
 function classic(engine: string, quick: boolean, how: string): TargetDefinition {
   return {
     id: `hyperskeleton-${engine.replace('_', '-')}`,
@@ -50,18 +59,23 @@ function classic(engine: string, quick: boolean, how: string): TargetDefinition 
       if (!engines.includes(engine)) {
         return { present: false, reason: `this build has no --engine ${engine}, only ${engines.join(', ')}` };
       }
-      return {
-        present: true,
-        version: await version(),
-        command: shown('--engine', engine),
-        start: (place) => start(place, ['--engine', engine], {}),
-      };
+      return present('--engine', engine);
     },
   };
 }
 
 /** The engine that it takes by itself. */
 export const hyperskeletonAuto = classic('auto', true, 'by the fastest engine that works here');
+/** The same with the other HTTP front end. */
+export const hyperskeletonNode: TargetDefinition = {
+  ...hyperskeletonAuto,
+  id: 'hyperskeleton-node',
+  title: 'Hyperskeleton (auto, node:http)',
+  description:
+    'This project in its classic protocol, with its second HTTP front end, node:http: what that costs (docs/http.md).',
+  quick: false,
+  find: () => present('--engine', 'auto', '--http', 'node'),
+};
 /** By posix_spawn. */
 export const hyperskeletonPosixSpawn = classic('posix_spawn', false, 'started by posix_spawn through FFI');
 /** By Node's own module. */

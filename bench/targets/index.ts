@@ -5,6 +5,7 @@ import {
   hyperskeletonAuto,
   hyperskeletonChildProcess,
   hyperskeletonForkserver,
+  hyperskeletonNode,
   hyperskeletonPosixSpawn,
 } from './hyperskeleton.js';
 import { ofWatchdog } from './of-watchdog.js';
@@ -14,6 +15,7 @@ import { bareAnswer, spawnLoop } from './references.js';
 /** Every target that has a name, in the order of a report. */
 export const TARGETS: readonly TargetDefinition[] = [
   hyperskeletonAuto,
+  hyperskeletonNode,
   hyperskeletonForkserver,
   hyperskeletonPosixSpawn,
   hyperskeletonChildProcess,

@@ -51,8 +51,8 @@ export function zipOf(entries: readonly Entry[]): Buffer {
   }
   const listing = Buffer.concat(directory);
   const end = Buffer.alloc(18);
-  end.writeUInt16LE(entries.length, 4);
-  end.writeUInt16LE(entries.length, 6);
+  // Programs without zip64 let the count wrap.
+  for (const at of [4, 6]) end.writeUInt16LE(entries.length & 0xffff, at);
   end.writeUInt32LE(listing.length, 8);
   end.writeUInt32LE(offset, 12);
   return Buffer.concat([...bodies, listing, Buffer.from('PK\x05\x06', 'latin1'), end]);

@@ -99,12 +99,12 @@ export const runtimeHealth: Row = {
       kind: 'bars',
       title: 'What runs',
       description:
-        'Instances by version, engine and version of Node. A slower engine than elsewhere is a fallback: see the log.',
+        'Instances by version, engine, HTTP front end and version of Node. A slower engine or front end than elsewhere is a fallback: see the log.',
       unit: 'short',
       queries: [
         {
-          expr: `count by (version, engine, node) (${series('hyperskeleton_build_info')})`,
-          legend: '{{version}}, {{engine}}, Node {{node}}',
+          expr: `count by (version, engine, http, node) (${series('hyperskeleton_build_info')})`,
+          legend: '{{version}}, {{engine}}, HTTP by {{http}}, Node {{node}}',
         },
       ],
     },

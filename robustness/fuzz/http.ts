@@ -18,7 +18,7 @@ const NAMES = Object.keys(PRODUCTIONS);
 
 /** What is attacked, and for how long. */
 export interface HttpRound {
-  readonly cell: Pick<SubjectOptions, 'protocol' | 'engine'>;
+  readonly cell: Pick<SubjectOptions, 'protocol' | 'engine' | 'http'>;
   readonly number: number;
   readonly roundMs: number;
 }
@@ -97,7 +97,11 @@ async function attack(session: Session, one: HttpCase, { findings, summary }: To
   summary.fault(`http ${one.name}`);
   const stored: StoredHttp = {
     part: 'http',
-    cell: { protocol: subject.protocol, engine: subject.engine },
+    cell: {
+      protocol: subject.protocol,
+      engine: subject.engine,
+      ...(subject.http !== undefined && { http: subject.http }),
+    },
     case: storedCase(one),
   };
   judge(session, one, came, (kind, detail) => {
@@ -111,5 +115,7 @@ async function conclude(context: ToolContext, session: Session): Promise<void> {
   await session.runAlone(3);
   await session.settle();
   await session.terminate();
-  context.summary.round(`http ${session.protocol} ${session.subject.engine}`);
+  context.summary.round(
+    ['http', session.protocol, session.subject.engine, session.subject.http].filter(Boolean).join(' '),
+  );
 }

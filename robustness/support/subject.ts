@@ -16,6 +16,8 @@ const POLL_MS = 20;
 export interface SubjectOptions {
   readonly protocol: Protocol;
   readonly engine: string;
+  /** The HTTP front end; undefined: the one that it takes by itself. */
+  readonly http?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Shell commands before the server takes the shell's place, in the folder that holds the action root. */
   readonly before?: string;
@@ -31,6 +33,7 @@ export interface SubjectOptions {
 export class Subject {
   readonly protocol: Protocol;
   readonly engine: string;
+  readonly http: string | undefined;
   readonly server: StartedServer;
   readonly metricsPort: number;
   readonly folder: string;
@@ -42,6 +45,7 @@ export class Subject {
     this.folder = dirname(server.actionRoot);
     this.protocol = options.protocol;
     this.engine = options.engine;
+    this.http = options.http;
     this.#isChild = options.isChild ?? false;
   }
 
@@ -54,7 +58,7 @@ export class Subject {
     const metricsPort = await freePort();
     const command =
       options.start ??
-      `'${SERVER}' serve --port {port} --action-root '{actionRoot}' --engine ${options.engine}`;
+      `'${SERVER}' serve --port {port} --action-root '{actionRoot}' --engine ${options.engine} --http ${options.http ?? 'auto'}`;
     const template =
       `cd '{actionRoot}/..' && ${options.before ?? ':'} && ` +
       `exec ${options.launcher ?? ''} ${command} >out 2>err`;

@@ -2,18 +2,22 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inheritedEntries } from '../contract/environment.js';
+import { messageOf } from '../errors/message-of.js';
+import { type FrontEndName, loadUws } from '../http/front-end.js';
 import { ChildProcessEngine } from '../process/engines/child-process.js';
 import type { ActionImage, EngineName, ExecEngine } from '../process/engines/engine.js';
 import { environmentBlock } from '../process/environment-block.js';
 import { createLedgers, Ledger } from '../process/ledger.js';
+import type { CommandLine } from './command.js';
 import { measureRate, type Rate } from './doctor-measure.js';
 import { type MeasuredScript, placeScript } from './doctor-script.js';
-import { readCommandLine } from './flags.js';
 
 /** What the doctor is told. */
 export interface DoctorOptions {
   /** As HYPERSKELETON_ENGINE has it. */
   readonly engine: 'auto' | EngineName;
+  /** As HYPERSKELETON_HTTP has it. */
+  readonly http: 'auto' | FrontEndName;
   /** Whose `exec` is looked at too; undefined: none. */
   readonly actionRoot: string | undefined;
   /** How long each engine is measured, in seconds. */
@@ -34,10 +38,10 @@ const SECONDS = 2;
 const THREAD_ID = 1;
 
 /**
- * `hyperskeleton doctor`: which engine runs here and, for each that does not, why; what a template costs, and what
- * each engine gives on this machine.
+ * `hyperskeleton doctor`: which engine and which HTTP front end run here and, for each that does not, why; what a template
+ * costs, and what each engine gives on this machine.
  *
- * @returns the exit status: 0 when the engine that is asked for works
+ * @returns the exit status: 0 when the engine and the front end that are asked for work
  */
 export async function doctor(options: DoctorOptions): Promise<number> {
   const write = options.write ?? ((text: string) => process.stdout.write(text));
@@ -58,12 +62,26 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     );
     write(`\nHYPERSKELETON_ENGINE=${options.engine}: ${chosen?.name ?? 'nothing'} is used\n`);
     describeOwnAction(options.actionRoot, candidates, write);
-    return chosen === undefined ? 1 : 0;
+    const serves = await examineFrontEnds(options.http, write);
+    return chosen === undefined || !serves ? 1 : 0;
   } finally {
     for (const { engine } of candidates) engine?.close();
     close();
     if (script !== undefined) rmSync(script.folder, { recursive: true });
   }
+}
+
+/** Says which front end is used, and why. @returns whether the one that is asked for works */
+async function examineFrontEnds(
+  choice: DoctorOptions['http'],
+  write: (text: string) => void,
+): Promise<boolean> {
+  const uws = await loadUws();
+  const works = typeof uws !== 'string';
+  write(`\n${'uws'.padEnd(14)} ${works ? 'works' : `no: ${uws}`}\n${'node'.padEnd(14)} works\n`);
+  const used = choice === 'node' || (choice === 'auto' && !works) ? 'node' : works ? 'uws' : 'nothing';
+  write(`\nHYPERSKELETON_HTTP=${choice}: ${used} is used\n`);
+  return used !== 'nothing';
 }
 
 async function examine(
@@ -87,7 +105,7 @@ async function candidatesOf(
     const native = nativeCandidates(ledger);
     return { candidates: [...native.candidates, childProcess], close: native.close };
   } catch (error) {
-    const reason = `the C library can't be called: ${error instanceof Error ? error.message : String(error)}${muslNote()}`;
+    const reason = `the C library can't be called: ${messageOf(error)}${muslNote()}`;
     const missing = (['forkserver', 'posix_spawn'] as const).map((name) => ({ name, reason }));
     return { candidates: [...missing, childProcess], close: () => {} };
   }
@@ -129,10 +147,7 @@ function systemFacts(): string {
   }
 }
 
-/** `hyperskeleton doctor`, by its command line. */
-export function doctorCommand(argv: readonly string[]): Promise<number> {
-  const line = readCommandLine(argv, {});
-  if (typeof line === 'number') return Promise.resolve(line);
-  const { engine, actionRoot } = line.config;
-  return doctor({ engine, actionRoot });
+/** `hyperskeleton doctor`. @returns the exit status */
+export function doctorCommand({ config: { engine, http, actionRoot } }: CommandLine): Promise<number> {
+  return doctor({ engine, http, actionRoot });
 }

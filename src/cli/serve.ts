@@ -11,6 +11,8 @@ import { LoadShedder } from '../admission/load-shedder.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import { DirectLane } from '../direct/direct-lane.js';
+import { type LoadedFrontEnd, loadFrontEnd } from '../http/front-end.js';
+import { type ListenAddress, urlOf } from '../http/listener.js';
 import { ServerLog } from '../logs/server-log.js';
 import type { PrewarmStats } from '../metrics/gauges.js';
 import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
@@ -26,8 +28,7 @@ import { oomPreference } from '../process/oom-preference.js';
 import { reapOrphans } from '../process/orphans.js';
 import { takePrecedence } from '../process/precedence.js';
 import { createRunner } from '../server/create-runner.js';
-import type { HttpServer } from '../server/http-server.js';
-import { type ListenAddress, urlOf } from '../server/listener.js';
+import { HttpServer } from '../server/http-server.js';
 import { serverGauges } from '../server/server-gauges.js';
 import { Service } from '../server/service.js';
 import { shutDown } from '../server/shutdown.js';
@@ -35,16 +36,12 @@ import { loadDeadlineReader } from '../server/time-limit.js';
 import { ServerSignals } from '../signals/server-signals.js';
 import { openTracing } from '../tracing/tracing.js';
 import { actionRootFor } from './action-root.js';
-import { complain, readCommandLine } from './flags.js';
+import type { CommandLine } from './command.js';
 import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
 
-/** `hyperskeleton serve`, by its command line. @returns the exit status, where no server runs */
-export async function serveCommand(argv: readonly string[]): Promise<number | undefined> {
-  const line = readCommandLine(argv, {});
-  if (typeof line === 'number') return line;
-  if (line.positionals.length > 0) return complain([`there is no command ${line.positionals.join(' ')}`]);
-  await serve(line.config);
-  return undefined;
+/** `hyperskeleton serve`. @returns undefined: a server runs */
+export async function serveCommand({ config }: CommandLine): Promise<undefined> {
+  await serve(config);
 }
 
 /** In a container the streams belong to the action. */
@@ -69,6 +66,7 @@ export async function serve(config: Config): Promise<void> {
   const scope = await fileScopeOf(rights?.user);
   const actionRoot = actionRootFor(config.actionRoot, scope);
   let engine = 'starting';
+  let frontEnd = 'starting';
   const settings = {
     ...workerSettings(config, actionRoot, CONTAINER_LOGS, rights),
     priority: takePrecedence(),
@@ -109,6 +107,7 @@ export async function serve(config: Config): Promise<void> {
       serverGauges({
         ...{ admission, budget, pool, startup, lag, lagMemory },
         engine: () => engine,
+        frontEnd: () => frontEnd,
         version: settings.version,
         spans: () => tracing?.counts,
         loop: () => runner.gauges,
@@ -120,8 +119,8 @@ export async function serve(config: Config): Promise<void> {
   startup.ends('prepare');
   const log = await closingOnError(pool, () => ServerLog.open(config));
   // Loaded while the first worker starts on another core: the two take about as long.
-  const [{ HttpServer }, runner, tracing] = await Promise.all([
-    loadFrontEnd(),
+  const [http, runner, tracing] = await Promise.all([
+    loadFrontEnd(config.http, config),
     createRunner(config, settings, pool, action, clock, direct),
     openTracing(
       {
@@ -157,10 +156,11 @@ export async function serve(config: Config): Promise<void> {
     clock,
   };
   const service = new Service(parts);
-  const http = new HttpServer(service);
-  const addresses = await closingOnError(pool, () => http.listen());
+  frontEnd = http.frontEnd.name;
+  const server = new HttpServer(service, http.frontEnd);
+  const addresses = await closingOnError(pool, () => server.listen());
   startup.ends('listen');
-  serveSignals(signals, service, http);
+  serveSignals(signals, service, server);
   survive(log);
   const hello = await closingOnError(pool, () => pool.hello());
   engine = hello.engine;
@@ -182,6 +182,9 @@ export async function serve(config: Config): Promise<void> {
   await reapOrphans();
   const { fallbackReason, inspectable } = hello;
   if (fallbackReason !== '') log.warn('a slower engine is in use', { engine, fallbackReason });
+  if (http.fallbackReason !== '') {
+    log.warn('a slower HTTP front end is in use', { http: frontEnd, fallbackReason: http.fallbackReason });
+  }
   if (inspectable !== '')
     log.warn('actions of the same user can read the memory of the server', { inspectable });
   const preference = oomPreference();
@@ -193,10 +196,10 @@ export async function serve(config: Config): Promise<void> {
   if (mostThreads < config.threads)
     log.warn('fewer threads, for the limit of the address space', { threads: mostThreads });
   log.info('serving', {
-    ...{ port, engine, actionRoot, threads: mostThreads, protocol: config.protocol },
+    ...{ port, engine, http: frontEnd, actionRoot, threads: mostThreads, protocol: config.protocol },
     urls,
   });
-  if (isatty(2)) process.stderr.write(greeting(addresses, engine, actionRoot));
+  if (isatty(2)) process.stderr.write(greeting(addresses, http, engine, actionRoot));
 }
 
 /** Wildcard addresses, in words. */
@@ -205,12 +208,18 @@ const SCOPES = new Map([
   ['0.0.0.0', ' (every interface, IPv4)'],
 ]);
 
-/** For a person: where it listens, a line for each address. */
-function greeting(addresses: readonly ListenAddress[], engine: string, actionRoot: string): string {
+/** For a person: where it listens, a line for each address, and what it is made of. */
+function greeting(
+  addresses: readonly ListenAddress[],
+  { frontEnd, fallbackReason }: LoadedFrontEnd,
+  engine: string,
+  actionRoot: string,
+): string {
   const lines = addresses.map(
     (one) => `hyperskeleton serves ${urlOf(one)}${SCOPES.get(one.address) ?? ''}\n`,
   );
-  return `${lines.join('')}engine ${engine}, action root ${actionRoot}\n`;
+  const note = fallbackReason === '' ? '' : `, which is slower: ${fallbackReason}`;
+  return `${lines.join('')}engine ${engine}, action root ${actionRoot}, HTTP by ${frontEnd.name}${note}\n`;
 }
 
 /** Only the fork server is fast enough for the main thread. */
@@ -281,19 +290,6 @@ function watchSelfTest(
       told.failed(reason);
     }
   }, SELF_TEST_LOOK_MS).unref();
-}
-
-async function loadFrontEnd(): Promise<typeof import('../server/http-server.js')> {
-  try {
-    return await import('../server/http-server.js');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split('\n').at(-1) : String(cause);
-    throw new Error(
-      `the front end can't be loaded by Node ${process.version} on this system: Node 20 needs glibc 2.28, later` +
-        ` ones need 2.38 (${reason})`,
-      { cause },
-    );
-  }
 }
 
 /** What nobody caught is logged, and the server goes on: other activations are in flight. */

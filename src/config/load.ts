@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { FrontEndName } from '../http/front-end.js';
 import type { EngineChoice } from '../pool/messages.js';
 import type { ResourceLimit } from '../process/rights.js';
 import { allowedText, isAllowed, listOf } from './kinds.js';
@@ -31,6 +32,11 @@ export interface Config {
   /** Absolute; undefined: a private temporary folder. */
   readonly actionRoot: string | undefined;
   readonly engine: EngineChoice;
+  readonly http: FrontEndName | 'auto';
+  /** Between requests on a kept connection; 0: no limit. */
+  readonly keepAliveMs: number;
+  /** Amid a request's body or a large answer; 0: no limit. */
+  readonly stallTimeoutMs: number;
   /** Who actions run as, as it was given; undefined: the server's own user. */
   readonly actionUser: string | undefined;
   readonly noNewPrivs: boolean;
@@ -135,6 +141,9 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     protocol: text('protocol') as Protocol,
     actionRoot: optionalPath(text('actionRoot')),
     engine: text('engine') as EngineChoice,
+    http: text('http') as FrontEndName | 'auto',
+    keepAliveMs: number('keepAliveMs'),
+    stallTimeoutMs: number('stallTimeoutMs'),
     actionUser: optionalText(text('actionUser')),
     noNewPrivs: (optionalText(text('noNewPrivs')) ?? (text('actionUser') === '' ? 'off' : 'on')) === 'on',
     actionLimits: limits ?? [],

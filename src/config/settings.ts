@@ -91,6 +91,32 @@ export const SETTINGS = {
     default: 'auto',
     sentence: 'How processes are started; auto takes the fastest that works here.',
   },
+  http: {
+    flag: 'http',
+    env: ['HYPERSKELETON_HTTP'],
+    kind: { type: 'choice', of: ['auto', 'uws', 'node'] },
+    default: 'auto',
+    sentence:
+      "What speaks HTTP: uws is uWebSockets, the fastest; node is Node's own module, which takes what uWebSockets does not (docs/http.md): HTTP/1.0, any number of headers, pipelining. auto takes uws, and node where uws can't be loaded.",
+  },
+  keepAliveMs: {
+    flag: 'keep-alive-ms',
+    env: ['HYPERSKELETON_KEEP_ALIVE_MS'],
+    kind: { type: 'integer', min: 0, max: MAX_DELAY_MS },
+    default: '100000',
+    unit: 'milliseconds',
+    sentence:
+      'With the front end node: how long a connection is kept open between requests; 0 is no limit. It should be longer than proxies keep theirs, or they send requests into connections that are being closed: 60 s is usual, 90 s that of Go, and 610 s that of Google Cloud. uws closes after 8 to 12 s, and announces 7 s.',
+  },
+  stallTimeoutMs: {
+    flag: 'stall-timeout-ms',
+    env: ['HYPERSKELETON_STALL_TIMEOUT_MS'],
+    kind: { type: 'integer', min: 0, max: MAX_DELAY_MS },
+    default: '60000',
+    unit: 'milliseconds',
+    sentence:
+      "How long nothing may come of a request's body, answered 408 then, and how long a client may take nothing of an answer of more than 64 KiB before the connection is closed; 0 is no limit. As long as anything moves there is none. Time in which the container is frozen does not count.",
+  },
   actionUser: {
     flag: 'action-user',
     env: ['HYPERSKELETON_ACTION_USER'],

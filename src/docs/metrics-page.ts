@@ -14,6 +14,7 @@ const NO_GAUGES: Gauges = {
   workerThreads: none,
   threads: () => [],
   engine: () => '',
+  frontEnd: () => '',
   losses: () => [],
   version: '',
   spans: () => undefined,

@@ -404,10 +404,33 @@ export const ERRORS = {
   },
   malformed_request: {
     status: 400,
-    text: 'The request has more than one Content-Length header.',
+    text: 'The request is not valid HTTP: %s.',
     fault: 'caller',
     sentinels: false,
-    meaning: 'Nobody can tell where the body ends; the connection is closed (C-SRV-06).',
+    meaning:
+      'The head or the framing of the body is broken, so that nobody can tell where the request ends; the connection is closed (C-SRV-06).',
+  },
+  head_too_large: {
+    status: 431,
+    text: 'The head of the request is larger than %s bytes.',
+    fault: 'caller',
+    sentinels: false,
+    meaning: 'Request line and header together are too large; the connection is closed (docs/http.md).',
+  },
+  http_version: {
+    status: 505,
+    text: 'The server speaks HTTP/1.1 and HTTP/1.0.',
+    fault: 'caller',
+    sentinels: false,
+    meaning: 'The request line names another version; the connection is closed (docs/http.md).',
+  },
+  request_timeout: {
+    status: 408,
+    text: 'The request did not come whole in time.',
+    fault: 'caller',
+    sentinels: false,
+    meaning:
+      'The head did not come within 10 seconds, or the body brought nothing for HYPERSKELETON_STALL_TIMEOUT_MS; the connection is closed (C-SRV-12).',
   },
   foreign_origin: {
     status: 403,

@@ -1,5 +1,5 @@
-import type { Request, Response } from 'hyper-express';
 import { wipe } from '../contract/wipe.js';
+import type { Exchange } from '../http/exchange.js';
 import type { BringsInit, Header, KnativeContext, RunAnswer } from '../pool/messages.js';
 import { sendFailure, sendShaped, sendText } from '../server/answer.js';
 import { deliveryOf } from '../server/delivery.js';
@@ -18,8 +18,6 @@ type HttpContext = Pick<KnativeContext, 'method' | 'headers' | 'query' | 'access
 /** The one route of Knative mode (section 4): init, run, or both in one request, in front of sections 2 and 3. */
 export class KnativeRoute {
   readonly methods: readonly KnativeMethod[];
-  /** The Allow header. */
-  readonly allow: string;
   readonly #service: Service;
   /** The action that the environment brings (C-KN-09). */
   readonly #dedicatedInit: Buffer | undefined;
@@ -31,26 +29,23 @@ export class KnativeRoute {
     const { methods, warnings } = readMethods(process.env.__OW_HTTP_METHODS);
     for (const warning of warnings) process.stderr.write(`${warning}\n`);
     this.methods = methods;
-    this.allow = [...new Set([...methods, ...(methods.includes('get') ? ['head'] : []), 'options'])]
-      .map((method) => method.toUpperCase())
-      .join(', ');
     this.#dedicatedInit = dedicatedInit(process.env);
   }
 
   /** Answers a request at `/`. */
-  async handle(request: Request, response: Response): Promise<void> {
-    const http = contextOf(request);
+  async handle(exchange: Exchange): Promise<void> {
+    const http = contextOf(exchange);
     const service = this.#service;
-    const received = await receive(request, response, service);
+    const received = await receive(exchange, service);
     if (received === undefined) return;
     const failure = await this.#initialiseDedicated(received);
     if (failure !== undefined) {
-      sendFailure(request, response, failure);
+      sendFailure(exchange, failure);
       return;
     }
     const answer = await this.#run(received, http, false);
-    if (answer.bringsInit === undefined) this.#send(request, response, answer, http, received);
-    else await this.#initialise(request, response, { received, http, brings: answer.bringsInit });
+    if (answer.bringsInit === undefined) this.#send(exchange, answer, http, received);
+    else await this.#initialise(exchange, { received, http, brings: answer.bringsInit });
     wipe(received.body);
     if (answer.bringsInit?.rest !== undefined) wipe(answer.bringsInit.rest);
   }
@@ -73,8 +68,7 @@ export class KnativeRoute {
   }
 
   async #initialise(
-    request: Request,
-    response: Response,
+    exchange: Exchange,
     { received, http, brings }: { received: Received; http: HttpContext; brings: BringsInit },
   ): Promise<void> {
     const { pool } = this.#service;
@@ -92,11 +86,11 @@ export class KnativeRoute {
     if (brings.rest !== undefined && goesOn) {
       received.hold.count(brings.rest.byteLength);
       const answer = await this.#run({ ...received, body: brings.rest }, http, true);
-      this.#send(request, response, answer, http, received);
+      this.#send(exchange, answer, http, received);
     } else if (failure !== undefined) {
-      sendFailure(request, response, failure);
+      sendFailure(exchange, failure);
     } else {
-      sendText(request, response, 200, 'text/html; charset=utf-8', 'OK');
+      sendText(exchange, 200, 'text/html; charset=utf-8', 'OK');
     }
   }
 
@@ -133,37 +127,31 @@ export class KnativeRoute {
     return this.#execute({ ...request, body: answer.superseded }, http, initIsDone, time);
   }
 
-  #send(
-    request: Request,
-    response: Response,
-    answer: Activated,
-    http: HttpContext,
-    received: Received,
-  ): void {
+  #send(exchange: Exchange, answer: Activated, http: HttpContext, received: Received): void {
     const timing = timingHeaders(answer.timing, this.#service.config);
     if (answer.shaped !== undefined) {
-      sendShaped(request, response, answer.shaped, timing, deliveryOf(this.#service, received));
+      sendShaped(exchange, answer.shaped, timing, deliveryOf(this.#service, received));
       return;
     }
     const failure = answer.failure ?? { code: 'internal' as const };
     const isOfTheRoute = failure.code.startsWith('knative_') && failure.code !== 'knative_bad_response';
     const headers = isOfTheRoute ? [] : crossOrigin([], http.accessControlRequestHeaders);
-    sendFailure(request, response, failure, undefined, [...headers, ...timing]);
+    sendFailure(exchange, failure, undefined, [...headers, ...timing]);
   }
 }
 
 /** Must be read while the request is being handed over. */
-function contextOf(request: Request): HttpContext {
+function contextOf(exchange: Exchange): HttpContext {
   const headers = new Map<string, string>();
-  request.raw.forEach((name, value) => {
+  exchange.eachHeader((name, value) => {
     const before = headers.get(name);
     headers.set(name, before === undefined ? value : `${before},${value}`);
   });
   const requested = headers.get('access-control-request-headers');
   return {
-    method: request.method,
+    method: exchange.method,
     headers: [...headers].map(([name, value]): Header => [titleCase(name), value]),
-    query: request.path_query ?? '',
+    query: exchange.query,
     ...(requested !== undefined && { accessControlRequestHeaders: requested }),
   };
 }

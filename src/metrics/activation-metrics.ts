@@ -10,6 +10,9 @@ const REFUSAL_CODES: readonly ErrorCode[] = [
   'buffers_full',
   'body_too_large',
   'malformed_request',
+  'head_too_large',
+  'http_version',
+  'request_timeout',
   'foreign_origin',
   'draining',
 ];

@@ -12,6 +12,8 @@ export interface Gauges {
   readonly workerThreads: () => number;
   readonly threads: () => readonly ThreadGauges[];
   readonly engine: () => string;
+  /** What speaks HTTP. */
+  readonly frontEnd: () => string;
   /** What of the logs could not be written, by stream. */
   readonly losses: () => readonly StreamLosses[];
   /** Of this server. */

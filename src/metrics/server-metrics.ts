@@ -166,11 +166,16 @@ export function serverMetrics(recorder: Recorder, gauges: Gauges): Metric[] {
       {
         name: names.BUILD_INFO,
         help: 'Always 1; its labels say what runs.',
-        labels: ['version', 'engine', 'node'],
+        labels: ['version', 'engine', 'http', 'node'],
       },
       () => [
         {
-          labels: { version: gauges.version, engine: gauges.engine(), node: process.version },
+          labels: {
+            version: gauges.version,
+            engine: gauges.engine(),
+            http: gauges.frontEnd(),
+            node: process.version,
+          },
           value: 1,
         },
       ],

@@ -1,3 +1,4 @@
+import type { BodyPiece } from '../http/exchange.js';
 import type { ByteBudget, ByteHold } from '../pool/byte-budget.js';
 import { free } from '../process/memory-relief.js';
 
@@ -52,15 +53,15 @@ export class BodyPlace {
    *
    * @returns why the body can't be taken; undefined if it can as yet
    */
-  add(piece: ArrayBuffer, isLast: boolean): NoPlace | undefined {
+  add(piece: BodyPiece, isLast: boolean): NoPlace | undefined {
     const needed = this.#length + piece.byteLength;
     if (needed > this.#maxBytes) return 'too-large';
     if (isLast && this.#length === 0) {
       if (!this.#hold.resize(needed)) return 'buffers-full';
-      this.#room = new Uint8Array(piece.slice(0));
+      this.#room = copyOf(piece);
     } else {
       if (needed > this.#room.length && !this.#grow(needed, isLast)) return 'buffers-full';
-      this.#room.set(new Uint8Array(piece), this.#length);
+      this.#room.set(piece instanceof Uint8Array ? piece : new Uint8Array(piece), this.#length);
     }
     this.#length = needed;
     return undefined;
@@ -98,3 +99,10 @@ export class BodyPlace {
 }
 
 const EMPTY = new Uint8Array(0);
+
+function copyOf(piece: BodyPiece): Uint8Array {
+  if (!(piece instanceof Uint8Array)) return new Uint8Array(piece.slice(0));
+  const copy = new Uint8Array(piece.byteLength);
+  copy.set(piece);
+  return copy;
+}

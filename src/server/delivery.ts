@@ -1,4 +1,4 @@
-import type { Delivery } from './answer.js';
+import type { Delivery } from '../http/exchange.js';
 import type { Received } from './receive.js';
 import type { Service } from './service.js';
 

@@ -1,47 +1,26 @@
-import { type Request, type Response, Server } from 'hyper-express';
-import { sendAllow, sendFailure, sendText } from './answer.js';
+import type { Exchange } from '../http/exchange.js';
+import type { FrontEnd, SiteServer } from '../http/front-end.js';
+import { type ListenAddress, Listener } from '../http/listener.js';
+import type { Handler, Route, Site } from '../http/routes.js';
+import { failureAnswer, sendAllow, sendFailure, sendText } from './answer.js';
 import { defaultHosts } from './default-hosts.js';
 import { handleInit } from './init-route.js';
-import { type ListenAddress, Listener } from './listener.js';
 import { OriginCheck } from './origin-check.js';
 import { requestIdOf } from './receive.js';
 import { handleRun } from './run-route.js';
 import type { Service } from './service.js';
-import { limitConnections } from './uws-connections.js';
 
-/** Bodies are limited by the routes, with answers of the contract's form. */
-const NO_LIMIT = Number.MAX_SAFE_INTEGER;
-
-/**
- * Once its stream is full the framework pauses it and nothing resumes it; a body is taken as it comes. The
- * framework reads this option of a route, its types do not name it.
- */
-const ROUTE_OPTIONS = { streaming: { readable: { highWaterMark: NO_LIMIT } } } as object;
-
-type Handler = (request: Request, response: Response) => Promise<void> | void;
-
-/** The HTTP front end (sections 1 and 4): routes, methods, unknown paths. It never looks into a body. */
+/** The server's side of HTTP (sections 1 and 4): routes, methods, unknown paths. It never looks into a body. */
 export class HttpServer {
   readonly #service: Service;
-  readonly #server: Server;
+  readonly #frontEnd: FrontEnd;
   readonly #origins: OriginCheck;
   readonly #listeners: Listener[] = [];
 
-  constructor(service: Service) {
+  constructor(service: Service, frontEnd: FrontEnd) {
     this.#service = service;
-    this.#server = this.#create();
+    this.#frontEnd = frontEnd;
     this.#origins = new OriginCheck(service.config.allowedOrigins);
-    const { knative, metrics, metricsPort } = service.config;
-    if (knative) {
-      this.#route(this.#server, '/_hyperskeleton/healthz', 'get', this.#health);
-      this.#route(this.#server, '/_hyperskeleton/readyz', 'get', this.#readiness);
-    } else {
-      this.#route(this.#server, '/init', 'post', this.#fromOwnOrigin(handleInit));
-      this.#route(this.#server, '/run', 'post', this.#fromOwnOrigin(handleRun));
-      this.#route(this.#server, '/healthz', 'get', this.#health);
-      this.#route(this.#server, '/readyz', 'get', this.#readiness);
-      if (metrics && metricsPort === undefined) this.#route(this.#server, '/metrics', 'get', this.#metrics);
-    }
   }
 
   /**
@@ -52,16 +31,13 @@ export class HttpServer {
    */
   async listen(): Promise<readonly ListenAddress[]> {
     const { config } = this.#service;
-    const { port, metricsPort, knative } = config;
+    const { port, metricsPort, metrics, knative } = config;
     if (metricsPort !== undefined) {
-      const server = this.#create();
-      this.#route(server, '/healthz', 'get', this.#health);
-      this.#route(server, '/readyz', 'get', this.#readiness);
-      if (config.metrics) this.#route(server, '/metrics', 'get', this.#metrics);
-      await this.#listenOn(server, config.metricsHosts ?? config.hosts, metricsPort);
+      const routes = [...this.#probes(''), ...(metrics ? [this.#page('/metrics', this.#metrics)] : [])];
+      await this.#listenOn(this.#serve(routes), config.metricsHosts ?? config.hosts, metricsPort);
     }
-    if (knative) await this.#serveKnative();
-    return this.#listenOn(this.#server, config.hosts, port);
+    const routes = knative ? await this.#knativeRoutes() : this.#classicRoutes();
+    return this.#listenOn(this.#serve(routes), config.hosts, port);
   }
 
   /** Takes no new connections. */
@@ -70,7 +46,7 @@ export class HttpServer {
   }
 
   #listenOn(
-    server: Server,
+    server: SiteServer,
     hosts: readonly string[] | undefined,
     port: number,
   ): Promise<readonly ListenAddress[]> {
@@ -79,78 +55,99 @@ export class HttpServer {
     return listener.listen({ hosts: hosts ?? defaultHosts(), port, skipsMissing: hosts === undefined });
   }
 
-  /** Runs code for whoever may: pages of other origins are answered 403, their bodies are ignored. */
-  #fromOwnOrigin(
-    handler: (request: Request, response: Response, service: Service) => Promise<void>,
-  ): Handler {
+  #classicRoutes(): Route[] {
+    const { metrics, metricsPort } = this.#service.config;
+    return [
+      this.#route('/init', { POST: this.#fromOwnOrigin(handleInit) }),
+      this.#route('/run', { POST: this.#fromOwnOrigin(handleRun) }),
+      ...this.#probes(''),
+      ...(metrics && metricsPort === undefined ? [this.#page('/metrics', this.#metrics)] : []),
+    ];
+  }
+
+  /** Imported only in that mode. */
+  async #knativeRoutes(): Promise<Route[]> {
+    const { KnativeRoute } = await import('../knative/route.js');
+    const knative = new KnativeRoute(this.#service);
+    const handle: Handler = (exchange) => knative.handle(exchange);
+    const handlers = knative.methods.map((method) => [method.toUpperCase(), handle] as const);
+    return [this.#route('/', Object.fromEntries(handlers)), ...this.#probes('/_hyperskeleton')];
+  }
+
+  #probes(prefix: string): Route[] {
+    return [this.#page(`${prefix}/healthz`, this.#health), this.#page(`${prefix}/readyz`, this.#readiness)];
+  }
+
+  #page(path: string, handler: Handler): Route {
+    return this.#route(path, { GET: handler });
+  }
+
+  /** A path and its methods: GET brings HEAD (RFC 9110, section 9.3.2), OPTIONS names them, others are a 405. */
+  #route(path: string, methods: Readonly<Record<string, Handler>>): Route {
+    const handlers = new Map(Object.entries(methods));
+    const { GET } = methods;
+    if (GET !== undefined) handlers.set('HEAD', GET);
+    const allow = [...new Set([...handlers.keys(), 'OPTIONS'])].join(', ');
+    if (!handlers.has('OPTIONS')) handlers.set('OPTIONS', (exchange) => sendAllow(exchange, allow));
+    return { path, handlers, otherwise: (exchange) => this.#refuseMethod(exchange, allow) };
+  }
+
+  #serve(routes: readonly Route[]): SiteServer {
     const service = this.#service;
-    return (request, response) => {
-      const { origin, host, 'sec-fetch-site': secFetchSite } = request.headers;
-      if (this.#origins.allows({ origin, host, secFetchSite })) return handler(request, response, service);
-      service.refused('foreign_origin', requestIdOf(request));
-      sendFailure(request, response, { code: 'foreign_origin' });
+    const site: Site = {
+      connections: service.connections,
+      routes,
+      notFound: (exchange) => {
+        service.strayed('not_found', requestIdOf(exchange));
+        sendFailure(exchange, { code: 'not_found' });
+      },
+      failed: (exchange, error) => {
+        service.metrics?.countFailure('internal');
+        service.log.fault('a request handler failed', error);
+        sendFailure(exchange, {
+          code: 'internal',
+          detail: error instanceof Error ? error.message : String(error),
+        });
+      },
+      refused: (failure) => {
+        if (failure.code === 'method_not_allowed') service.strayed(failure.code);
+        else service.refused(failure.code);
+        return failureAnswer(failure);
+      },
+    };
+    return this.#frontEnd.serve(site);
+  }
+
+  /** Runs code for whoever may: pages of other origins are answered 403, their bodies are ignored. */
+  #fromOwnOrigin(handler: (exchange: Exchange, service: Service) => Promise<void>): Handler {
+    const service = this.#service;
+    return (exchange) => {
+      const origin = exchange.header('origin');
+      const secFetchSite = exchange.header('sec-fetch-site');
+      if (this.#origins.allows({ origin, host: exchange.header('host'), secFetchSite }))
+        return handler(exchange, service);
+      service.refused('foreign_origin', requestIdOf(exchange));
+      sendFailure(exchange, { code: 'foreign_origin' });
       return undefined;
     };
   }
 
-  /** Imported only in that mode. */
-  async #serveKnative(): Promise<void> {
-    const { KnativeRoute } = await import('../knative/route.js');
-    const knative = new KnativeRoute(this.#service);
-    const server = this.#server;
-    for (const method of knative.methods) {
-      server[method]('/', ROUTE_OPTIONS, (request: Request, response: Response) =>
-        knative.handle(request, response),
-      );
-    }
-    if (knative.methods.includes('get')) {
-      server.head('/', ROUTE_OPTIONS, (request, response) => knative.handle(request, response));
-    }
-    if (!knative.methods.includes('options')) {
-      server.options('/', (request, response) => sendAllow(request, response, knative.allow));
-    }
-    server.any('/', (request, response) => this.#refuseMethod(request, response, knative.allow));
+  #refuseMethod(exchange: Exchange, allow: string): void {
+    this.#service.strayed('method_not_allowed', requestIdOf(exchange));
+    sendFailure(exchange, { code: 'method_not_allowed' }, allow);
   }
 
-  #create(): Server {
-    const server = new Server({ max_body_length: NO_LIMIT, auto_close: false });
-    limitConnections(server, this.#service.connections);
-    server.set_not_found_handler((request: Request, response: Response) => {
-      this.#service.strayed('not_found', requestIdOf(request));
-      sendFailure(request, response, { code: 'not_found' });
-    });
-    server.set_error_handler((request: Request, response: Response, error: Error) => {
-      this.#service.metrics?.countFailure('internal');
-      this.#service.log.fault('a request handler failed', error);
-      sendFailure(request, response, { code: 'internal', detail: error.message });
-    });
-    return server;
-  }
+  readonly #health: Handler = (exchange) => sendText(exchange, 200, 'text/plain', 'ok\n');
 
-  /** A path that takes one method; the others are told so. */
-  #route(server: Server, path: string, method: 'get' | 'post', handler: Handler): void {
-    const allow = `${method.toUpperCase()}, OPTIONS`;
-    server[method](path, ROUTE_OPTIONS, handler);
-    server.options(path, (request, response) => sendAllow(request, response, allow));
-    server.any(path, (request, response) => this.#refuseMethod(request, response, allow));
-  }
-
-  #refuseMethod(request: Request, response: Response, allow: string): void {
-    this.#service.strayed('method_not_allowed', requestIdOf(request));
-    sendFailure(request, response, { code: 'method_not_allowed' }, allow);
-  }
-
-  readonly #health: Handler = (request, response) => sendText(request, response, 200, 'text/plain', 'ok\n');
-
-  readonly #readiness: Handler = (request, response) => {
-    if (this.#service.draining) sendFailure(request, response, { code: 'draining' });
-    else if (this.#service.ready) sendText(request, response, 200, 'text/plain', 'ready\n');
-    else sendText(request, response, 503, 'text/plain', 'starting\n');
+  readonly #readiness: Handler = (exchange) => {
+    if (this.#service.draining) sendFailure(exchange, { code: 'draining' });
+    else if (this.#service.ready) sendText(exchange, 200, 'text/plain', 'ready\n');
+    else sendText(exchange, 503, 'text/plain', 'starting\n');
   };
 
-  readonly #metrics: Handler = async (request, response) => {
-    const page = await this.#service.metrics?.scrape(request.headers.accept);
-    if (page === undefined) sendFailure(request, response, { code: 'not_found' });
-    else sendText(request, response, 200, page.type, page.text);
+  readonly #metrics: Handler = async (exchange) => {
+    const page = await this.#service.metrics?.scrape(exchange.header('accept'));
+    if (page === undefined) sendFailure(exchange, { code: 'not_found' });
+    else sendText(exchange, 200, page.type, page.text);
   };
 }

@@ -1,7 +1,7 @@
-import type { Request, Response } from 'hyper-express';
 import { traceIdOf } from '../contract/trace-context.js';
 import { wipe } from '../contract/wipe.js';
 import { rowOf } from '../errors/table.js';
+import type { Exchange } from '../http/exchange.js';
 import type { InitAnswer } from '../pool/messages.js';
 import { buffersPassed } from '../process/memory-relief.js';
 import { sendFailure, sendText } from './answer.js';
@@ -9,13 +9,13 @@ import { type Received, receive } from './receive.js';
 import type { Service } from './service.js';
 
 /** POST /init (section 2): hands the body on, in its turn. */
-export async function handleInit(request: Request, response: Response, service: Service): Promise<void> {
-  const received = await receive(request, response, service);
+export async function handleInit(exchange: Exchange, service: Service): Promise<void> {
+  const received = await receive(exchange, service);
   if (received === undefined) return;
   const { failure } = await initialise(received, service, () => service.runner.init(received.body));
   wipe(received.body);
-  if (failure !== undefined) sendFailure(request, response, failure);
-  else sendText(request, response, 200, service.runner.initialised.type, service.runner.initialised.body);
+  if (failure !== undefined) sendFailure(exchange, failure);
+  else sendText(exchange, 200, service.runner.initialised.type, service.runner.initialised.body);
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { Request, Response } from 'hyper-express';
 import { type TraceContext, traceContextIn } from '../contract/trace-context.js';
+import type { Exchange } from '../http/exchange.js';
 import type { ByteHold } from '../pool/byte-budget.js';
 import { sendFailure } from './answer.js';
 import { receiveBody } from './request-body.js';
@@ -24,8 +24,8 @@ export interface Received {
 const LONGEST_ID = 128;
 
 /** The caller's X-Request-Id, as long as the log takes it. Must be called before the handler's first await. */
-export function requestIdOf(request: Request): string | undefined {
-  return request.headers['x-request-id']?.slice(0, LONGEST_ID);
+export function requestIdOf(exchange: Exchange): string | undefined {
+  return exchange.header('x-request-id')?.slice(0, LONGEST_ID);
 }
 
 /**
@@ -34,36 +34,33 @@ export function requestIdOf(request: Request): string | undefined {
  *
  * @returns undefined if the request has been answered, or did not come whole (C-SRV-12)
  */
-export async function receive(
-  request: Request,
-  response: Response,
-  service: Service,
-): Promise<Received | undefined> {
+export async function receive(exchange: Exchange, service: Service): Promise<Received | undefined> {
   if (service.draining) {
-    service.refused('draining', requestIdOf(request));
-    sendFailure(request, response, { code: 'draining' });
+    service.refused('draining', requestIdOf(exchange));
+    sendFailure(exchange, { code: 'draining' });
     return undefined;
   }
   const receivedMs = performance.now();
-  const { headers } = request;
-  const trace = traceContextIn(headers.traceparent, headers.tracestate && tracestateOf(request));
-  const requestId = requestIdOf(request);
+  const trace = traceContextIn(
+    exchange.header('traceparent'),
+    exchange.header('tracestate') && tracestateOf(exchange),
+  );
+  const requestId = requestIdOf(exchange);
   const { budget, maxBodyBytes } = service;
   const aborted = (during: 'body' | 'run', receivedBytes: number): void =>
     service.aborted(during, { receivedBytes, ms: performance.now() - receivedMs }, requestId);
   let bodyBytes = 0;
-  const received = await receiveBody(request, response, budget, maxBodyBytes, () =>
-    aborted('run', bodyBytes),
-  );
+  const received = await receiveBody(exchange, budget, maxBodyBytes, () => aborted('run', bodyBytes));
   if ('problem' in received) {
     const { problem } = received;
-    if (problem === 'aborted') {
+    if (problem === 'gone') {
       aborted('body', received.receivedBytes);
       return undefined;
     }
     const code = REFUSALS[problem];
     service.refused(code, requestId);
-    sendFailure(request, response, { code, detail: String(maxBodyBytes) });
+    const detail = problem === 'malformed' ? 'nobody can tell where its body ends' : String(maxBodyBytes);
+    sendFailure(exchange, { code, detail });
     return undefined;
   }
   const { body, hold } = received;
@@ -71,7 +68,7 @@ export async function receive(
   if (service.draining) {
     hold.release();
     service.refused('draining', requestId);
-    sendFailure(request, response, { code: 'draining' });
+    sendFailure(exchange, { code: 'draining' });
     return undefined;
   }
   bodyBytes = body.byteLength;
@@ -80,14 +77,15 @@ export async function receive(
 
 const REFUSALS = {
   malformed: 'malformed_request',
+  stalled: 'request_timeout',
   'too-large': 'body_too_large',
   'buffers-full': 'buffers_full',
 } as const;
 
-/** All headers of that name as one (RFC 9110, 5.3): the framework keeps only the last. */
-function tracestateOf(request: Request): string {
+/** All headers of that name as one (RFC 9110, 5.3). */
+function tracestateOf(exchange: Exchange): string {
   const lines: string[] = [];
-  request.raw.forEach((name, value) => {
+  exchange.eachHeader((name, value) => {
     if (name === 'tracestate') lines.push(value);
   });
   return lines.join(',');

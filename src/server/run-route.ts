@@ -1,6 +1,6 @@
-import type { Request, Response } from 'hyper-express';
 import { traceIdOf } from '../contract/trace-context.js';
 import { wipe } from '../contract/wipe.js';
+import type { Exchange } from '../http/exchange.js';
 import type { ActivationTiming } from '../metrics/recorder.js';
 import type { DeadlineAnswer, RunAnswer } from '../pool/messages.js';
 import { buffersPassed } from '../process/memory-relief.js';
@@ -14,15 +14,15 @@ import type { Service } from './service.js';
 import { readDeadline, TimeLimit } from './time-limit.js';
 
 /** POST /run (section 3): lets the activation in, hands it to whoever runs it, answers what comes back. */
-export async function handleRun(request: Request, response: Response, service: Service): Promise<void> {
-  const received = await receive(request, response, service);
+export async function handleRun(exchange: Exchange, service: Service): Promise<void> {
+  const received = await receive(exchange, service);
   if (received === undefined) return;
   const delivery = deliveryOf(service, received);
   const answer = await activate(received, service, (traced, time) => service.runner.run(traced, time));
   wipe(received.body);
   const headers = timingHeaders(answer.timing, service.config);
-  if (answer.result !== undefined) sendResult(request, response, answer.result, headers, delivery);
-  else sendFailure(request, response, answer.failure ?? { code: 'internal' }, undefined, headers);
+  if (answer.result !== undefined) sendResult(exchange, answer.result, headers, delivery);
+  else sendFailure(exchange, answer.failure ?? { code: 'internal' }, undefined, headers);
 }
 
 /** An activation that has been answered; without a timing it turned out to be none. */

@@ -16,6 +16,7 @@ export interface GaugeSources {
   readonly budget: ByteBudget;
   readonly startup: Startup;
   readonly engine: () => string;
+  readonly frontEnd: () => string;
   readonly version: string;
   readonly loop: () => LoopGauges | undefined;
   readonly prewarm: () => PrewarmStats | undefined;
@@ -36,6 +37,7 @@ export function serverGauges(sources: GaugeSources): Gauges {
     pool,
     startup,
     engine,
+    frontEnd,
     version,
     loop,
     prewarm,
@@ -54,6 +56,7 @@ export function serverGauges(sources: GaugeSources): Gauges {
     workerThreads: () => pool.threads,
     threads: () => threadGauges(sources, utilization),
     engine,
+    frontEnd,
     losses: () => pool.losses,
     version,
     survivors: survivorCount,

@@ -18,6 +18,7 @@ async function ask(engine: 'auto' | (typeof ENGINES)[number]): Promise<{ status:
   let text = '';
   const status = await doctor({
     engine,
+    http: 'auto',
     actionRoot: folder,
     seconds: 0.02,
     write: (part) => {

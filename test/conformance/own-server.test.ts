@@ -5,7 +5,7 @@ import { PROTOCOLS, type Protocol } from '../../conformance/case.js';
 import type { RunReport } from '../../conformance/report/result.js';
 import { engineLog, startsIn } from '../support/engine-log.js';
 import { logFile } from '../support/log-file.js';
-import { ENGINES } from '../support/run-server.js';
+import { ENGINES, type FrontEndName } from '../support/run-server.js';
 import { runSuite } from './run-suite.js';
 
 const START = 'exec bin/hyperskeleton serve --port {port} --action-root {actionRoot} --engine';
@@ -14,16 +14,20 @@ const SUITE_TIMEOUT_MS = 300_000;
 interface Run {
   readonly protocol: Protocol;
   readonly engine: string;
+  readonly http: FrontEndName;
 }
 
 /** Enough for each change; `HYPERSKELETON_CONFORMANCE=all` is every protocol with every engine (docs/conformance.md). */
 const USUAL: readonly Run[] = [
-  { protocol: 'classic', engine: 'forkserver' },
-  { protocol: 'classic', engine: 'posix_spawn' },
-  { protocol: 'knative', engine: 'auto' },
-  { protocol: 'actionloop', engine: 'auto' },
+  { protocol: 'classic', engine: 'forkserver', http: 'uws' },
+  { protocol: 'classic', engine: 'posix_spawn', http: 'node' },
+  { protocol: 'knative', engine: 'auto', http: 'uws' },
+  { protocol: 'actionloop', engine: 'auto', http: 'uws' },
 ];
-const ALL: readonly Run[] = PROTOCOLS.flatMap((protocol) => ENGINES.map((engine) => ({ protocol, engine })));
+const ALL: readonly Run[] = PROTOCOLS.flatMap((protocol) => [
+  ...ENGINES.map((engine): Run => ({ protocol, engine, http: 'uws' })),
+  { protocol, engine: 'auto', http: 'node' },
+]);
 const RUNS = process.env.HYPERSKELETON_CONFORMANCE === 'all' ? ALL : USUAL;
 /** Where the reports are written to, for the page on them. */
 const RESULTS = process.env.HYPERSKELETON_CONFORMANCE_RESULTS;
@@ -36,7 +40,9 @@ const KNOWN: Partial<Readonly<Record<Protocol, readonly string[]>>> = {
 /** Of so many runs nearly all have short enough strings to be cloned; a machine that is too busy may make a few more. */
 const LEAST_CLONES = 0.95;
 
-describe.each(RUNS)('the server by the conformance suite ($protocol, $engine)', ({ protocol, engine }) => {
+describe.each(RUNS)('the server by the conformance suite ($protocol, $engine, $http)', (run) => {
+  const { protocol, engine, http } = run;
+
   it('keeps every rule, and the engine is the one that was asked for', {
     timeout: SUITE_TIMEOUT_MS,
   }, async () => {
@@ -44,7 +50,14 @@ describe.each(RUNS)('the server by the conformance suite ($protocol, $engine)', 
     const env = Object.entries({ HYPERSKELETON_PROTOCOL: speaks(protocol), ...engineLog(log) });
     const { status, stdout, report } = await runSuite(
       [
-        ...['--start', `${START} ${engine}`, '--protocol', protocol, '--name', `Hyperskeleton, ${engine}`],
+        ...[
+          '--start',
+          `${START} ${engine} --http ${http}`,
+          '--protocol',
+          protocol,
+          '--name',
+          `Hyperskeleton, ${engine}`,
+        ],
         ...env.flatMap(([name, value]) => ['--env', `${name}=${value}`]),
       ],
       { inherits: true },
@@ -55,7 +68,7 @@ describe.each(RUNS)('the server by the conformance suite ($protocol, $engine)', 
     expect(status).toBe(known.length > 0 ? 1 : 0);
     const starts = startsIn(log);
     if (protocol !== 'actionloop') expectEngine(engine, starts);
-    if (RESULTS !== undefined) write(RESULTS, report as RunReport, engine, starts);
+    if (RESULTS !== undefined && http === 'uws') write(RESULTS, report as RunReport, engine, starts);
   });
 });
 

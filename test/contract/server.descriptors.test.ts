@@ -31,9 +31,14 @@ async function statusOf(socket: Socket): Promise<string> {
   return head.toString('latin1', 0, 12);
 }
 
-describe('more connections than the limit on open files has room for', () => {
+describe.each(['uws', 'node'] as const)('more connections than open files allow (%s)', (http) => {
   it('are closed at once, counted and logged; those held and their activations have their descriptors', async () => {
-    server = await RunServer.start({ engine: 'auto', launcher: FEW, flags: ['--log-file', '/dev/stderr'] });
+    server = await RunServer.start({
+      engine: 'auto',
+      http,
+      launcher: FEW,
+      flags: ['--log-file', '/dev/stderr'],
+    });
     await server.install('#!/bin/sh\necho "{}"\n');
     const { port } = server;
     const held = await open(port);
@@ -66,7 +71,7 @@ time.sleep(2)
 `;
     // "$@" is the command: its fourth word is the port.
     const launcher = `/usr/bin/python3 -c "${flood}" "$4" & ${FEW}`;
-    server = await RunServer.start({ engine: 'auto', launcher });
+    server = await RunServer.start({ engine: 'auto', http, launcher });
     await server.install('#!/bin/sh\necho "{}"\n');
     expect((await server.run()).status).toBe(200);
     const { value } = await scrape(server.port);

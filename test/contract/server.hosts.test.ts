@@ -4,14 +4,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Server } from 'hyper-express';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../conformance/target/free-port.js';
+import { ConnectionLimit } from '../../src/admission/connection-limit.js';
 import { loadConfig } from '../../src/config/load.js';
+import { loadFrontEnd } from '../../src/http/front-end.js';
+import { Listener } from '../../src/http/listener.js';
 import { defaultHosts } from '../../src/server/default-hosts.js';
-import { Listener } from '../../src/server/listener.js';
 import { logFile } from '../support/log-file.js';
-import { RunServer, type ServerOptions } from '../support/run-server.js';
+import { FRONT_ENDS, RunServer, type ServerOptions } from '../support/run-server.js';
 import { until } from '../support/run-waiting.js';
 
 let server: RunServer | undefined;
@@ -197,9 +198,19 @@ describe('a system without IPv6', () => {
   });
 });
 
-describe('the addresses of loopback by default', () => {
+describe.each(FRONT_ENDS)('the addresses of loopback by default (%s)', (http) => {
   it('are those that are there', async () => {
-    const listener = new Listener(new Server({ auto_close: false }));
+    const { frontEnd } = await loadFrontEnd(http, { keepAliveMs: 0, stallTimeoutMs: 0 });
+    const refused = () => ({ status: 400 });
+    const listener = new Listener(
+      frontEnd.serve({
+        connections: new ConnectionLimit(1, { count() {}, log() {} }),
+        routes: [],
+        notFound() {},
+        failed() {},
+        refused,
+      }),
+    );
     const hosts = ['127.0.0.1', '192.0.2.1'];
     const found = await listener.listen({ hosts, port: 0, skipsMissing: true });
     listener.close();
@@ -211,14 +222,14 @@ describe('the addresses of loopback by default', () => {
   });
 });
 
-describe('no other process listens beside it', () => {
+describe.each(FRONT_ENDS)('no other process listens beside it (%s)', (http) => {
   it.each([
     ['::', ['0.0.0.0', '127.0.0.1', '::', '::1']],
     ['0.0.0.0', ['0.0.0.0', '127.0.0.1']],
     ['127.0.0.1,::1', ['0.0.0.0', '127.0.0.1', '::', '::1']],
   ])('at %s, neither on the main port nor on that of the metrics', async (host, others) => {
     const metricsPort = await freePort();
-    const running = await start({ flags: ['--host', host, '--metrics-port', String(metricsPort)] });
+    const running = await start({ http, flags: ['--host', host, '--metrics-port', String(metricsPort)] });
     for (const port of [running.port, metricsPort]) {
       expect(others.map((other) => sharesPort(other, port))).toEqual(others.map(() => EADDRINUSE));
     }
@@ -227,7 +238,7 @@ describe('no other process listens beside it', () => {
   it('and it starts again at once on a port with connections in TIME_WAIT', async () => {
     const port = await freePort();
     for (const round of [1, 2]) {
-      const { child, output } = launch(['--port', String(port), '--host', '127.0.0.1']);
+      const { child, output } = launch(['--port', String(port), '--host', '127.0.0.1', '--http', http]);
       const exited = once(child, 'exit');
       await until(`server ${round} is ready`, async () => {
         if (child.exitCode !== null) throw new Error(output());

@@ -51,7 +51,7 @@ describe('a server at rest', () => {
       server.process.kill('SIGTERM');
       await exited;
       const loaded = readFileSync(join(server.temporary, 'modules'), 'utf8');
-      expect(loaded).toContain('http-server');
+      expect(loaded).toContain('uws_linux');
       const lazy = ['otlp-tracing', 'exposition', 'pino', 'pretty'].filter((name) => loaded.includes(name));
       expect(lazy).toEqual(expected);
     } finally {

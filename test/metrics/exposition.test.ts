@@ -42,7 +42,7 @@ describe('GET /metrics', () => {
       expect(text.split('\n')).toContain(line);
     }
     expect(text).toMatch(
-      /^hyperskeleton_build_info\{version="\d+\.\d+\.\d+[^"]*",engine="posix_spawn",node="v[\d.]+"\} 1$/m,
+      /^hyperskeleton_build_info\{version="\d+\.\d+\.\d+[^"]*",engine="posix_spawn",http="(?:uws|node)",node="v[\d.]+"\} 1$/m,
     );
     expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
     expect(Number(/^hyperskeleton_child_cpu_seconds_total (\S+)$/m.exec(text)?.[1])).toBeGreaterThan(0);

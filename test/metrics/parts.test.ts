@@ -26,6 +26,7 @@ const GAUGES: Gauges = {
   workerThreads: () => 1,
   threads: () => [],
   engine: () => 'none',
+  frontEnd: () => 'uws',
   losses: () => [],
   version: '0.0.0',
   spans: () => undefined,

@@ -21,6 +21,13 @@ export const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX';
 /** The engines that every rule of a run is tested with. */
 export const ENGINES = ['forkserver', 'posix_spawn', 'child_process'] as const;
 
+/** The front ends that every rule of HTTP is tested with. */
+export const FRONT_ENDS = ['uws', 'node'] as const;
+export type FrontEndName = (typeof FRONT_ENDS)[number];
+
+/** What tests that do not choose one have; all of them can be run with either. */
+export const FRONT_END: FrontEndName = process.env.HYPERSKELETON_TEST_HTTP === 'node' ? 'node' : 'uws';
+
 /** One answer of the server. */
 export interface Answer {
   readonly status: number;
@@ -31,6 +38,8 @@ export interface Answer {
 /** What a server is started with. */
 export interface ServerOptions {
   readonly engine: string;
+  /** What speaks HTTP; {@link FRONT_END} by default. */
+  readonly http?: FrontEndName | 'auto';
   /** Its whole environment but for PATH and what the harness sets. */
   readonly env?: Readonly<Record<string, string>>;
   readonly flags?: readonly string[];
@@ -210,7 +219,7 @@ export class RunServer {
     const [stdout, stderr] = [this.#logEnd('stdout', options.logs), this.#logEnd('stderr', options.logs)];
     const command = [
       ...[BINARY, 'serve', '--port', String(this.port), '--action-root', this.actionRoot],
-      ...['--engine', options.engine, ...(options.flags ?? [])],
+      ...['--engine', options.engine, '--http', options.http ?? FRONT_END, ...(options.flags ?? [])],
     ];
     const further = Array.from({ length: Math.max(2, ...(options.inherited ?? [])) - 2 }, (_, at) =>
       options.inherited?.includes(at + 3) ? 'pipe' : 'ignore',

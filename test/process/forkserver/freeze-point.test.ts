@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,7 +109,6 @@ int main(void) { return 0; }`;
   it.each([
     ['asks the time', 'syscall(228, 1, pool);', /system call \d+ before/],
     ['asks the time without a system call', 'clock_gettime(0, pool);', /system call 228|signal 11 before/],
-    ['reads the counter of the processor', 'kept = __builtin_ia32_rdtsc();', /signal 11 before/],
     ['asks its number', 'getpid();', /system call \d+ before/],
     ['writes', 'write(2, "x", 1);', /system call \d+ before/],
     ['opens to write', 'open("/dev/null", 1);', /openat with other arguments/],
@@ -140,6 +139,21 @@ int main(void) { return 0; }`;
     const built = templateOf(withAllocator(name.replaceAll(' ', '-'), `MARKED${body}`));
     expect(built.freezePoint).toBe('exec');
     expect(built.notLater).toMatch(reason);
+  });
+
+  it('for something before its section .init reads the counter of the processor, if the machine lets it be forbidden', () => {
+    const forbids = compile(
+      'forbids-counter',
+      '#include <sys/prctl.h>\nint main(void) { return prctl(PR_SET_TSC, PR_TSC_SIGSEGV) == 0 ? (int)__builtin_ia32_rdtsc() & 0 : 0; }',
+    );
+    const { signal } = spawnSync(forbids);
+    const built = templateOf(withAllocator('reads-counter', 'MARKEDkept = __builtin_ia32_rdtsc();'));
+    if (signal === 'SIGSEGV')
+      expect(built).toMatchObject({
+        freezePoint: 'exec',
+        notLater: expect.stringMatching(/signal 11 before/),
+      });
+    else expect(built.freezePoint).toBe('entry');
   });
 
   it.each([['-g'], ['-s']])('for it is static and has an allocator of its own (gcc %s)', (flag) => {

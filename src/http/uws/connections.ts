@@ -1,5 +1,5 @@
 import type { Server } from 'hyper-express';
-import type { ConnectionLimit } from '../admission/connection-limit.js';
+import type { ConnectionLimit } from '../../admission/connection-limit.js';
 
 /** What App.filter of uWebSockets.js calls, with 1 for a new connection and with -1 for its end. */
 type OnChange = (response: { close(): void }, change: number) => void;

@@ -1,7 +1,6 @@
 import { lookup } from 'node:dns/promises';
-import { once } from 'node:events';
-import { createServer, isIP, isIPv6 } from 'node:net';
-import { type Server, compressors as uWebSockets } from 'hyper-express';
+import { isIP, isIPv6 } from 'node:net';
+import type { ListeningSocket, SiteServer } from './front-end.js';
 
 /** Where a server listens. */
 export interface ListenAddress {
@@ -10,12 +9,6 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-type Socket = NonNullable<Parameters<Server['close']>[0]>;
-/** App.listen of uWebSockets.js with a host and options, which its types do not have together. */
-type Listen = (host: string, port: number, options: number, done: (socket: Socket | false) => void) => void;
-
-/** Without SO_REUSEPORT (socket(7)): with it any process of the same user could take a share of the connections. */
-const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
 const ALL_IPV6 = '::';
 const ALL_IPV4 = '0.0.0.0';
 /** Attempts to find a port that is free at every address. */
@@ -33,13 +26,12 @@ export interface ListenRequest {
   readonly skipsMissing: boolean;
 }
 
-/** The sockets that one HTTP server listens on, none of which another process can listen on too. */
+/** The sockets that one server listens on, none of which another process can listen on too. */
 export class Listener {
-  readonly #server: Server;
-  readonly #sockets: Socket[] = [];
+  readonly #server: SiteServer;
+  readonly #sockets: ListeningSocket[] = [];
 
-  /** @param server gets no further routes once it listens */
-  constructor(server: Server) {
+  constructor(server: SiteServer) {
     this.#server = server;
   }
 
@@ -51,8 +43,6 @@ export class Listener {
    */
   async listen({ hosts, port, skipsMissing }: ListenRequest): Promise<readonly ListenAddress[]> {
     const addresses = withoutCovered(await resolve(hosts));
-    // What the framework's own listen() does first; that takes neither options nor a second address.
-    (this.#server as unknown as { _compile(): void })._compile();
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#listenOnAll(addresses, port, skipsMissing);
@@ -66,7 +56,7 @@ export class Listener {
 
   /** Takes no new connections. */
   close(): void {
-    for (const socket of this.#sockets.splice(0)) this.#server.close(socket);
+    for (const socket of this.#sockets.splice(0)) socket.close();
   }
 
   async #listenOnAll(
@@ -93,13 +83,9 @@ export class Listener {
   }
 
   async #listenOn(address: string, port: number): Promise<ListenAddress> {
-    const app = this.#server.uws_instance as unknown as { listen: Listen };
-    const socket = await new Promise<Socket | false>((resolve) => {
-      app.listen(address, port, LIBUS_LISTEN_EXCLUSIVE_PORT, resolve);
-    });
-    if (socket === false) throw new ListenError(address, port, await bindError(address, port));
+    const socket = await this.#server.listen(address, port);
     this.#sockets.push(socket);
-    return { address, port: port === 0 ? localPort(socket) : port };
+    return { address, port: socket.port };
   }
 }
 
@@ -108,16 +94,11 @@ export function urlOf({ address, port }: ListenAddress): string {
   return `http://${isIPv6(address) ? `[${address}]` : address}:${port}`;
 }
 
-/** The port that the system chose. */
-function localPort(socket: Socket): number {
-  return uWebSockets.us_socket_local_port(
-    socket as unknown as Parameters<typeof uWebSockets.us_socket_local_port>[0],
-  );
-}
-
-class ListenError extends Error {
+/** An address that can't be listened on, in words for the operator. */
+export class ListenError extends Error {
   readonly code: string;
 
+  /** @param code the name of the error (bind(2)) */
   constructor(address: string, port: number, code: string) {
     super(
       code === 'EADDRINUSE'
@@ -150,17 +131,4 @@ function withoutCovered(addresses: readonly string[]): readonly string[] {
   if (addresses.includes(ALL_IPV6)) return [ALL_IPV6];
   if (!addresses.includes(ALL_IPV4)) return addresses;
   return addresses.filter((address) => address === ALL_IPV4 || isIPv6(address));
-}
-
-/** Why an address can't be had, by the name of the error (bind(2)): uWebSockets tells only that it can't. */
-async function bindError(address: string, port: number): Promise<string> {
-  const probe = createServer();
-  try {
-    probe.listen({ host: address, port, exclusive: true });
-    await once(probe, 'listening');
-    probe.close();
-    return 'it was in use a moment ago';
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error);
-  }
 }

@@ -1,0 +1,8 @@
+// Preloaded by NODE_OPTIONS: uWebSockets can't be loaded, as where glibc is too old for it.
+const Module = require('node:module');
+
+const load = Module._load;
+Module._load = (name, ...rest) => {
+  if (name === 'uWebSockets.js') throw new Error("version `GLIBC_2.38' not found");
+  return load(name, ...rest);
+};
