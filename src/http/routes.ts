@@ -1,3 +1,4 @@
+import type { ConnectionLimit } from '../admission/connection-limit.js';
 import type { Failure } from '../errors/table.js';
 import type { Answer, Exchange } from './exchange.js';
 
@@ -13,18 +14,11 @@ export interface Route {
   readonly otherwise: Handler;
 }
 
-/** Bounds the connections that are open at a time, of all servers together. */
-export interface Connections {
-  /** Counts a new connection. @returns false for one too many, which is to be closed */
-  opened(): boolean;
-  /** A connection that was counted has ended, refused or not. */
-  closed(): void;
-}
-
 /** All that a server answers; every front end serves it in the same way. */
 export interface Site {
+  /** Of all sites together. Connections beyond it are closed at once. */
+  readonly connections: ConnectionLimit;
   readonly routes: readonly Route[];
-  readonly connections: Connections;
   /** Answers every other path. */
   readonly notFound: Handler;
   /** Answers an exchange whose handler has failed. */

@@ -95,8 +95,8 @@ export class HttpServer {
   #serve(routes: readonly Route[]): SiteServer {
     const service = this.#service;
     const site: Site = {
-      routes,
       connections: service.connections,
+      routes,
       notFound: (exchange) => {
         service.strayed('not_found', requestIdOf(exchange));
         sendFailure(exchange, { code: 'not_found' });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../conformance/target/free-port.js';
+import { ConnectionLimit } from '../../src/admission/connection-limit.js';
 import { loadConfig } from '../../src/config/load.js';
 import { loadFrontEnd } from '../../src/http/front-end.js';
 import { Listener } from '../../src/http/listener.js';
@@ -203,8 +204,8 @@ describe.each(FRONT_ENDS)('the addresses of loopback by default (%s)', (http) =>
     const refused = () => ({ status: 400 });
     const listener = new Listener(
       frontEnd.serve({
+        connections: new ConnectionLimit(1, { count() {}, log() {} }),
         routes: [],
-        connections: { opened: () => true, closed: () => {} },
         notFound() {},
         failed() {},
         refused,

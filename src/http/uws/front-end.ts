@@ -3,8 +3,9 @@ import { createServer } from 'node:net';
 import { type Request, type Response, Server, compressors as uWebSockets } from 'hyper-express';
 import type { ConnectionTimes, FrontEnd, ListeningSocket, SiteServer } from '../front-end.js';
 import { ListenError } from '../listener.js';
-import type { Connections, Handler, Site } from '../routes.js';
+import type { Handler, Site } from '../routes.js';
 import { Transfers } from '../transfers.js';
+import { limitConnections } from './connections.js';
 import { UwsExchange } from './exchange.js';
 
 /** Bodies are limited by the routes, with answers of the contract's form. */
@@ -36,7 +37,7 @@ export class UwsFrontEnd implements FrontEnd {
   serve(site: Site): SiteServer {
     const transfers = this.#transfers;
     const server = new Server({ max_body_length: NO_LIMIT, auto_close: false });
-    limit(server, site.connections);
+    limitConnections(server, site.connections);
     const by = (handler: Handler) => (request: Request, response: Response) =>
       handler(new UwsExchange(request, response, transfers));
     for (const { path, handlers, otherwise } of site.routes) {
@@ -53,18 +54,6 @@ export class UwsFrontEnd implements FrontEnd {
     (server as unknown as { _compile(): void })._compile();
     return { listen: (address, port) => listenOn(server, address, port) };
   }
-}
-
-/** What App.filter of uWebSockets.js calls, with 1 for a new connection and with -1 for its end. */
-type OnConnectionChange = (response: { close(): void }, change: number) => void;
-
-/** Counts the connections of a server that does not listen yet, and closes those too many. */
-function limit(server: Server, connections: Connections): void {
-  const onChange: OnConnectionChange = (response, change) => {
-    if (change < 0) connections.closed();
-    else if (!connections.opened()) response.close();
-  };
-  (server.uws_instance as unknown as { filter(onChange: OnConnectionChange): void }).filter(onChange);
 }
 
 async function listenOn(server: Server, address: string, port: number): Promise<ListeningSocket> {
