@@ -9,6 +9,8 @@ import { CaseContext, Lane, type Target } from './target/lane.js';
 
 // Enough to keep two cores busy; more would let the cases that measure time disturb each other.
 const LANES = 2;
+/** When so many cases in a row have not ended in time, the server hangs, and the rest would take hours to say the same. */
+const MAX_LATE_CASES = 4;
 
 /** How a run goes. */
 export interface RunOptions {
@@ -25,11 +27,16 @@ export async function runCases(
 ): Promise<CaseResult[]> {
   const results: CaseResult[] = [];
   let next = 0;
+  let late = 0;
   const lane = async (): Promise<void> => {
     const own = new Lane(options.target);
     try {
       for (let at = next++; at < cases.length; at = next++) {
-        const result = await runCase(cases[at] as ConformanceCase, own, options);
+        const one = cases[at] as ConformanceCase;
+        const { isLate, ...result } =
+          late < MAX_LATE_CASES ? await runCase(one, own, options) : failedUntried(one);
+        if (isLate) late++;
+        else if (late < MAX_LATE_CASES && result.result !== 'skipped') late = 0;
         results[at] = result;
         options.onResult?.(result);
       }
@@ -43,13 +50,22 @@ export async function runCases(
   return results;
 }
 
-async function runCase(one: ConformanceCase, lane: Lane, options: RunOptions): Promise<CaseResult> {
+/** The result of a case, and whether it was the time limit that ended it. */
+type Ended = CaseResult & { readonly isLate: boolean };
+
+function failedUntried({ rule, title, protocol, kind }: ConformanceCase): Ended {
+  const reason = `not tried: ${MAX_LATE_CASES} cases in a row did not end in time`;
+  return { rule, title, protocol, kind, result: 'failed', reason, durationMs: 0, isLate: false };
+}
+
+async function runCase(one: ConformanceCase, lane: Lane, options: RunOptions): Promise<Ended> {
   const { rule, title, protocol, kind } = one;
   const began = performance.now();
-  const finish = (result: CaseResult['result'], reason?: string): CaseResult => ({
+  const finish = (result: CaseResult['result'], reason?: string, isLate = false): Ended => ({
     ...{ rule, title, protocol, kind, result },
     ...(reason === undefined ? {} : { reason }),
     durationMs: Math.round(performance.now() - began),
+    isLate,
   });
   const missing = missingNeed(one, options.target);
   if (missing !== undefined) return finish('skipped', `needs ${missing}`);
@@ -63,18 +79,20 @@ async function runCase(one: ConformanceCase, lane: Lane, options: RunOptions): P
     if (error instanceof Skip) return finish('skipped', error.message);
     // Whatever state the case left it in, the next one starts with another.
     await lane.end();
-    return finish('failed', messageOf(error));
+    return finish('failed', messageOf(error), error instanceof Late);
   } finally {
     await context.end();
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
+class Late extends Violation {}
+
 async function within(milliseconds: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     const complain = (): void =>
-      reject(new Violation(`the case: expected its end, got none in ${milliseconds} ms`));
+      reject(new Late(`the case: expected its end, got none in ${milliseconds} ms`));
     timer = setTimeout(complain, milliseconds);
   });
   try {

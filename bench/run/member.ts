@@ -1,23 +1,28 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { closedLoop } from '../load/closed.js';
+import { type ClosedOptions, closedLoop } from '../load/closed.js';
 import { Connection, requestBytes } from '../load/connection.js';
 import { countError, type ErrorCounts, totalErrors } from '../load/exchange.js';
 import { freshLoop } from '../load/fresh.js';
 import { openLoop } from '../load/open.js';
 import type { BenchLoad } from '../report/schema.js';
 import type { ActionProtocol, ScenarioDefinition } from '../scenarios/definition.js';
+import { AnswerLimit, firstAbort, Unanswered } from '../support/abort.js';
 import { initBody } from '../support/archive.js';
 import { type FoundTarget, RunningTarget } from '../targets/running.js';
 import { discardedSeconds } from './plan.js';
 import type { Outcome, Watch } from './round.js';
 import { Interrupted, type Session } from './session.js';
 
-const INIT_TIMEOUT_MS = 60_000;
+/** For what a server is asked before a load. */
+const ANSWER_TIMEOUT_MS = 60_000;
 /** What a load leaves behind must be done by then, or the target is started anew. */
 const SETTLE_MS = 1500;
 const DRAIN_SECONDS = 3;
 const EXCERPT_CHARS = 300;
+
+/** What every kind of load gets. */
+type LoadParts = Omit<ClosedOptions, 'connections'>;
 
 /** A target in a scenario: started, initialised with its action, ready for loads. */
 export class Member implements Watch {
@@ -49,6 +54,18 @@ export class Member implements Watch {
   async start(): Promise<void> {
     if (this.#running?.isAlive === true) return;
     await this.stop();
+    const unanswered = this.#session.unanswered.get(this.id);
+    if (unanswered !== undefined) throw new Error(unanswered);
+    try {
+      await this.#start();
+    } catch (error) {
+      // It would take as long for each load.
+      if (isUnanswered(error)) this.#session.unanswered.set(this.id, reasonOf(error));
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
     const program = await programOf(this.#session, this.#scenario, this.target);
     this.#running = await RunningTarget.launch(this.target, this.#session.folder, program);
     this.#unwatch = this.#session.watch(this.#running);
@@ -63,13 +80,22 @@ export class Member implements Watch {
   /** Applies a load for so long. */
   async apply(load: BenchLoad, seconds: number): Promise<Outcome> {
     const running = this.#alive();
-    const common = {
+    const stop = firstAbort(this.#session.signal, running.died.signal);
+    const common: LoadParts = {
       endpoint: running.endpoint,
       seconds,
       source: this.#scenario.exchanges(),
-      signal: AbortSignal.any([this.#session.signal, running.died.signal]),
+      signal: stop.signal,
       onAnswer: this.#session.view.answer,
     };
+    try {
+      return await this.#applied(load, common, running);
+    } finally {
+      stop.release();
+    }
+  }
+
+  async #applied(load: BenchLoad, common: LoadParts, running: RunningTarget): Promise<Outcome> {
     let outcome: Outcome;
     if (load.kind === 'closed') {
       const loop = this.#scenario.freshConnections === true ? freshLoop : closedLoop;
@@ -143,8 +169,13 @@ export function programOf(
  *
  * @throws Error with what was answered instead of a 200
  */
-export async function initialise(running: RunningTarget, body: string): Promise<void> {
-  const { status, text } = await post(running, body, running.endpoint.path.replace(/\/run$/, '/init'));
+export async function initialise(
+  running: RunningTarget,
+  body: string,
+  limitMs = ANSWER_TIMEOUT_MS,
+): Promise<void> {
+  const path = running.endpoint.path.replace(/\/run$/, '/init');
+  const { status, text } = await post(running, body, path, limitMs);
   if (status !== 200) {
     throw new Error(`POST /init was answered ${status} ${text.slice(0, EXCERPT_CHARS)}${running.logTail()}`);
   }
@@ -168,27 +199,25 @@ async function post(
   running: RunningTarget,
   body: string,
   path: string,
+  limitMs = ANSWER_TIMEOUT_MS,
 ): Promise<{ status: number; text: string; closes: boolean }> {
   const connection = new Connection(running.endpoint);
-  const limit = AbortSignal.any([AbortSignal.timeout(INIT_TIMEOUT_MS), running.died.signal]);
+  const limit = new AnswerLimit(limitMs, running.died.signal);
   try {
     const answer = connection.send(requestBytes(running.endpoint, body, path));
-    const { status, body: bytes, closes } = await Promise.race([answer, rejectOn(limit)]);
+    const { status, body: bytes, closes } = await Promise.race([answer, limit.passed]);
     return { status, text: bytes.toString('utf8'), closes };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`POST ${path}: ${reason}${running.logTail()}`, { cause: error });
   } finally {
+    limit.release();
     connection.close();
   }
 }
 
-function rejectOn(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const fail = (): void => reject(new Error('no answer'));
-    if (signal.aborted) fail();
-    else signal.addEventListener('abort', fail, { once: true });
-  });
+function isUnanswered(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof Unanswered;
 }
 
 /** What went wrong as a cell's reason; an interruption goes on up. */

@@ -23,6 +23,8 @@ export class Session {
   readonly folder: string;
   /** The highest rates of the generator, by connections; empty where they could not be measured. */
   readonly ceilings = new Map<number, number>();
+  /** Targets that have not answered in time, and what it was: nothing more is asked of them. */
+  readonly unanswered = new Map<string, string>();
   #repeatMsLeft: number;
   readonly #running = new Set<RunningTarget>();
 

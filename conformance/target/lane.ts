@@ -14,7 +14,7 @@ export interface Target {
 /** Cases that run one after the other, and the server that they share, started when the first asks for it. */
 export class Lane {
   readonly target: Target;
-  #server: StartedServer | undefined;
+  #server: Promise<StartedServer> | undefined;
   #attached: Server | undefined;
   #problem: string | undefined;
   #hasAction = false;
@@ -33,19 +33,21 @@ export class Lane {
         throw this.target.command === undefined ? new Skip(this.#problem) : new Violation(this.#problem);
       }
       this.#hasAction = true;
-      this.#server?.takeLogs();
+      if (server instanceof StartedServer) server.takeLogs();
     }
     return server;
   }
 
-  /** Ends the shared server; whoever asks next gets another. */
+  /** Ends the shared server, also one that is still starting; whoever asks next gets another. */
   async end(): Promise<void> {
-    const server = this.#server;
+    const started = this.#server;
     this.#server = undefined;
-    if (server === undefined) return;
+    if (started === undefined) return;
     this.#hasAction = false;
     this.#problem = undefined;
-    await server.stop();
+    // What failed to start has ended already.
+    const server = await started.catch(() => undefined);
+    await server?.stop();
   }
 
   #attach(): Server {
@@ -54,8 +56,8 @@ export class Lane {
     return this.#attached;
   }
 
-  async #start(command: StartCommand): Promise<Server> {
-    this.#server ??= await StartedServer.start(command);
+  #start(command: StartCommand): Promise<StartedServer> {
+    this.#server ??= StartedServer.start(command);
     return this.#server;
   }
 }

@@ -7,11 +7,23 @@ const MAX_DEPTH = 3;
 const NOT_THE_ACTION = '__MACOSX';
 
 /**
+ * What a file at the top is named that was meant to be `exec`: in capitals, with an extension or blanks.
+ *
+ * @returns undefined for none, or more than one
+ */
+function nearlyExec(folder: string): string | undefined {
+  const found = readdirSync(folder, { withFileTypes: true }).filter(
+    (entry) => !entry.isDirectory() && /^\s*exec(\.\w+)?\s*$/i.test(entry.name),
+  );
+  return found.length === 1 ? found[0]?.name : undefined;
+}
+
+/**
  * Where a file named `exec` lies that is not at the top, for whoever packed it with the folder around it.
  *
  * @returns its path below the folder, the least deep one; undefined for none
  */
-export function execBelow(folder: string): string | undefined {
+function execBelow(folder: string): string | undefined {
   let paths = [''];
   for (let depth = 0; depth <= MAX_DEPTH; depth++) {
     const next: string[] = [];
@@ -24,4 +36,12 @@ export function execBelow(folder: string): string | undefined {
     paths = next;
   }
   return undefined;
+}
+
+/** What stands for the `exec` that a folder does not have, and what to do about it; undefined where nothing does. */
+export function misplacedExecIn(folder: string): string | undefined {
+  const named = nearlyExec(folder);
+  if (named !== undefined) return `${JSON.stringify(named)}: name it exec`;
+  const below = execBelow(folder);
+  return below === undefined ? undefined : `${below}: pack what is in that folder, not the folder`;
 }

@@ -18,7 +18,8 @@ export function explainFailure(exec: string, line: Buffer, status: number | unde
   return explainLine(withoutFinalBreak(line)) ?? (status === 0 ? undefined : explainInterpreterLine(exec));
 }
 
-function explainLine(line: Buffer): string | undefined {
+/** Why a line is no result, where its first bytes show that. @param line without its line break */
+export function explainLine(line: Buffer): string | undefined {
   if (UTF16_MARKS.some((mark) => line.subarray(0, mark.length).equals(mark))) {
     return 'error: the last line is UTF-16, and a result is JSON in UTF-8';
   }
@@ -28,7 +29,7 @@ function explainLine(line: Buffer): string | undefined {
 }
 
 /** The kernel hands on what stands behind the interpreter as it is, so it is the interpreter that fails. */
-function explainInterpreterLine(exec: string): string | undefined {
+export function explainInterpreterLine(exec: string): string | undefined {
   const head = readHead(exec);
   if (head?.toString('latin1', 0, 2) !== '#!') return undefined;
   const line = head.toString('latin1').split('\n', 1)[0] as string;

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { elfFacts, interpreterOf, readHead } from './executable.js';
-import { longLine, MAX_INTERPRETER_LINE_BYTES } from './explain-failure.js';
+import { explainInterpreterLine, longLine, MAX_INTERPRETER_LINE_BYTES } from './explain-failure.js';
 
 /** Why `exec` could not be started, for its author. */
 export interface StartProblem {
@@ -53,6 +53,19 @@ export function explainStart(exec: string, errno: string): StartProblem {
       : noExec('not_permitted', `${exec} may not be executed by user ${user()}`);
   }
   return explainFormat(exec, errno);
+}
+
+/** What an error number adds to what can be seen of a file. */
+const BY_ERRNO = new Set(['refused', 'interpreter_refused', 'too_large', 'not_permitted']);
+
+/**
+ * What is wrong with an `exec` that did not come to run, as far as the file itself shows it.
+ *
+ * @returns one line for the log; undefined where nothing is seen
+ */
+export function explainFile(exec: string): string | undefined {
+  const { reason, text } = explainStart(exec, 'ENOEXEC');
+  return BY_ERRNO.has(reason) ? explainInterpreterLine(exec) : text;
 }
 
 /** The file, or its folder where an action has removed that. */

@@ -7,6 +7,22 @@ import type { ZipEntry } from './zip-directory.js';
 const STORED = 0;
 const DEFLATED = 8;
 const FLAG_ENCRYPTED = 1;
+/** Other methods that are in use (APPNOTE.TXT 4.4.5), for messages. */
+const METHODS = new Map([
+  [1, 'shrink'],
+  [6, 'implode'],
+  [9, 'Deflate64'],
+  [12, 'bzip2'],
+  [14, 'LZMA'],
+  [20, 'zstd'],
+  [93, 'zstd'],
+  [95, 'xz'],
+  [96, 'JPEG'],
+  [97, 'WavPack'],
+  [98, 'PPMd'],
+]);
+/** What stands for the method of an encrypted entry. */
+const AES = 99;
 
 /** Up to here one call is cheaper than a stream; beyond, a stream keeps memory flat. */
 const ONE_CALL_BYTES = 256 * 1024;
@@ -27,9 +43,12 @@ export async function inflateEntry(
   budget: UnpackBudget,
   write: (chunk: Buffer) => void,
 ): Promise<void> {
-  if ((entry.flags & FLAG_ENCRYPTED) !== 0) throw new BadArchive(`the entry ${shown} is encrypted`);
+  if ((entry.flags & FLAG_ENCRYPTED) !== 0 || entry.method === AES)
+    throw new BadArchive(`the entry ${shown} is encrypted`);
   if (entry.method !== STORED && entry.method !== DEFLATED)
-    throw new BadArchive(`the entry ${shown} is packed with an unknown method (${entry.method})`);
+    throw new BadArchive(
+      `the entry ${shown} is packed with ${METHODS.get(entry.method) ?? 'an unknown method'} (${entry.method}): only deflate and store are taken`,
+    );
   const seen = { bytes: 0, crc: 0 };
   const take = (chunk: Buffer): void => {
     seen.bytes += chunk.length;

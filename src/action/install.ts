@@ -1,18 +1,11 @@
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  existsSync,
-  lstatSync,
-  readlinkSync,
-  realpathSync,
-  statSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { InitCode } from '../contract/init-body.js';
 import type { Failure } from '../errors/table.js';
 import type { FileScope } from '../process/acting-as.js';
-import { execBelow } from './exec-below.js';
+import { misplacedExecIn } from './exec-below.js';
+import { explainStart } from './explain-start.js';
+import { setMode } from './file-mode.js';
 import type { InitLimit } from './init-limit.js';
 import { lstat } from './journal.js';
 import { failureOf } from './refusals.js';
@@ -56,7 +49,7 @@ export async function install(code: InitCode, installation: Installation): Promi
   if (code.kind === 'none') {
     return scope(() => isExecutable(exec))
       ? { unpackedBytes }
-      : { failure: { code: 'init_no_exec' }, unpackedBytes };
+      : { failure: scope(() => withoutExec(exec)), unpackedBytes };
   }
   let staging: Staging | undefined;
   try {
@@ -81,7 +74,7 @@ export async function install(code: InitCode, installation: Installation): Promi
 /** Files that were packed with the folder around them would leave the stub to answer for the action. */
 function misplacedExec(files: string, actionRoot: string): Failure | undefined {
   if (lstat(join(files, 'exec')) !== undefined || !isStub(join(actionRoot, 'exec'))) return undefined;
-  const found = execBelow(files);
+  const found = misplacedExecIn(files);
   return found === undefined ? undefined : { code: 'init_exec_misplaced', detail: found };
 }
 
@@ -102,7 +95,8 @@ async function replace(
       // A process that has just been started may look for its script: not even for a moment may `exec` be none.
       const placed = replacement.apply(() => leadsToFile(files, actionRoot));
       if (placed && bringsExec) makeExecutable(actionRoot);
-      if (!placed || !isExecutable(join(actionRoot, 'exec'))) failure = { code: 'init_no_exec' };
+      const exec = join(actionRoot, 'exec');
+      if (!placed || !isExecutable(exec)) failure = withoutExec(placed ? exec : join(files, 'exec'), exec);
     } catch (error) {
       failure = failureOf(error);
     }
@@ -111,6 +105,11 @@ async function replace(
   };
   await exclusively(() => scope(place));
   return failure;
+}
+
+/** Why it will not do, for the log: the answer has the contract's text. */
+function withoutExec(exec: string, shown = exec): Failure {
+  return { code: 'init_no_exec', detail: explainStart(exec, 'EACCES').text.replaceAll(exec, shown) };
 }
 
 /** Whether `exec` of the new files is a file, or a link that has one at its end when all else lies in its place. */
@@ -129,7 +128,7 @@ function makeExecutable(folder: string): void {
   const stats = statSync(exec);
   if (!stats.isFile()) return;
   const mode = stats.mode & 0o777;
-  if (mode !== executableMode(mode)) chmodSync(exec, executableMode(mode));
+  if (mode !== executableMode(mode)) setMode(exec, executableMode(mode));
 }
 
 /** The mode with an x bit for the owner and for all who may read: 750 stays as it is (C-INIT-04), 644 is 755. */

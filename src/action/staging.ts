@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FileScope, removeTree } from '../process/acting-as.js';
+import { setMode } from './file-mode.js';
 
 /** Names of this kind in an action folder are ours, and gone when no init is under way. */
 export const STAGING_PREFIX = '.hyperskeleton-';
@@ -44,8 +45,8 @@ export class Staging {
   writeText(name: string, text: Uint8Array, mode: number): number {
     const path = join(this.files, name);
     this.#scope(() => {
-      writeFileSync(path, text, { flag: 'wx', mode: 0o600 });
-      chmodSync(path, mode);
+      writeFileSync(path, text, { flag: 'wx', mode });
+      setMode(path, mode);
     });
     return text.byteLength;
   }

@@ -1,8 +1,9 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MESSAGE_STUB } from '../contract/messages.js';
 import type { FileScope } from '../process/acting-as.js';
 import type { ActionUser } from '../process/rights.js';
+import { setMode } from './file-mode.js';
 import { recoverAction } from './recover.js';
 
 /** The action that is there before any init (C-SRV-02). */
@@ -29,8 +30,8 @@ export function ensureAction(actionRoot: string, scope: FileScope): void {
   scope(() => {
     recoverAction(actionRoot);
     if (lstatSync(exec, { throwIfNoEntry: false }) !== undefined) return;
-    writeFileSync(exec, STUB, { flag: 'wx' });
-    chmodSync(exec, 0o755);
+    writeFileSync(exec, STUB, { flag: 'wx', mode: 0o755 });
+    setMode(exec, 0o755);
   });
 }
 

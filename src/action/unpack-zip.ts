@@ -1,9 +1,10 @@
-import { chmodSync, closeSync, fchmodSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { default as AdmZip } from 'adm-zip';
 import { nameOfEntry } from './entry-name.js';
 import { checkLinkTarget, entryComponents, MAX_PATH_BYTES } from './entry-path.js';
 import { type EntryKind, type EntryNode, EntryTree, tooMany } from './entry-tree.js';
+import { setMode } from './file-mode.js';
 import { inflateEntry } from './inflate.js';
 import { BadArchive, UnsafeEntry } from './refusals.js';
 import { type ArchiveLimits, UnpackBudget } from './unpack-budget.js';
@@ -128,14 +129,15 @@ class Unpacking {
     for (const [name, child] of node.children ?? []) {
       if (child.kind === 'folder') this.finishFolders(child, join(path, name));
     }
-    if (node.index >= 0) chmodSync(path, (node.mode || 0o755) | 0o700);
+    if (node.index >= 0) setMode(path, (node.mode || 0o755) | 0o700);
   }
 
   async #file(entry: ZipEntry, packed: AdmZip.IZipEntry, shown: string, path: string): Promise<void> {
-    const descriptor = openSync(path, 'wx', 0o600);
+    const mode = entry.unixMode & 0o777 || 0o644;
+    const descriptor = openSync(path, 'wx', mode);
     try {
       await inflateEntry(entry, packed, shown, this.#budget, (chunk) => writeAll(descriptor, chunk));
-      fchmodSync(descriptor, entry.unixMode & 0o777 || 0o644);
+      setMode(descriptor, mode);
     } finally {
       closeSync(descriptor);
     }

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { SHARE_ENV, Worker, type WorkerOptions } from 'node:worker_threads';
 import type { Failure } from '../errors/table.js';
 import { asServer, type FileScope } from '../process/acting-as.js';
 import { largeBuffersOf } from '../worker/moved.js';
@@ -52,8 +52,9 @@ export async function unpack(task: UnpackTask, limit: InitLimit, scope: FileScop
 }
 
 async function unpackApart(task: UnpackTask, limit: InitLimit, scope: FileScope): Promise<number> {
-  const options = {
+  const options: WorkerOptions = {
     workerData: task,
+    env: SHARE_ENV,
     transferList: largeBuffersOf(task.packed),
     resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
   };

@@ -1,3 +1,4 @@
+import { formatOf } from './file-formats.js';
 import { BadArchive } from './refusals.js';
 
 /** One entry as the archive's directory lists it (APPNOTE.TXT 4.3.12). */
@@ -36,6 +37,9 @@ const END_BYTES = 22;
 const MAX_COMMENT_BYTES = 0xffff;
 const END64 = 0x06064b50;
 const END64_BYTES = 56;
+/** The record's own length does not count its signature and itself; what may follow its fields is for other programs. */
+const END64_BEFORE_SIZE = 12;
+const MAX_END64_BYTES = 64 * 1024;
 const LOCATOR = 0x07064b50;
 const LOCATOR_BYTES = 20;
 const RECORD = 0x02014b50;
@@ -44,6 +48,7 @@ const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
 const ZIP64_EXTRA = 0x0001;
 const IN_ZIP64 = 0xffffffff;
+const IN_ZIP64_DISK = 0xffff;
 
 /**
  * Finds and checks the directory of a zip (APPNOTE.TXT 4.3), without keeping anything per entry but the place of its
@@ -59,6 +64,16 @@ const IN_ZIP64 = 0xffffffff;
  */
 export function readZipDirectory(bytes: Buffer, maxEntries: number): ZipDirectory | undefined {
   const end = findEnd(bytes);
+  try {
+    return directoryBefore(bytes, end, maxEntries);
+  } catch (error) {
+    const isPart = ![0, IN_ZIP64_DISK].includes(bytes.readUInt16LE(end + 4));
+    if (isPart) throw new BadArchive('it is the last part of a split zip: join the parts by `zip -s 0`');
+    throw error;
+  }
+}
+
+function directoryBefore(bytes: Buffer, end: number, maxEntries: number): ZipDirectory | undefined {
   const { size, offset, recordAt } = placeOf(bytes, end);
   const before = recordAt - size - offset;
   if (size > recordAt || before < 0) throw new BadArchive('its directory does not lie inside of it');
@@ -80,29 +95,26 @@ export function* zipEntries({ archive, from, to }: ZipDirectory): Generator<ZipE
   for (let at = from; at < to; at = endOfRecord(archive, at, to)) yield entryAt(archive, at, index++);
 }
 
-/** The last end record, as every reader looks for it: a comment may follow. */
+/** The last end record that a comment follows to the end of the file, or just the last: bytes may stand behind it. */
 function findEnd(bytes: Buffer): number {
   const lowest = Math.max(0, bytes.length - END_BYTES - MAX_COMMENT_BYTES);
+  let last: number | undefined;
   for (let at = bytes.length - END_BYTES; at >= lowest; at--) {
-    if (bytes[at] === 0x50 && bytes.readUInt32LE(at) === END) return at;
+    if (bytes[at] !== 0x50 || bytes.readUInt32LE(at) !== END) continue;
+    if (at + END_BYTES + bytes.readUInt16LE(at + 20) === bytes.length) return at;
+    last ??= at;
   }
-  throw new BadArchive(`it ${whatElse(bytes)}`);
+  if (last === undefined) throw new BadArchive(`it ${whatElse(bytes)}`);
+  return last;
 }
 
-const OTHERS: readonly (readonly [start: string, what: string])[] = [
-  ['\x1f\x8b', 'is a gzip file, not a zip'],
-  ['Rar!', 'is a RAR archive, not a zip'],
-  ['7z\xbc\xaf', 'is a 7z archive, not a zip'],
-  ['BZh', 'is a bzip2 file, not a zip'],
-  ['\xfd7zXZ', 'is an xz file, not a zip'],
-  ['(\xb5/\xfd', 'is a zstd file, not a zip'],
-  ['UEsDB', 'is base64 of a zip once more: it was encoded twice'],
-  ['PK\x03\x04', 'has no directory at its end: it was cut off'],
-];
-
 function whatElse(bytes: Buffer): string {
-  const head = bytes.toString('latin1', 0, 8);
-  return OTHERS.find(([start]) => head.startsWith(start))?.[1] ?? 'is no zip: it has no directory at its end';
+  if (bytes.toString('latin1', 0, 5) === 'UEsDB') return 'is base64 of a zip once more: it was encoded twice';
+  const format = formatOf(bytes);
+  if (format !== undefined) return `is ${format}, not a zip`;
+  if (bytes.length >= 4 && bytes.readUInt32LE(0) === LOCAL)
+    return 'has no directory at its end: it was cut off';
+  return 'is no zip: it has no directory at its end';
 }
 
 interface Place {
@@ -118,12 +130,7 @@ function placeOf(bytes: Buffer, end: number): Place {
   if (locator < 0 || bytes.readUInt32LE(locator) !== LOCATOR) {
     return place;
   }
-  // The position that the locator names does not count bytes that stand before the archive; the record has no
-  // other place than in front of it where it has its usual length.
-  const recordAt = locator - END64_BYTES;
-  if (recordAt < 0 || bytes.readUInt32LE(recordAt) !== END64) {
-    throw new BadArchive('its zip64 end record is not in its place');
-  }
+  const recordAt = findEnd64(bytes, locator);
   const size = wideNumber(bytes, recordAt + 40);
   const offset = wideNumber(bytes, recordAt + 48);
   const contradicts = (narrow: number, wide: number): boolean => narrow !== IN_ZIP64 && narrow !== wide;
@@ -131,6 +138,19 @@ function placeOf(bytes: Buffer, end: number): Place {
     throw new BadArchive('its two end records contradict each other');
   }
   return { size, offset, recordAt };
+}
+
+/**
+ * The zip64 end record in front of its locator, which it reaches up to. The position that the locator names does not count
+ * bytes that stand before the archive.
+ */
+function findEnd64(bytes: Buffer, locator: number): number {
+  const lowest = Math.max(0, locator - MAX_END64_BYTES);
+  for (let at = locator - END64_BYTES; at >= lowest; at--) {
+    const isRecord = bytes.readUInt32LE(at) === END64;
+    if (isRecord && at + END64_BEFORE_SIZE + wideNumber(bytes, at + 4) === locator) return at;
+  }
+  throw new BadArchive('its zip64 end record is not in its place');
 }
 
 /** Beyond the largest exact number nothing can lie inside of an archive anyway. */

@@ -1,17 +1,10 @@
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { execBelow } from '../action/exec-below.js';
+import { misplacedExecIn } from '../action/exec-below.js';
+import { formatOf } from '../action/file-formats.js';
+import { setMode } from '../action/file-mode.js';
 import type { InitLimit } from '../action/init-limit.js';
-import { failureOf } from '../action/refusals.js';
+import { BadArchive, failureOf } from '../action/refusals.js';
 import { Staging } from '../action/staging.js';
 import { unpack } from '../action/unpack.js';
 import type { ArchiveLimits } from '../action/unpack-budget.js';
@@ -59,8 +52,8 @@ export interface LoopInstallFailure {
   readonly advice?: string;
 }
 
-/** How a zip begins: with an entry, or with the end of an empty one. */
-const ZIP_STARTS = ['PK\x03\x04', 'PK\x05\x06'];
+/** How a zip begins: with an entry, the end of an empty one, or a mark that it may be split (APPNOTE.TXT 8.5). */
+const ZIP_STARTS = ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08', 'PK00'];
 const GZIP_START = '\x1f\x8b';
 
 /**
@@ -97,6 +90,8 @@ async function unpackInto({ code, limits, limit, scope }: LoopInstallation, file
   const head = code.toString('latin1', 0, 4);
   const format = ZIP_STARTS.includes(head) ? 'zip' : head.startsWith(GZIP_START) ? 'tar.gz' : undefined;
   if (format !== undefined) return unpack({ format, packed: code, folder: files, limits }, limit, scope);
+  const other = formatOf(code);
+  if (other !== undefined) throw new BadArchive(`it is ${other}: zip and tar.gz are taken`);
   scope(() => writeFileSync(join(files, 'exec'), code, { mode: 0o755 }));
   return code.length;
 }
@@ -129,7 +124,7 @@ async function place(
   }
   const exec = join(bin, 'exec');
   return scope(() => {
-    if (exists(exec)) chmodSync(exec, 0o755);
+    if (exists(exec)) setMode(exec, 0o755);
     return executionEnvironment === undefined ? undefined : mismatch(bin, executionEnvironment);
   });
 }
@@ -137,9 +132,8 @@ async function place(
 /** As the start of it would fail (C-AL-09), and where there is one, for whoever packed it with the folder around it. */
 function withoutExec(bin: string): LoopInstallFailure | undefined {
   if (exists(join(bin, 'exec'))) return undefined;
-  const found = execBelow(bin);
-  const where =
-    found === undefined ? '' : `, but there is ${found}: pack what is in that folder, not the folder`;
+  const found = misplacedExecIn(bin);
+  const where = found === undefined ? '' : `, but there is ${found}`;
   const advice = `error: there is no file named exec at the top of the archive${where}`;
   return { failure: { code: 'loop_start_failed', detail: MESSAGE_EXITED }, advice };
 }

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { explainLine } from '../action/explain-failure.js';
+import { explainFile } from '../action/explain-start.js';
 import type { ActionLoopConfig } from '../config/load.js';
 import { MESSAGE_TWICE } from '../contract/messages.js';
 import { isActionError, type Judged, resultIn, withoutFinalBreak } from '../contract/result.js';
@@ -58,6 +60,8 @@ export class LoopRunner implements Runner {
   readonly #members: LoopPool;
   /** The logs of activations that are over and wait for theirs to be written. */
   readonly #ending = new Set<ActivationLog>();
+  /** Whether a process of the action has ever answered. */
+  #hasAnswered = false;
 
   constructor(parts: LoopRunnerParts) {
     const { budget, clock, config, initTimeoutMs, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } =
@@ -115,10 +119,12 @@ export class LoopRunner implements Runner {
     const problem = await this.#members.replace(image, Math.max(0, initTimeoutMs - told.durationMs));
     const startMs = performance.now() - installedMs;
     if (problem === undefined) {
+      this.#hasAnswered = false;
       await removeTree(join(image.folder, UNFINISHED), this.#parts.scope);
       if (before !== undefined) this.#removeLater(before);
       return { ...told, startMs, durationMs: performance.now() - begunMs };
     }
+    this.#explain(image);
     this.#removeLater(image);
     const failure = await this.#tellInitFailure(
       pool.killedAll ? { code: 'init_shutdown_killed' } : { code: 'loop_start_failed', detail: problem },
@@ -171,13 +177,16 @@ export class LoopRunner implements Runner {
     if (timeIsUp) return { failure: { code: 'run_timeout' } };
     switch (end.kind) {
       case 'answered':
+        this.#hasAnswered = true;
         return this.#judgeLine(end.line);
       case 'too-long':
         return { failure: this.#tooLong(end.lacksRoom) };
       case 'exited':
+        if (!this.#hasAnswered) this.#explain(this.#members.image);
         return { failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_exited' } };
       case 'not-started':
       case 'taken-back':
+        if (!this.#hasAnswered) this.#explain(this.#members.image);
         return {
           failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_not_restarted' },
         };
@@ -228,11 +237,25 @@ export class LoopRunner implements Runner {
   async #judgeLine(line: Buffer): Promise<Verdict> {
     if (line.length > LARGE_BODY_BYTES) {
       const judged = await this.#parts.pool.judge(new Uint8Array(line), true);
-      return judged.result === undefined ? { failure: { code: 'run_invalid_result' } } : judged;
+      return judged.result === undefined ? this.#invalid(line) : judged;
     }
     const result = resultIn(withoutFinalBreak(line));
-    if (result === undefined) return { failure: { code: 'run_invalid_result' } };
+    if (result === undefined) return this.#invalid(line);
     return { result: line, ...(isActionError(result) && { actionError: true }) };
+  }
+
+  /** Why an action does not run, where its file shows that. */
+  #explain(image: LoopImage | undefined): void {
+    const { pool, scope } = this.#parts;
+    if (image === undefined || pool.killedAll) return;
+    const seen = scope(() => explainFile(image.exec));
+    if (seen !== undefined) this.#log('stderr', `${seen}\n`);
+  }
+
+  #invalid(line: Buffer): Verdict {
+    const advice = explainLine(withoutFinalBreak(line));
+    if (advice !== undefined) this.#log('stderr', `${advice}\n`);
+    return { failure: { code: 'run_invalid_result' } };
   }
 
   #tellExtraLine(line: Buffer): void {

@@ -1,19 +1,10 @@
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  fchmodSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { closeSync, copyFileSync, linkSync, mkdirSync, openSync, rmSync, symlinkSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Header as TarHeader } from 'tar-stream';
 import { checkLinkTarget, entryComponents } from '../action/entry-path.js';
 import { type EntryKind, type EntryNode, EntryTree } from '../action/entry-tree.js';
+import { setMode } from '../action/file-mode.js';
 import { ArchiveTooLarge, BadArchive, UnsafeEntry } from '../action/refusals.js';
 import { type ArchiveLimits, UnpackBudget } from '../action/unpack-budget.js';
 import { writeAll } from '../action/write-all.js';
@@ -52,7 +43,7 @@ export async function unpackTarball(packed: Buffer, folder: string, limits: Arch
   const tarball = new Tarball(folder, limits);
   const budget = new UnpackBudget(limits, packed.length);
   // Latin-1 has a character for each byte.
-  const entries = extract({ filenameEncoding: 'latin1' } as object);
+  const entries = extract({ filenameEncoding: 'latin1', allowUnknownFormat: true } as object);
   const gunzip = createGunzip();
   // Counted here are also headers, long names and padding, which make no file.
   const counted = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -69,7 +60,7 @@ export async function unpackTarball(packed: Buffer, folder: string, limits: Arch
     };
     await Promise.all([read(), fed]);
   } catch (error) {
-    throw refusalOf(error);
+    throw tarball.entries === 0 ? noTar(error) : refusalOf(error);
   }
   tarball.finish();
   return tarball.bytes;
@@ -86,6 +77,11 @@ class Tarball {
   constructor(folder: string, limits: ArchiveLimits) {
     this.#root = Buffer.from(folder);
     this.#tree = new EntryTree(limits.maxEntries, shownName);
+  }
+
+  /** So far. */
+  get entries(): number {
+    return this.#entries;
   }
 
   /** Of all files so far. */
@@ -121,7 +117,7 @@ class Tarball {
     for (const [name, child] of node.children ?? []) {
       if (child.kind === 'folder') this.#finishFolders(child, [...components, name]);
     }
-    if (node.index >= 0 && node.mode !== 0) chmodSync(this.#path(components), node.mode | 0o700);
+    if (node.index >= 0 && node.mode !== 0) setMode(this.#path(components), node.mode | 0o700);
   }
 
   #add(components: readonly string[], kind: EntryKind, mode: number): EntryNode {
@@ -141,13 +137,14 @@ class Tarball {
     // Of two entries for one file the last counts; the first may have a second name by now.
     if (node.made) rmSync(path);
     node.made = true;
-    const descriptor = openSync(path, 'wx', 0o600);
+    const mode = entry.header.mode & 0o777 || 0o644;
+    const descriptor = openSync(path, 'wx', mode);
     try {
       for await (const chunk of entry) {
         this.#bytes += chunk.length;
         writeAll(descriptor, chunk);
       }
-      fchmodSync(descriptor, entry.header.mode & 0o777 || 0o644);
+      setMode(descriptor, mode);
     } finally {
       closeSync(descriptor);
     }
@@ -246,6 +243,13 @@ function bytesOf(name: string, fromRecord: string | undefined): string {
 
 function shownName(name: string): string {
   return JSON.stringify(Buffer.from(name, 'latin1').toString('utf8'));
+}
+
+/** Why not even a first entry can be read. */
+function noTar(error: unknown): unknown {
+  const isOfTar =
+    error instanceof Error && /^(Invalid tar header|Unexpected end of data)/.test(error.message);
+  return isOfTar ? new BadArchive('what its gzip file holds is no tar archive') : refusalOf(error);
 }
 
 function refusalOf(error: unknown): unknown {

@@ -34,6 +34,18 @@ export function defaultLimits(limits: string, pidsMax: number): DefaultLimits {
   };
 }
 
+/**
+ * How many connections may be open: what the limit on open files leaves, so that the server and as many activations as may
+ * be in flight find theirs.
+ *
+ * @param limits as above
+ */
+export function connectionsThatFit(limits: string, inFlight: number): number {
+  const files = softLimit(limits, 'Max open files');
+  const left = files - OWN_DESCRIPTORS - inFlight * (DESCRIPTORS_PER_RUN - 1);
+  return Math.max(1, Math.floor(files / 4), left);
+}
+
 function softLimit(limits: string, name: string): number {
   const line = limits.split('\n').find((candidate) => candidate.startsWith(name));
   const soft = line?.slice(name.length).trim().split(/\s+/)[0];
@@ -42,7 +54,12 @@ function softLimit(limits: string, name: string): number {
 
 /** Reads the limits of this process and its control groups. */
 export function systemLimits(): DefaultLimits {
-  return defaultLimits(read('/proc/self/limits') ?? '', lowestPidsMax(read('/proc/self/cgroup') ?? '', read));
+  return defaultLimits(ownLimits(), lowestPidsMax(read('/proc/self/cgroup') ?? '', read));
+}
+
+/** Text of `/proc/self/limits`; empty where it can't be read. */
+export function ownLimits(): string {
+  return read('/proc/self/limits') ?? '';
 }
 
 /**

@@ -11,6 +11,7 @@ import { textOfFailure } from '../errors/table.js';
 import { zipOf } from '../pack/zip-of.js';
 import { asServer } from '../process/acting-as.js';
 import { AwakeClock } from '../process/awake-clock.js';
+import { environmentBlock } from '../process/environment-block.js';
 import { complain } from './command.js';
 
 /** Its command line. */
@@ -36,7 +37,7 @@ export async function compileCommand({ config, positionals, values }: CompileLin
   } catch (error) {
     return complain([messageOf(error)]);
   }
-  const inherited = inheritedEntries(readFileSync('/proc/self/environ'));
+  const inherited = inheritedEntries(environmentBlock());
   const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-compile-'));
   const limit = new InitLimit(new AwakeClock(), config.initTimeoutMs, () => false);
   try {

@@ -6,6 +6,7 @@ import { messageOf } from '../errors/message-of.js';
 import { type FrontEndName, loadUws } from '../http/front-end.js';
 import { ChildProcessEngine } from '../process/engines/child-process.js';
 import type { ActionImage, EngineName, ExecEngine } from '../process/engines/engine.js';
+import { environmentBlock } from '../process/environment-block.js';
 import { createLedgers, Ledger } from '../process/ledger.js';
 import type { CommandLine } from './command.js';
 import { measureRate, type Rate } from './doctor-measure.js';
@@ -128,7 +129,7 @@ function describeOwnAction(
 }
 
 function imageOf(exec: string, folder: string): ActionImage {
-  return { exec, folder, environment: inheritedEntries(readFileSync('/proc/self/environ')) };
+  return { exec, folder, environment: inheritedEntries(environmentBlock()) };
 }
 
 function describe({ perSecond, medianMs, refused }: Rate): string {

@@ -7,6 +7,7 @@ import { version } from '../config/version.js';
 import { sinkTargetOf } from '../logs/sink.js';
 import type { WorkerSettings } from '../pool/messages.js';
 import { createSharedMemory } from '../pool/worker-pool.js';
+import { environmentBlock } from '../process/environment-block.js';
 import { openFilesOfActions } from '../process/open-files.js';
 import type { Rights } from '../process/rights.js';
 
@@ -47,7 +48,7 @@ export function workerSettings(
   const { bodyBytes, bufferedBytes } = bufferLimits(config, memoryLimitBytes());
   return {
     actionRoot,
-    environment: Uint8Array.from(readFileSync('/proc/self/environ')),
+    environment: Uint8Array.from(environmentBlock()),
     engine: config.engine,
     rights,
     maxResultBytes: config.maxResultBytes,

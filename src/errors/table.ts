@@ -122,12 +122,12 @@ export const ERRORS = {
   },
   init_exec_misplaced: {
     status: 502,
-    text: 'The action has no exec at the top of its archive, but there is %s: pack what is in that folder, not the folder.',
+    text: 'The action has no exec at the top of its archive, but there is %s.',
     fault: 'action',
     outcome: 'bad_code',
     sentinels: true,
     meaning:
-      'An archive without `exec` at its top, which would leave the stub to answer for it; there is one further down (C-INIT-07).',
+      'An archive without `exec` at its top, which would leave the stub to answer for it; there is one further down, or a file of nearly that name (C-INIT-07).',
   },
   init_timeout: {
     status: 504,

@@ -1,3 +1,4 @@
+import type { ConnectionLimit } from '../admission/connection-limit.js';
 import type { Failure } from '../errors/table.js';
 import type { Answer, Exchange } from './exchange.js';
 
@@ -15,6 +16,8 @@ export interface Route {
 
 /** All that a server answers; every front end serves it in the same way. */
 export interface Site {
+  /** Of all sites together. Connections beyond it are closed at once. */
+  readonly connections: ConnectionLimit;
   readonly routes: readonly Route[];
   /** Answers every other path. */
   readonly notFound: Handler;

@@ -30,6 +30,7 @@ export const ENGINE_REFUSALS_TOTAL = 'hyperskeleton_forkserver_refusals_total';
 export const PREWARM_REFILL_SECONDS = 'hyperskeleton_prewarm_refill_seconds';
 export const WORKER_THREADS = 'hyperskeleton_worker_threads';
 export const WORKERS_LOST_TOTAL = 'hyperskeleton_workers_lost_total';
+export const CONNECTIONS_REFUSED_TOTAL = 'hyperskeleton_connections_refused_total';
 export const WORKERS_NOT_STARTED_TOTAL = 'hyperskeleton_worker_start_failures_total';
 export const LOG_BYTES_DROPPED_TOTAL = 'hyperskeleton_log_bytes_dropped_total';
 export const LOG_SENTINELS_DROPPED_TOTAL = 'hyperskeleton_log_sentinels_dropped_total';

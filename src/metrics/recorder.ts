@@ -59,6 +59,7 @@ export class Recorder {
   childCpuSeconds = 0;
   workersLost = 0;
   workersNotStarted = 0;
+  connectionsRefused = 0;
   leftoversKilled = 0;
   scrapeErrors = 0;
   readonly gauges: Gauges;

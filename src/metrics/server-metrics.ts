@@ -22,6 +22,13 @@ export function serverMetrics(recorder: Recorder, gauges: Gauges): Metric[] {
     ),
     counter(
       {
+        name: names.CONNECTIONS_REFUSED_TOTAL,
+        help: 'Connections that were closed at once because as many were open as the limit on open files has room for.',
+      },
+      () => measured(recorder.connectionsRefused),
+    ),
+    counter(
+      {
         name: names.LOG_BYTES_DROPPED_TOTAL,
         help: 'Bytes that were not written to stdout or stderr: their reader stood still when the activation or the server ended, or has gone.',
         labels: ['stream'],

@@ -95,6 +95,7 @@ export class HttpServer {
   #serve(routes: readonly Route[]): SiteServer {
     const service = this.#service;
     const site: Site = {
+      connections: service.connections,
       routes,
       notFound: (exchange) => {
         service.strayed('not_found', requestIdOf(exchange));

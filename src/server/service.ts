@@ -1,5 +1,6 @@
 import type { ActionState } from '../action/state.js';
 import type { Admission } from '../admission/admission.js';
+import type { ConnectionLimit } from '../admission/connection-limit.js';
 import type { Config } from '../config/load.js';
 import type { ErrorCode } from '../errors/table.js';
 import type { ServerLog } from '../logs/server-log.js';
@@ -22,6 +23,8 @@ export interface ServiceParts {
   readonly config: Config;
   readonly action: ActionState;
   readonly admission: Admission;
+  /** Of all ports together. */
+  readonly connections: ConnectionLimit;
   readonly pool: WorkerPool;
   readonly runner: Runner;
   /** Undefined where nothing is to be counted. */
@@ -45,6 +48,7 @@ export class Service implements ServiceParts {
   readonly config: Config;
   readonly action: ActionState;
   readonly admission: Admission;
+  readonly connections: ConnectionLimit;
   readonly pool: WorkerPool;
   readonly runner: Runner;
   readonly metrics: Recorder | undefined;
@@ -72,6 +76,7 @@ export class Service implements ServiceParts {
     this.config = config;
     this.action = parts.action;
     this.admission = parts.admission;
+    this.connections = parts.connections;
     this.pool = parts.pool;
     this.runner = parts.runner;
     this.metrics = metrics;

@@ -58,8 +58,8 @@ async function refused(
   if (rowOf(failure.code).sentinels) {
     // The plain text of the contract says "see logs"; the other texts are the reason themselves.
     const reason =
-      failure.code === 'init_no_exec'
-        ? 'error: there is no executable file named exec'
+      failure.code === 'init_no_exec' && failure.detail !== undefined
+        ? failure.detail
         : `error: ${textOfFailure(failure)}`;
     logs.stdout.offer(NOBODY, Buffer.from(`${reason}\n`));
     await writeSentinels(logs);

@@ -55,6 +55,28 @@ describe('C-AL-02: a tar.gz', () => {
     await expectServes();
   }
 
+  it('may be of before POSIX, and of several members', async () => {
+    const old = execFileSync('tar', ['-c', '--format=v7', '-C', folder, 'exec']);
+    const packed = Buffer.concat([gzipSync(old.subarray(0, 700)), gzipSync(old.subarray(700))]);
+    expect((await upload(packed)).status).toBe(200);
+    await expectServes();
+  });
+
+  it('is told from what is packed in another way', async () => {
+    for (const [bytes, what] of [
+      [gzipSync(ECHO), 'what its gzip file holds is no tar archive'],
+      [gzipSync('x'.repeat(2000)), 'what its gzip file holds is no tar archive'],
+      [execFileSync('tar', ['-c', '-C', folder, 'exec']), 'it is a tar archive'],
+      [Buffer.from('\xfd7zXZ\0', 'latin1'), 'it is an xz file'],
+      [Buffer.from('BZh91AY', 'latin1'), 'it is a bzip2 file'],
+      [Buffer.from('(\xb5/\xfd', 'latin1'), 'it is a zstd file'],
+      [Buffer.from('7z\xbc\xaf', 'latin1'), 'it is a 7z archive'],
+    ] as const) {
+      expect(errorOf(await upload(bytes))).toContain(what);
+    }
+    expect(readdirSync(server.actionRoot)).toEqual([]);
+  });
+
   it('may begin with an entry for the folder itself', async () => {
     expect((await upload(tar('.'))).status).toBe(200);
     await expectServes();

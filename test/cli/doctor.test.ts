@@ -47,6 +47,22 @@ describe('hyperskeleton doctor', () => {
     expect(readdirSync(folder)).toEqual(['exec']);
   });
 
+  const restricts = spawnSync('unshare', [
+    '-p',
+    '-f',
+    '--mount-proc',
+    'sh',
+    '-c',
+    'echo 2 >/proc/sys/vm/memfd_noexec',
+  ]);
+  it.runIf(restricts.status === 0)('says which setting of the kernel forbids programs in memory', () => {
+    const command = `echo 2 >/proc/sys/vm/memfd_noexec; exec ${file('bin/hyperskeleton')} doctor --action-root ${folder}`;
+    const text = execFileSync('unshare', ['-p', '-f', '--mount-proc', 'sh', '-c', command], {
+      encoding: 'utf8',
+    });
+    expect(text).toMatch(/^forkserver +no: the helper can't be started: EACCES \(.*vm\.memfd_noexec\)$/m);
+  });
+
   const mounts = spawnSync('unshare', ['-m', 'true']).status === 0;
   it.runIf(mounts)('says what works where nothing can be executed from a folder of its own', () => {
     const command = `mount -t tmpfs -o noexec tmpfs ${folder} && TMPDIR=${folder} exec ${file('bin/hyperskeleton')} doctor --action-root ${folder}`;

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -75,5 +76,39 @@ describe('a server that is wrong on purpose', () => {
     const { status, report } = await runSuite(args);
     expect(status).toBe(1);
     expect(report?.cases[0]?.reason).toBe('the case: expected its end, got none in 300 ms');
+  });
+
+  it('a server that hangs ends the run after some cases', { timeout: SUITE_TIMEOUT_MS }, async () => {
+    const silent = 'exec node -e \'require("net").createServer(() => {}).listen({port})\'';
+    const { status, report } = await runSuite(['--start', silent, '--only', 'C-INIT', '--timeout-ms', '300']);
+    expect(status).toBe(1);
+    const reasons = report?.cases.map(({ reason }) => reason ?? '') ?? [];
+    const late = reasons.filter((reason) => reason.startsWith('the case: expected its end'));
+    const untried = reasons.filter((reason) => reason === 'not tried: 4 cases in a row did not end in time');
+    // The other lane may have begun one.
+    expect([4, 5]).toContain(late.length);
+    expect(late.length + untried.length).toBe(
+      report?.cases.filter(({ result }) => result === 'failed').length,
+    );
+  });
+
+  it('a running server that hangs does not keep the suite', { timeout: SUITE_TIMEOUT_MS }, async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const { status, report } = await runSuite([
+        '--target',
+        target,
+        '--only',
+        'C-RUN',
+        '--timeout-ms',
+        '300',
+      ]);
+      expect(status).toBe(1);
+      expect(report?.cases.filter(({ result }) => result === 'passed')).toEqual([]);
+    } finally {
+      server.close();
+    }
   });
 });

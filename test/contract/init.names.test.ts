@@ -121,9 +121,59 @@ describe('archives as other programs make them', () => {
     expect((await unpack(zipOf(entries))).status).toBe(200);
   });
 
+  it.each([
+    [9, 'Deflate64'],
+    [12, 'bzip2'],
+    [14, 'LZMA'],
+    [93, 'zstd'],
+  ])('C-INIT-13: a method that is not taken is named (%i, %s)', async (method, name) => {
+    const answer = await unpack(zipOf([{ ...EXEC, method }]));
+    expect([answer.status, answer.body.toString()]).toEqual([502, expect.stringContaining(`with ${name} (`)]);
+  });
+
+  it('C-INIT-07, init_exec_misplaced: an exec in capitals, with an extension or a blank is told', async () => {
+    for (const name of ['Exec', 'exec.sh', 'exec ']) {
+      const answer = await unpack(zipOf([{ ...EXEC, name }, { name: 'data' }]));
+      const reason = expect.stringContaining(`but there is ${JSON.stringify(name)}: name it exec`);
+      expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([502, { error: reason }]);
+    }
+  });
+
+  it('C-INIT-06: an end record in a comment is none, and one for other programs is read over', async () => {
+    const zip = zipOf([EXEC]);
+    const [end, size, offset] = [
+      zip.length - 22,
+      zip.readUInt32LE(zip.length - 10),
+      zip.readUInt32LE(zip.length - 6),
+    ];
+    const comment = Buffer.concat([zip, Buffer.from(`PK\x05\x06${'c'.repeat(26)}`, 'latin1')]);
+    comment.writeUInt16LE(30, end + 20);
+    const wide = Buffer.alloc(68);
+    wide.write('PK\x06\x06', 'latin1');
+    wide.writeBigUInt64LE(56n, 4);
+    for (const at of [24, 32]) wide.writeBigUInt64LE(1n, at);
+    wide.writeBigUInt64LE(BigInt(size), 40);
+    wide.writeBigUInt64LE(BigInt(offset), 48);
+    const locator = Buffer.alloc(20);
+    locator.write('PK\x06\x07', 'latin1');
+    locator.writeBigUInt64LE(BigInt(end), 8);
+    for (const archive of [comment, Buffer.concat([zip.subarray(0, end), wide, locator, zip.subarray(end)])])
+      expect((await unpack(archive)).status).toBe(200);
+  });
+
+  it('C-INIT-13: the last part of a split zip is told', async () => {
+    const part = zipOf([EXEC]).subarray(20);
+    part.writeUInt16LE(1, part.length - 18);
+    expect((await unpack(part)).body.toString()).toContain('the last part of a split zip');
+  });
+
   it('C-INIT-13: what is no zip is called by its name', async () => {
     for (const [bytes, what] of [
       ['\x1f\x8b\x08', 'is a gzip file'],
+      ['\x1f\x9d\x90', 'is a file of compress(1)'],
+      ['\x04"M\x18', 'is an LZ4 file'],
+      [`${'x'.repeat(257)}ustar`, 'is a tar archive'],
+      ['PK\x07\x08PK\x03\x04', 'is a part of a split zip'],
       ['UEsDBBQAAAAI', 'encoded twice'],
       ['PK\x03\x04 and no more', 'was cut off'],
     ] as const) {

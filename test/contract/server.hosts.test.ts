@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../conformance/target/free-port.js';
+import { ConnectionLimit } from '../../src/admission/connection-limit.js';
 import { loadConfig } from '../../src/config/load.js';
 import { loadFrontEnd } from '../../src/http/front-end.js';
 import { Listener } from '../../src/http/listener.js';
@@ -201,7 +202,15 @@ describe.each(FRONT_ENDS)('the addresses of loopback by default (%s)', (http) =>
   it('are those that are there', async () => {
     const { frontEnd } = await loadFrontEnd(http, { keepAliveMs: 0, stallTimeoutMs: 0 });
     const refused = () => ({ status: 400 });
-    const listener = new Listener(frontEnd.serve({ routes: [], notFound() {}, failed() {}, refused }));
+    const listener = new Listener(
+      frontEnd.serve({
+        connections: new ConnectionLimit(1, { count() {}, log() {} }),
+        routes: [],
+        notFound() {},
+        failed() {},
+        refused,
+      }),
+    );
     const hosts = ['127.0.0.1', '192.0.2.1'];
     const found = await listener.listen({ hosts, port: 0, skipsMissing: true });
     listener.close();

@@ -77,6 +77,11 @@ export class EngineRig {
     return readEngineStats(this.#statistics);
   }
 
+  /** As if another thread had made the self-test, and it had failed. */
+  failSelfTest(reason: string): void {
+    new StatsWriter(this.#statistics, 0).noteSelfTest(reason);
+  }
+
   /** Installs a script's text, as an init would. */
   installScript(text: string, environment: Readonly<Record<string, string>> = {}): void {
     const next = join(this.folder, randomUUID());

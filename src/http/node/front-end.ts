@@ -67,6 +67,11 @@ export class NodeFrontEnd implements FrontEnd {
     server.maxHeadersCount = 0;
     // A client may close its sending side and wait for its answer (RFC 9112, section 9.6). Its types do not name it.
     (server as unknown as { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+    server.on('connection', (socket) => {
+      const isTaken = site.connections.opened();
+      socket.once('close', () => site.connections.closed());
+      if (!isTaken) socket.destroy();
+    });
     const connections = new WeakMap<Duplex, Connection>();
     const connectionOf = (socket: Socket): Connection => {
       const known = connections.get(socket);

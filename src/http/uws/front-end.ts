@@ -5,6 +5,7 @@ import type { ConnectionTimes, FrontEnd, ListeningSocket, SiteServer } from '../
 import { ListenError } from '../listener.js';
 import type { Handler, Site } from '../routes.js';
 import { Transfers } from '../transfers.js';
+import { limitConnections } from './connections.js';
 import { UwsExchange } from './exchange.js';
 
 /** Bodies are limited by the routes, with answers of the contract's form. */
@@ -36,6 +37,7 @@ export class UwsFrontEnd implements FrontEnd {
   serve(site: Site): SiteServer {
     const transfers = this.#transfers;
     const server = new Server({ max_body_length: NO_LIMIT, auto_close: false });
+    limitConnections(server, site.connections);
     const by = (handler: Handler) => (request: Request, response: Response) =>
       handler(new UwsExchange(request, response, transfers));
     for (const { path, handlers, otherwise } of site.routes) {

@@ -50,6 +50,19 @@ function skip(ms: number): void {
   vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
 }
 
+describe('a self-test that failed', () => {
+  it('is made again after a while: what was in its way, as a want of descriptors, may be over', async () => {
+    rig = new EngineRig('forkserver');
+    rig.installScript('#!/bin/sh\necho "{}"\n');
+    rig.failSelfTest("/proc/self/fd/27 can't be read");
+    expect((await rig.run()).outcome).toBe('unsuitable');
+    skip(9000);
+    expect((await rig.run()).outcome).toBe('unsuitable');
+    skip(11_000);
+    expect((await rig.run()).outcome).toBe('started');
+  });
+});
+
 describe('a template whose clones end by faults', () => {
   it('is given up after three in a row: the action runs without one for a while', async () => {
     rig = new EngineRig('forkserver');

@@ -9,7 +9,7 @@ export function explain(error: unknown): string {
 
 function causeOf(message: string): string | undefined {
   if (message.startsWith('ptrace')) return ptraceCause();
-  if (message.includes('memfd_create') || message.includes('the helper can’t'))
+  if (message.includes('memfd_create') || message.includes("the helper can't"))
     return 'programs in memory may not be executed here: see vm.memfd_noexec';
   if (message.includes('self-test: parent'))
     return 'clones get the template as their parent: gVisor does not know CLONE_PARENT';

@@ -10,6 +10,9 @@ import { Launcher } from './set-up/launch.js';
 import type { StatsWriter } from './stats.js';
 
 const START_LIMIT_MS = 1000;
+/** After a self-test that failed: what was in its way, as a want of descriptors, may be over. */
+const FIRST_RETEST_MS = 10_000;
+const MAX_RETEST_MS = 3_600_000;
 const MAX_SLOW_STARTS = 2;
 
 /** What a thread makes template processes with. They are its children. */
@@ -20,6 +23,8 @@ export class Workbench {
   readonly #stats: StatsWriter;
   readonly #scope: FileScope;
   readonly #startLimitMs: number;
+  #retestMs = FIRST_RETEST_MS;
+  #retestAtMs: number | undefined;
   /** The executable whose start took too long, and how often it did. */
   #slow: { readonly exec: Place; readonly times: number } | undefined;
 
@@ -33,15 +38,23 @@ export class Workbench {
     this.#startLimitMs = startLimitMs;
   }
 
+  /** Whether the self-test has failed, and it is too early for another one. */
+  get hasFailedTest(): boolean {
+    if ((this.#stats.selfTest?.reason ?? '') === '') return false;
+    this.#retestAtMs ??= performance.now() + this.#retestMs;
+    return performance.now() < this.#retestAtMs;
+  }
+
   /**
-   * Makes the self-test, unless a worker of this server has made it. Takes some milliseconds; without this it is made
-   * before the first template.
+   * Makes the self-test, unless a worker of this server has made it; one that failed is made again after a while. Takes
+   * some milliseconds; without this it is made before the first template.
    *
    * @returns why the engine can't be used here; empty when it can
    */
   examine(): string {
     const stats = this.#stats;
-    if (stats.selfTest === undefined) {
+    const isKnown = stats.selfTest?.reason === '' || this.hasFailedTest;
+    if (!isKnown) {
       try {
         this.#scope(() => selfTest(this.launcher));
         stats.noteSelfTest('');
@@ -49,6 +62,8 @@ export class Workbench {
         // Another attempt may do; nothing is known of this machine yet.
         if (error instanceof TooSlow) return error.message;
         stats.noteSelfTest(explain(error));
+        this.#retestAtMs = performance.now() + this.#retestMs;
+        this.#retestMs = Math.min(this.#retestMs * 2, MAX_RETEST_MS);
       }
     }
     return stats.selfTest?.reason ?? '';

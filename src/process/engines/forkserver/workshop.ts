@@ -50,8 +50,7 @@ export class Workshop implements TemplateSource {
   }
 
   obstacle(action: ActionImage): Refusal | undefined {
-    const failedTest = this.#context.stats.selfTest?.reason ?? '';
-    return failedTest === '' ? this.#setbacks.against(action) : 'unsuitable';
+    return this.#bench.hasFailedTest ? 'unsuitable' : this.#setbacks.against(action);
   }
 
   noteRun(): void {
