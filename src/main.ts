@@ -1,43 +1,47 @@
-import { complain } from './cli/flags.js';
+import { type AnyCommand, complain } from './cli/command.js';
+import { commandsOf } from './cli/commands.js';
 import { asOurFlags } from './cli/peer-flags.js';
 import { version } from './config/version.js';
+import { messageOf } from './errors/message-of.js';
 
-/** Runs a command and answers the exit status, or nothing while a server runs. */
-type Command = (argv: readonly string[]) => Promise<number | undefined>;
-
-/** Each is imported only when it is called: a server's cold start pays for none but its own. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./cli/serve.js')).serveCommand,
-  invoke: async () => (await import('./cli/invoke.js')).invokeCommand,
-  pack: async () => (await import('./cli/pack.js')).packCommand,
-  compile: async () => (await import('./cli/compile.js')).compileCommand,
-  top: async () => (await import('./cli/top.js')).topCommand,
-  doctor: async () => (await import('./cli/doctor.js')).doctorCommand,
-  bench: async () => {
-    const { bench } = await import('./cli/bench.js');
-    return (argv) => bench(argv, HOME);
-  },
-};
-/** Commands that tell their own flags. */
-const HELP_THEMSELVES = new Set(['bench']);
 /** The package's folder, seen from dist/src and from dist/server. */
-const HOME = new URL('../../', import.meta.url);
+const COMMANDS = commandsOf(new URL('../../', import.meta.url));
+/** Prints its own help: its flags are the harness's. */
+const BENCH = 'bench';
 
 async function main(given: readonly string[]): Promise<number | undefined> {
   const argv = asOurFlags(given, process.env);
-  if (argv.includes('--help') && !HELP_THEMSELVES.has(argv[0] ?? '')) {
-    const { helpText } = await import('./cli/help.js');
-    process.stdout.write(helpText());
-    return 0;
-  }
-  if (argv[0] === '--version') {
-    process.stdout.write(`${version()}\n`);
-    return 0;
-  }
-  const named = argv[0] !== undefined && !argv[0].startsWith('-');
-  const [name, rest] = named ? [argv[0] as string, argv.slice(1)] : ['serve', argv];
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  return command === undefined ? complain([`there is no command ${name}`]) : (await command())(rest);
+  const [first] = argv;
+  if (first === '--version' || first === '-v') return print(`${version()}\n`);
+  const isHelp = first === 'help';
+  const [name, rest] = isHelp || isName(first) ? [first as string, argv.slice(1)] : ['serve', argv];
+  if (isHelp) return help(rest[0]);
+  if (name !== BENCH && (argv.includes('--help') || argv.includes('-h')))
+    return help(isName(first) ? name : undefined);
+  const command = named(name);
+  return command === undefined ? complain([`there is no command ${name}`]) : command.run(rest);
+}
+
+function isName(word: string | undefined): boolean {
+  return word !== undefined && !word.startsWith('-');
+}
+
+function named(name: string): AnyCommand | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}
+
+/** The help of one command, or of all. @returns the exit status */
+async function help(name: string | undefined): Promise<number> {
+  const command = name === undefined ? undefined : named(name);
+  if (name !== undefined && command === undefined) return complain([`there is no command ${name}`]);
+  if (command?.name === BENCH) return (await command.run(['--help'])) ?? 0;
+  const { commandHelp, helpText } = await import('./cli/help.js');
+  return print(command === undefined ? helpText(COMMANDS) : commandHelp(command));
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
 }
 
 main(process.argv.slice(2)).then(
@@ -45,7 +49,7 @@ main(process.argv.slice(2)).then(
     if (status !== undefined) process.exitCode = status;
   },
   async (error: unknown) => {
-    process.stderr.write(`hyperskeleton: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`hyperskeleton: ${messageOf(error)}\n`);
     const { holdNativeLibrary } = await import('./process/native-library.js');
     await holdNativeLibrary();
     process.exit(1);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { send } from '../../bench/support/http.js';
 import type { Protocol } from '../../conformance/case.js';
+import type { Entry } from '../../conformance/support/zip.js';
 import type { FindingKind, Findings } from '../findings.js';
 import { PLAIN, runBody } from '../load/request.js';
 import { type Probes, probeInit } from '../support/probe.js';
@@ -113,9 +114,9 @@ export class Session {
     this.#setting.findings.add(kind, detail, this.circumstances, replay);
   }
 
-  /** The request that initialises the server with the tools' action. */
-  initRequest(): { path: string; body: string } {
-    return probeInit(this.protocol, this.#setting.probes);
+  /** The request that initialises the server with the tools' action, and further files beside it. */
+  initRequest(further: readonly Entry[] = []): { path: string; body: string } {
+    return probeInit(this.protocol, this.#setting.probes, further);
   }
 
   /** Initialises the server with the tools' action; throws if it refuses. */
@@ -292,15 +293,16 @@ export class Session {
   }
 
   async #judgeMetrics(): Promise<void> {
-    let page = await this.scrape().catch(() => undefined);
-    if (page === undefined) {
+    const asError = (error: Error): Error => error;
+    let page = await this.scrape().catch(asError);
+    if (page instanceof Error) {
       // What the fault left of descriptors may be freed a moment later.
       await delay(EXIT_MARGIN_MS);
-      page = await this.scrape().catch(() => undefined);
+      page = await this.scrape().catch(asError);
     }
-    if (page === undefined) {
+    if (page instanceof Error) {
       if (this.subject.hasEnded) this.#died();
-      else this.report('metrics', 'GET /metrics failed');
+      else this.report('metrics', `GET /metrics failed: ${page.message}`);
       return;
     }
     if (this.isInexact) return;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { PROJECT } from '../../bench/support/paths.js';
 import type { Protocol } from '../../conformance/case.js';
-import { FILE, zipOf } from '../../conformance/support/zip.js';
+import { type Entry, FILE, zipOf } from '../../conformance/support/zip.js';
 
 const execute = promisify(execFile);
 const SOURCE = join(PROJECT, 'robustness/c/probe.c');
@@ -26,10 +26,14 @@ export async function buildProbes(folder: string): Promise<Probes> {
   return { classic, actionloop };
 }
 
-/** The path and body of the request that initialises a server with the action. */
-export function probeInit(protocol: Protocol, probes: Probes): { path: string; body: string } {
+/** The path and body of the request that initialises a server with the action, and further files beside it. */
+export function probeInit(
+  protocol: Protocol,
+  probes: Probes,
+  further: readonly Entry[] = [],
+): { path: string; body: string } {
   const data = protocol === 'actionloop' ? probes.actionloop : probes.classic;
-  const code = zipOf([{ name: 'exec', data, mode: FILE | 0o755 }]).toString('base64');
+  const code = zipOf([{ name: 'exec', data, mode: FILE | 0o755 }, ...further]).toString('base64');
   const value = { name: 'probe', main: 'main', code, binary: true };
   return protocol === 'knative'
     ? { path: '/', body: JSON.stringify({ init: value }) }

@@ -21,7 +21,9 @@ export async function createLoopRunner(
   const { engine } = await pool.hello();
   const { rights } = settings;
   const { launch, sinkFor, close } =
-    engine === 'child_process' ? await plain(settings, await confinementFor(rights)) : await native(pool);
+    engine === 'child_process'
+      ? await plain(settings, await confinementFor(rights))
+      : await native(settings, pool);
   const scope = await fileScopeOf(rights?.user);
   const logs = streamsOf(settings, slotOfMain(config.threads), sinkFor);
   return new LoopRunner({
@@ -53,21 +55,27 @@ interface Means {
   readonly close: () => void;
 }
 
-async function plain({ logs, sinks }: WorkerSettings, confinement: Confinement | undefined): Promise<Means> {
-  return { launch: plainLauncher(logs, confinement), sinkFor: await plainSinks(sinks), close: () => {} };
+async function plain(settings: WorkerSettings, confinement: Confinement | undefined): Promise<Means> {
+  const launch = plainLauncher(settings, confinement);
+  return { launch, sinkFor: await plainSinks(settings.sinks), close: () => {} };
 }
 
 /** Imported here only: where the library can't be loaded, this thread goes without it. */
-async function native(pool: WorkerPool): Promise<Means> {
-  const [{ Reactor }, { NativeSink }, { nativeLauncher }] = await Promise.all([
+async function native(settings: WorkerSettings, pool: WorkerPool): Promise<Means> {
+  const [{ Reactor }, { NativeSink }, { nativeLauncher }, { NativeLogs }] = await Promise.all([
     import('../process/reactor.js'),
     import('../logs/native-sink.js'),
     import('./native-channel.js'),
+    import('./native-logs.js'),
   ]);
   const reactor = new Reactor();
+  const logs = new NativeLogs(settings, reactor);
   return {
-    launch: nativeLauncher(pool, reactor),
+    launch: nativeLauncher(pool, reactor, logs),
     sinkFor: (target) => new NativeSink(target, reactor),
-    close: () => reactor.close(),
+    close: () => {
+      logs.close();
+      reactor.close();
+    },
   };
 }

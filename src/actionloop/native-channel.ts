@@ -7,6 +7,7 @@ import type { ProcessExit } from '../process/engines/engine.js';
 import { close, errno, pread, read, unreadIn, write } from '../process/libc.js';
 import { READABLE, type Reactor, type Watch, WRITABLE } from '../process/reactor.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
+import type { NativeLogs } from './native-logs.js';
 import { type ReadAgain, StdinWait } from './stdin-wait.js';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -18,10 +19,11 @@ const readAgain: ReadAgain = (fd, into) => pread(fd, into, into.length, 0);
  * and the answer is wanted here, and a trip to another thread and back costs more than the pipes do
  * (docs/architecture.md has the measurement).
  */
-export function nativeLauncher(pool: WorkerPool, reactor: Reactor): LoopLauncher {
+export function nativeLauncher(pool: WorkerPool, reactor: Reactor, logs: NativeLogs): LoopLauncher {
   return async (image, answered) => {
     const { port1, port2 } = new MessageChannel();
-    const exited = pool.runLoop(image, port2);
+    const opened = logs.open();
+    const exited = pool.runLoop(image, opened.descriptors, port2);
     const first = await Promise.race([
       once(port1, 'message').then(([message]) => message as LoopStarted),
       // A process may have come and gone before the word of its start is read.
@@ -29,7 +31,7 @@ export function nativeLauncher(pool: WorkerPool, reactor: Reactor): LoopLauncher
         () => receiveMessageOnPort(port1)?.message as LoopStarted | undefined,
         () => undefined,
       ),
-    ]);
+    ]).finally(() => opened.close());
     if (first === undefined || 'errno' in first) return first ?? { errno: 'EIO' };
     // The word of a thread that has died since may be read after its death.
     if (!pool.takeOver(first.pid, first.stdin, first.answers)) {

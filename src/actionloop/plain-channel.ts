@@ -14,6 +14,7 @@ import { withoutPrecedence } from '../process/precedence.js';
 import type { Confinement } from '../process/rights.js';
 import { MAX_KILL_MS, signalWithGroup } from '../process/signal.js';
 import type { LoopChannel, LoopLauncher } from './channel.js';
+import { type LogDescriptor, type LogSettings, lossCountersOf, openProcessLogs } from './log-descriptors.js';
 import { type ReadAgain, StdinWait } from './stdin-wait.js';
 
 const readAgain: ReadAgain = (fd, into) => readSync(fd, into, 0, into.length, 0);
@@ -23,20 +24,24 @@ const readAgain: ReadAgain = (fd, into) => readSync(fd, into, 0, into.length, 0)
  * differs: a session of its own instead of a process group alone, no resource usage, and descriptors 0 and 3
  * are sockets (D-23).
  *
- * @param logs the descriptors that become stdout and stderr
  * @param confinement what takes rights away from it; undefined: nothing does
  */
-export function plainLauncher(
-  logs: readonly [stdout: number, stderr: number],
-  confinement?: Confinement,
-): LoopLauncher {
+export function plainLauncher(settings: LogSettings, confinement?: Confinement): LoopLauncher {
+  const losses = lossCountersOf(settings);
   return async ({ exec, environment }: LoopImage, answered) => {
     // libuv starts a file of unknown format through the shell, which the contract forbids (C-AL-09).
     if (!hasKnownFormat(exec)) return { errno: 'ENOEXEC' };
     const options = { env: variablesOf(environment), detached: true };
-    const request: SpawnRequest = { exec, arguments: [], options, stdio: ['pipe', ...logs, 'pipe'] };
-    const child = await withoutPrecedence(() => spawnConfined(request, confinement));
+    const logs = openProcessLogs(settings);
+    const stdio = ['pipe', stdioOf(logs.stdout), stdioOf(logs.stderr), 'pipe'] as const;
+    const request: SpawnRequest = { exec, arguments: [], options, stdio };
+    const starting = withoutPrecedence(() => spawnConfined(request, confinement));
+    // By now it has its own.
+    logs.close();
+    const child = await starting;
     if (typeof child === 'string') return { errno: child };
+    child.stdout?.on('data', (bytes: Buffer) => losses[0].bytes(bytes.length)).on('error', () => {});
+    child.stderr?.on('data', (bytes: Buffer) => losses[1].bytes(bytes.length)).on('error', () => {});
     const pid = child.pid as number;
     endBeforeServer(pid);
     return new PlainChannel(child, pid, answered);
@@ -142,6 +147,11 @@ class PlainChannel implements LoopChannel {
     const [status, signal] = ended;
     return signal === null ? { status: status ?? 0 } : { signal: constants.signals[signal] };
   }
+}
+
+/** What nobody reads comes here, to be counted. libuv takes O_NONBLOCK away from what becomes stdout or stderr. */
+function stdioOf(log: LogDescriptor): number | 'pipe' {
+  return log === 'unread' ? 'pipe' : log.fd;
 }
 
 const QUIET_MS = 50;

@@ -48,12 +48,14 @@ export async function installTask(task: LoopInstallTask, runtime: WorkerRuntime)
 }
 
 /** Starts a process and watches over it until it has been reaped. */
-export function processTask({ image, port }: LoopProcessTask, runtime: WorkerRuntime): Promise<ProcessExit> {
-  const { startLoop, settings } = runtime;
+export function processTask(
+  { image, logs, port }: LoopProcessTask,
+  { startLoop }: WorkerRuntime,
+): Promise<ProcessExit> {
   const child =
     startLoop === undefined
       ? 'ENOSYS'
-      : startLoop({ exec: image.exec, environment: entriesOf(image.environment), logs: settings.logs });
+      : startLoop({ exec: image.exec, environment: entriesOf(image.environment), logs });
   if (typeof child === 'string') {
     port.postMessage({ errno: child } satisfies LoopStarted);
     port.close();

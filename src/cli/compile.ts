@@ -1,17 +1,26 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { InitLimit } from '../action/init-limit.js';
 import { loopEnvironment } from '../actionloop/environment.js';
 import { installLoop } from '../actionloop/install.js';
+import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import { inheritedEntries, type Variable } from '../contract/environment.js';
 import { textOfFailure } from '../errors/table.js';
 import { zipOf } from '../pack/zip-of.js';
 import { asServer } from '../process/acting-as.js';
 import { AwakeClock } from '../process/awake-clock.js';
-import { complain, readCommandLine } from './flags.js';
+import { complain } from './command.js';
+
+/** Its command line. */
+interface CompileLine {
+  readonly config: Config;
+  readonly positionals: readonly string[];
+  readonly values: { readonly env: string };
+}
+
+import { messageOf } from '../errors/message-of.js';
 
 /**
  * `hyperskeleton compile MAIN`, as the ActionLoop proxy's `-compile` (C-AL-22): source on stdin, the zip of what
@@ -19,32 +28,23 @@ import { complain, readCommandLine } from './flags.js';
  *
  * @returns the exit status: 0, 1 where it can't be compiled, 2 for a command line that can't be understood
  */
-export async function compileCommand(argv: readonly string[]): Promise<number> {
-  let main: string;
+export async function compileCommand({ config, positionals, values }: CompileLine): Promise<number> {
+  const main = positionals[0] as string;
   let variables: Variable[];
   try {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      options: { env: { type: 'string', default: '{}' } },
-      allowPositionals: true,
-    });
-    if (positionals.length !== 1) return complain(['compile takes one name: the main function']);
-    main = positionals[0] as string;
     variables = variablesIn(values.env);
   } catch (error) {
-    return complain([error instanceof Error ? error.message : String(error)]);
+    return complain([messageOf(error)]);
   }
-  const line = readCommandLine([], {});
-  if (typeof line === 'number') return line;
   const inherited = inheritedEntries(readFileSync('/proc/self/environ'));
   const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-compile-'));
-  const limit = new InitLimit(new AwakeClock(), line.config.initTimeoutMs, () => false);
+  const limit = new InitLimit(new AwakeClock(), config.initTimeoutMs, () => false);
   try {
     const outcome = await installLoop({
       code: readFileSync(0),
       main,
       actionRoot: folder,
-      limits: line.config,
+      limits: config,
       compiler: process.env.OW_COMPILER || undefined,
       executionEnvironment: undefined,
       confinement: undefined,

@@ -2,13 +2,14 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inheritedEntries } from '../contract/environment.js';
+import { messageOf } from '../errors/message-of.js';
 import { type FrontEndName, loadUws } from '../http/front-end.js';
 import { ChildProcessEngine } from '../process/engines/child-process.js';
 import type { ActionImage, EngineName, ExecEngine } from '../process/engines/engine.js';
 import { createLedgers, Ledger } from '../process/ledger.js';
+import type { CommandLine } from './command.js';
 import { measureRate, type Rate } from './doctor-measure.js';
 import { type MeasuredScript, placeScript } from './doctor-script.js';
-import { readCommandLine } from './flags.js';
 
 /** What the doctor is told. */
 export interface DoctorOptions {
@@ -103,7 +104,7 @@ async function candidatesOf(
     const native = nativeCandidates(ledger);
     return { candidates: [...native.candidates, childProcess], close: native.close };
   } catch (error) {
-    const reason = `the C library can't be called: ${error instanceof Error ? error.message : String(error)}${muslNote()}`;
+    const reason = `the C library can't be called: ${messageOf(error)}${muslNote()}`;
     const missing = (['forkserver', 'posix_spawn'] as const).map((name) => ({ name, reason }));
     return { candidates: [...missing, childProcess], close: () => {} };
   }
@@ -145,10 +146,7 @@ function systemFacts(): string {
   }
 }
 
-/** `hyperskeleton doctor`, by its command line. */
-export function doctorCommand(argv: readonly string[]): Promise<number> {
-  const line = readCommandLine(argv, {});
-  if (typeof line === 'number') return Promise.resolve(line);
-  const { engine, http, actionRoot } = line.config;
+/** `hyperskeleton doctor`. @returns the exit status */
+export function doctorCommand({ config: { engine, http, actionRoot } }: CommandLine): Promise<number> {
   return doctor({ engine, http, actionRoot });
 }

@@ -1,33 +1,50 @@
 import { allowedText } from '../config/kinds.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
+import type { AnyCommand, Option } from './command.js';
 
-/** The text of `hyperskeleton --help`, from the table of settings. */
-export function helpText(): string {
-  const settings = Object.values(SETTINGS).map(describe).join('\n');
+const LINE_WIDTH = 100;
+
+/** The text of `hyperskeleton --help`: every command and every setting. */
+export function helpText(commands: readonly AnyCommand[]): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
   return `hyperskeleton: any executable as an OpenWhisk action
 
-Usage:
-  hyperskeleton serve [flags]   serve /init and /run until SIGTERM
-  hyperskeleton invoke PATH [--param name=value]... [--params JSON|@FILE|-] [--env NAME=value]... [flags]
-                                run an action once: a folder, a zip or an executable
-  hyperskeleton pack PATH -o FILE.zip|FILE.json
-                                make an action's zip, or the body of the /init that uploads it
-  hyperskeleton compile MAIN [--env JSON]
-                                ActionLoop: source on stdin, the zip that OW_COMPILER makes on stdout
-  hyperskeleton doctor [flags]  tell which engine runs here, why others do not, and what each gives
-  hyperskeleton top [--metrics-url URL] [--interval SECONDS] [--once] [--json]
-                                watch a running server by its /metrics: rates, percentiles, phases, failures
-                                (http://127.0.0.1:8080/metrics, every 2 s)
-  hyperskeleton bench [flags]   measure runtimes side by side; bench --help tells how
+Usage: hyperskeleton COMMAND [flags]
+
+${commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join('\n')}
+
+  hyperskeleton help COMMAND    its options and examples
   hyperskeleton --version       print the version
   hyperskeleton --help          print this text
 
-Flags of serve, invoke and doctor; each can be set by an environment variable, the flag wins:
-${settings}
+Flags of ${listOf(commands.filter(({ takesSettings }) => takesSettings).map(({ name }) => name))}; each can be set by an environment variable, the flag wins:
+${Object.values(SETTINGS).map(settingHelp).join('\n')}
 `;
 }
 
-function describe(setting: Setting): string {
+/** The text of `hyperskeleton help COMMAND`. */
+export function commandHelp(command: AnyCommand): string {
+  const { name, summary, operands, details, takesSettings, options, exitStatus, examples } = command;
+  const usage = ['hyperskeleton', name, ...(operands === undefined ? [] : [operands]), '[flags]'].join(' ');
+  const flags = Object.entries(options).map(([flag, option]) => optionHelp(flag, option));
+  const sections = [
+    `${summary[0]?.toUpperCase()}${summary.slice(1)}.${details === undefined ? '' : `\n${wrapped(details)}`}`,
+    `Usage: ${usage}`,
+    ...(flags.length === 0 ? [] : [`Flags:\n${flags.join('\n')}`]),
+    ...(takesSettings ? ['The flags of the settings: hyperskeleton --help'] : []),
+    `Exit status:\n${exitStatus.map(([status, meaning]) => `  ${status}  ${meaning}`).join('\n')}`,
+    `Examples:\n${examples.map((example) => `  ${example}`).join('\n')}`,
+  ];
+  return `${sections.join('\n\n')}\n`;
+}
+
+function optionHelp(flag: string, { short, value, help, default: fallback }: Option): string {
+  const names = `${short === undefined ? '' : `-${short}, `}--${flag}${value === undefined ? '' : ` ${value}`}`;
+  const note = typeof fallback === 'string' ? ` (default: ${fallback})` : '';
+  return `  ${names}\n      ${help}${note}`;
+}
+
+function settingHelp(setting: Setting): string {
   const allowed = allowedText(setting.kind);
   const fallback = setting.default === '' ? 'not set' : (setting.default ?? setting.derived);
   const facts = [
@@ -36,4 +53,19 @@ function describe(setting: Setting): string {
     `default: ${fallback}`,
   ];
   return `  --${setting.flag}\n      ${setting.sentence}\n      (${facts.join('; ')})`;
+}
+
+/** `a, b and c` */
+function listOf(names: readonly string[]): string {
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}
+
+function wrapped(text: string): string {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) as string;
+    if (line.length + 1 + word.length > LINE_WIDTH) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines.join('\n');
 }

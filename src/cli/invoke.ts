@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { ActionState } from '../action/state.js';
 import { ensureAction, ensureActionRoot } from '../action/stub.js';
 import type { Config } from '../config/load.js';
+import { messageOf } from '../errors/message-of.js';
 import { textOfFailure } from '../errors/table.js';
 import { initBodyOf } from '../pack/init-body-of.js';
 import { nameOf, zipOf } from '../pack/zip-of.js';
@@ -16,49 +17,43 @@ import type { Runner } from '../server/runner.js';
 import { loadDeadlineReader, TimeLimit } from '../server/time-limit.js';
 import { ignoreSignals } from '../signals/server-signals.js';
 import { actionRootFor } from './action-root.js';
-import { complain, readCommandLine } from './flags.js';
+import { complain } from './command.js';
 import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
 
 /** The result has stdout to itself. */
 const TERMINAL_LOGS: LogTargets = { logs: [2, 2], sentinels: false };
 
-const OPTIONS = {
-  param: { type: 'string', multiple: true, short: 'p' },
-  params: { type: 'string' },
-  env: { type: 'string', multiple: true },
-  main: { type: 'string' },
-} as const;
+/** Its options as they were given. */
+interface InvokeValues {
+  readonly param: readonly string[] | undefined;
+  readonly params: string | undefined;
+  readonly env: readonly string[] | undefined;
+  readonly main: string;
+}
+
+/** Its command line. */
+interface InvokeLine {
+  readonly config: Config;
+  readonly positionals: readonly string[];
+  readonly values: InvokeValues;
+}
 
 /**
  * `hyperskeleton invoke PATH --param name=value`: initialises an action and runs it once, through the code that
  * the server has, without a server. The result goes to stdout, the logs to stderr.
  *
- * @returns the exit status: 0; 1 for a failure, or a result with an `error`; 2 for a command line that can't be
- *   understood
+ * @returns the exit status: 0; 1 for a failure, or a result with an `error`; 2 for options that can't be understood
  */
-export async function invokeCommand(argv: readonly string[]): Promise<number> {
-  const line = readCommandLine(argv, OPTIONS);
-  if (typeof line === 'number') return line;
-  const { config, positionals, values } = line;
-  const [path, ...more] = positionals;
-  if (path === undefined || more.length > 0)
-    return complain(['invoke takes one path: a folder, a zip or an executable']);
+export async function invokeCommand({ config, positionals, values }: InvokeLine): Promise<number> {
+  const path = positionals[0] as string;
   let body: string;
   let init: string;
   try {
-    const environment = Object.fromEntries(pairsIn(values.env as string[] | undefined));
-    init = initBodyOf(
-      await zipOf(path),
-      nameOf(path),
-      (values.main as string | undefined) ?? 'main',
-      environment,
-    );
-    body = runBodyOf(
-      path,
-      parametersOf(values.params as string | undefined, values.param as string[] | undefined),
-    );
+    const environment = Object.fromEntries(pairsIn(values.env));
+    init = initBodyOf(await zipOf(path), nameOf(path), values.main, environment);
+    body = runBodyOf(path, parametersOf(values.params, values.param));
   } catch (error) {
-    return complain([error instanceof Error ? error.message : String(error)]);
+    return complain([messageOf(error)]);
   }
   const answer = await invoke(config, init, body);
   if (answer.result === undefined) {
@@ -95,7 +90,7 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
     if (failure !== undefined) return failed(failure);
     return await run(runner, config, clock, Buffer.from(body));
   } catch (error) {
-    return failed({ code: 'internal', detail: error instanceof Error ? error.message : String(error) });
+    return failed({ code: 'internal', detail: messageOf(error) });
   } finally {
     await runner.stop();
     await pool.close();

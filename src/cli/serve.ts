@@ -35,16 +35,12 @@ import { loadDeadlineReader } from '../server/time-limit.js';
 import { ServerSignals } from '../signals/server-signals.js';
 import { openTracing } from '../tracing/tracing.js';
 import { actionRootFor } from './action-root.js';
-import { complain, readCommandLine } from './flags.js';
+import type { CommandLine } from './command.js';
 import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
 
-/** `hyperskeleton serve`, by its command line. @returns the exit status, where no server runs */
-export async function serveCommand(argv: readonly string[]): Promise<number | undefined> {
-  const line = readCommandLine(argv, {});
-  if (typeof line === 'number') return line;
-  if (line.positionals.length > 0) return complain([`there is no command ${line.positionals.join(' ')}`]);
-  await serve(line.config);
-  return undefined;
+/** `hyperskeleton serve`. @returns undefined: a server runs */
+export async function serveCommand({ config }: CommandLine): Promise<undefined> {
+  await serve(config);
 }
 
 /** In a container the streams belong to the action. */

@@ -1,18 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { messageOf } from '../errors/message-of.js';
 import { COLOURS, PLAIN, render } from '../top/render.js';
 import { scrape } from '../top/scrape.js';
 import { Screen } from '../top/screen.js';
 import type { Snapshot } from '../top/snapshot.js';
 import { viewOf } from '../top/view.js';
-import { complain } from './flags.js';
+import { complain } from './command.js';
 
-const OPTIONS = {
-  'metrics-url': { type: 'string', default: 'http://127.0.0.1:8080/metrics' },
-  interval: { type: 'string', default: '2' },
-  once: { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-} as const;
+/** Its options as they were given. */
+interface TopValues {
+  readonly 'metrics-url': string;
+  readonly interval: string;
+  readonly once: boolean;
+  readonly json: boolean;
+}
 
 const LEAST_INTERVAL_SECONDS = 0.1;
 const MOST_INTERVAL_SECONDS = 3600;
@@ -30,8 +31,8 @@ interface Wish {
  *
  * @returns the exit status: 0; 1 where the server can't be asked; 2 for a command line that can't be understood
  */
-export async function topCommand(argv: readonly string[]): Promise<number> {
-  const wish = wishOf(argv);
+export async function topCommand({ values }: { readonly values: TopValues }): Promise<number> {
+  const wish = wishOf(values);
   if (typeof wish === 'number') return wish;
   try {
     const before = await scrape(wish.url);
@@ -39,7 +40,7 @@ export async function topCommand(argv: readonly string[]): Promise<number> {
     else await show(wish, before);
     return 0;
   } catch (error) {
-    process.stderr.write(`hyperskeleton: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`hyperskeleton: ${messageOf(error)}\n`);
     return 1;
   }
 }
@@ -55,23 +56,17 @@ async function show(wish: Wish, before: Snapshot): Promise<void> {
   process.exit(0);
 }
 
-function wishOf(argv: readonly string[]): Wish | number {
-  try {
-    const { values } = parseArgs({ args: [...argv], options: OPTIONS });
-    const { 'metrics-url': url, interval, once, json } = values;
-    const seconds = Number(interval);
-    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-      return complain([`--metrics-url is no URL that begins with http: or https:: ${url}`]);
-    }
-    if (!(seconds >= LEAST_INTERVAL_SECONDS && seconds <= MOST_INTERVAL_SECONDS)) {
-      return complain([
-        `--interval is no number of seconds from ${LEAST_INTERVAL_SECONDS} to ${MOST_INTERVAL_SECONDS}: ${interval}`,
-      ]);
-    }
-    return { url, intervalMs: seconds * 1000, once, json };
-  } catch (error) {
-    return complain([error instanceof Error ? error.message : String(error)]);
+function wishOf({ 'metrics-url': url, interval, once, json }: TopValues): Wish | number {
+  const seconds = Number(interval);
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    return complain([`--metrics-url is no URL that begins with http: or https:: ${url}`]);
   }
+  if (!(seconds >= LEAST_INTERVAL_SECONDS && seconds <= MOST_INTERVAL_SECONDS)) {
+    return complain([
+      `--interval is no number of seconds from ${LEAST_INTERVAL_SECONDS} to ${MOST_INTERVAL_SECONDS}: ${interval}`,
+    ]);
+  }
+  return { url, intervalMs: seconds * 1000, once, json };
 }
 
 async function print({ url, intervalMs, once, json }: Wish, first: Snapshot): Promise<void> {
@@ -102,7 +97,7 @@ async function watch({ url, intervalMs }: Wish, first: Snapshot, screen: Screen)
       screen.draw([...render(viewOf(before, after), url, paint), '', paint.dim('q ends')]);
       before = after;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       screen.draw([paint.bold('hyperskeleton top'), paint.bad(reason), '', paint.dim('q ends')]);
     }
   }

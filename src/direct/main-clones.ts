@@ -16,6 +16,7 @@ import { type ActionOf, actionCache } from '../worker/action-cache.js';
 import { Activation, type ActivationLimits } from '../worker/activation.js';
 import type { LogStreams } from '../worker/activation-log.js';
 import { loweredLimitOf } from '../worker/lowered-limit.js';
+import { refuseForWant } from '../worker/refuse-for-want.js';
 import { factsOf, withTrace } from '../worker/request-parts.js';
 import { limitsOf, ownerNumbers, streamsOf } from '../worker/surroundings.js';
 import { OrderedTemplates } from './ordered-templates.js';
@@ -97,6 +98,10 @@ export class MainClones {
         );
         if (typeof outcome === 'object' && outcome.kind === 'started') {
           activation.started(outcome.process, this.#engine.name);
+          return;
+        }
+        if (typeof outcome === 'object' && outcome.kind === 'killed') {
+          refuseForWant(outcome.errno, activation);
           return;
         }
         activation.abandon();

@@ -1,3 +1,6 @@
+import type { AnyCommand } from '../cli/command.js';
+import { commandsOf } from '../cli/commands.js';
+import { commandHelp } from '../cli/help.js';
 import { allowedText } from '../config/kinds.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
 import { ERRORS, type ErrorRow } from '../errors/table.js';
@@ -13,6 +16,7 @@ export interface Page {
 export function generatedPages(): Page[] {
   return [
     { path: 'docs/configuration.md', text: configurationPage() },
+    { path: 'docs/cli.md', text: commandsPage() },
     { path: 'docs/errors.md', text: errorsPage() },
     { path: 'docs/metrics.md', text: metricsPage() },
   ];
@@ -35,6 +39,20 @@ ${rows}
 The settings of the server itself (\`HYPERSKELETON_*\`) do not reach the action, nor does what npm adds (\`npm_*\`) where it has
 started the server. Every other variable of the container does. Node itself reads \`NODE_*\` in the server too.
 `;
+}
+
+function commandsPage(): string {
+  const sections = commandsOf(new URL('file:///')).map(sectionOf).join('\n');
+  return `# Command line
+
+Made from \`src/cli/commands.ts\` by \`npm run docs\`. \`hyperskeleton help COMMAND\` prints the same, \`hyperskeleton --help\`
+all settings ([configuration.md](configuration.md)).
+
+${sections}`;
+}
+
+function sectionOf(command: AnyCommand): string {
+  return `## ${command.name}\n\n\`\`\`text\n${commandHelp(command)}\`\`\`\n`;
 }
 
 function settingRow(setting: Setting): string {

@@ -30,14 +30,25 @@ export interface SinkTarget {
  */
 export function sinkTargetOf(fd: number): SinkTarget {
   try {
-    const stats = fstatSync(fd);
-    if (stats.isFile()) return { fd, mode: 'file' };
-    if (!stats.isFIFO() && !stats.isCharacterDevice()) return { fd, mode: 'shared' };
-    const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
-    return { fd: openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY), mode: 'private' };
+    if (fstatSync(fd).isFile()) return { fd, mode: 'file' };
+    const again = openAgain(fd);
+    return again === undefined ? { fd, mode: 'shared' } : { fd: again, mode: 'private' };
   } catch {
     return { fd, mode: 'shared' };
   }
+}
+
+/**
+ * Opens the pipe or terminal behind a descriptor a second time, with O_NONBLOCK and close-on-exec.
+ *
+ * @returns undefined for anything else
+ * @throws Error with a `code`: `ENXIO` where nobody reads the pipe (fifo(7)), `EACCES` for a pipe of another user
+ */
+export function openAgain(fd: number): number | undefined {
+  const stats = fstatSync(fd);
+  if (!stats.isFIFO() && !stats.isCharacterDevice()) return undefined;
+  const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
+  return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
 }
 
 /** Whether two descriptors lead to the same pipe, terminal or file, as after `2>&1`. */

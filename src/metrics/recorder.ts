@@ -152,7 +152,11 @@ export class Recorder {
   #exposed(): Promise<import('./exposition.js').Exposition> {
     // prom-client costs start-up time and memory: who never scrapes never pays.
     this.#exposition ??= import('./exposition.js').then(({ Exposition }) => new Exposition(this));
-    return this.#exposition;
+    // For want of a descriptor it could not be read: the next scrape tries again.
+    return this.#exposition.catch((error: unknown) => {
+      this.#exposition = undefined;
+      throw error;
+    });
   }
 
   #countStart(engine: string): void {

@@ -159,6 +159,8 @@ export interface LoopInstallTask {
 export interface LoopProcessTask {
   readonly kind: 'loop-process';
   readonly image: LoopImage;
+  /** What become its stdout and stderr; the main thread's. */
+  readonly logs: readonly [stdout: number, stderr: number];
   /** Tells of the start as {@link LoopStarted}, and takes {@link LoopCommand}. */
   readonly port: MessagePort;
 }

@@ -101,9 +101,11 @@ export interface ThreadView {
 /** One thread: a piscina pool of its own, so that the dispatcher says which thread gets what. */
 interface Thread {
   readonly piscina: Piscina;
-  /** Resolves once it serves or can't. */
-  readonly started: Promise<unknown>;
+  /** Resolves once it serves; rejects if it can't. */
+  readonly hello: Promise<HelloAnswer>;
   serves: boolean;
+  /** Whether it is ended because it could not set itself up. */
+  givenUp: boolean;
   tasks: number;
   /** Whether it has been told that a shutdown kills. */
   killed: boolean;
@@ -123,8 +125,10 @@ export class WorkerPool {
   readonly #settings: WorkerSettings;
   readonly #observer: PoolObserver;
   readonly #threads: Thread[] = [];
-  /** Tasks that came while there was no thread. */
+  /** Tasks that came while no thread served. */
   readonly #waiting: ((thread: Thread) => void)[] = [];
+  /** The engine of the first thread. */
+  #engine: string | undefined;
   #most = 1;
   #initialising = 0;
   #closing = false;
@@ -181,8 +185,12 @@ export class WorkerPool {
   }
 
   /** ActionLoop: starts a process, tells of it on the port, and resolves when it has been reaped. */
-  async runLoop(image: LoopImage, port: MessagePort): Promise<ProcessExit> {
-    return this.#sendTo(await this.#leastBusy(), { kind: 'loop-process', image, port }, [port]);
+  async runLoop(
+    image: LoopImage,
+    logs: readonly [stdout: number, stderr: number],
+    port: MessagePort,
+  ): Promise<ProcessExit> {
+    return this.#sendTo(await this.#leastBusy(), { kind: 'loop-process', image, logs, port }, [port]);
   }
 
   /**
@@ -230,9 +238,10 @@ export class WorkerPool {
     return generationOf(this.#settings.shared.startGate);
   }
 
-  /** Resolves once a worker serves. */
+  /** Resolves once a worker serves. @throws Error where the first one can't */
   hello(): Promise<HelloAnswer> {
-    return this.#send({ kind: 'hello' });
+    const [first] = this.#threads;
+    return first === undefined ? this.#send({ kind: 'hello' }) : first.hello;
   }
 
   /** Whether a shutdown has killed what still ran. */
@@ -277,7 +286,7 @@ export class WorkerPool {
     this.#closing = true;
     clearTimeout(this.#retry);
     await holdNativeLibrary();
-    await Promise.all(this.#threads.map(({ started }) => started));
+    await Promise.allSettled(this.#threads.map(({ hello }) => hello));
     const closed = this.#threads.map(({ piscina }) => piscina.run({ kind: 'close' } satisfies WorkerTask));
     await Promise.allSettled(closed);
     await Promise.all(this.#threads.map(({ piscina }) => piscina.destroy()));
@@ -293,14 +302,14 @@ export class WorkerPool {
   }
 
   /**
-   * Of those that serve; where that one has work already, another thread is started for what comes next. Where there is
-   * none at all, the next one that is started.
+   * Of those that serve; where that one has work already, another thread is started for what comes next. Where none
+   * serves, the next one that does.
    */
   #leastBusy(): Thread | Promise<Thread> {
-    const [first] = this.#threads;
-    if (first === undefined) return new Promise((resolve) => this.#waiting.push(resolve));
-    let least = first;
-    for (const thread of this.#threads) if (thread.serves && thread.tasks < least.tasks) least = thread;
+    let least: Thread | undefined;
+    for (const thread of this.#threads)
+      if (thread.serves && (least === undefined || thread.tasks < least.tasks)) least = thread;
+    if (least === undefined) return new Promise((resolve) => this.#waiting.push(resolve));
     if (least.tasks > 0 && this.#threads.length < this.#most && performance.now() >= this.#notBeforeMs) {
       this.#addThread();
     }
@@ -336,9 +345,7 @@ export class WorkerPool {
   #addThread(): void {
     if (this.#closing) return;
     try {
-      const thread = this.#newThread();
-      this.#threads.push(thread);
-      for (const resolve of this.#waiting.splice(0)) resolve(thread);
+      this.#threads.push(this.#newThread());
     } catch (error) {
       this.#backOff();
       this.#observer.workerNotStarted(error);
@@ -375,15 +382,39 @@ export class WorkerPool {
     });
     // A death without a task under way comes as an event; the exit itself is seen below.
     piscina.on('error', () => {});
-    const started = piscina.run({ kind: 'hello' } satisfies WorkerTask).catch(() => {});
-    const thread: Thread = { piscina, started, serves: false, tasks: 0, killed: false, rejecting: new Set() };
+    const hello = piscina.run({ kind: 'hello' } satisfies WorkerTask) as Promise<HelloAnswer>;
+    const thread: Thread = {
+      ...{ piscina, hello, serves: false, givenUp: false, tasks: 0, killed: false },
+      rejecting: new Set(),
+    };
     this.#watch(thread);
-    void started.then(() => {
-      if (!this.#threads.includes(thread)) return;
-      thread.serves = true;
-      this.#failures = 0;
-    });
+    hello.then(
+      (answer) => this.#begin(thread, answer),
+      (error: unknown) => this.#giveUp(thread, error),
+    );
     return thread;
+  }
+
+  #begin(thread: Thread, { engine, fallbackReason }: HelloAnswer): void {
+    if (!this.#threads.includes(thread)) return;
+    this.#engine ??= engine;
+    // For want of descriptors it may have got a slower one, which it would keep.
+    if (engine !== this.#engine) {
+      this.#giveUp(thread, new Error(`its engine would be ${engine}: ${fallbackReason}`));
+      return;
+    }
+    thread.serves = true;
+    this.#failures = 0;
+    for (const resolve of this.#waiting.splice(0)) resolve(thread);
+  }
+
+  /** It lives, but could not set itself up, for want of descriptors most likely: it would fail every task. */
+  #giveUp(thread: Thread, error: unknown): void {
+    if (this.#closing || !this.#threads.includes(thread)) return;
+    this.#retire(thread);
+    thread.givenUp = true;
+    this.#observer.workerNotStarted(error);
+    void thread.piscina.destroy();
   }
 
   /**
@@ -414,8 +445,8 @@ export class WorkerPool {
     const { shared } = this.#settings;
     const estate = takeEstate(shared.ledgers, threadId);
     for (const pid of estate?.pids ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
-    for (const fd of estate?.descriptors ?? []) closeQuietly(fd);
     if (estate !== undefined) {
+      void closeAll(estate.descriptors);
       leaveForDead(shared.startGate, estate.slot, this.#initialising > 0);
       forgetLimitOf(shared.openFiles, estate.slot);
       forgetHoldsOf(shared.budget, estate.slot);
@@ -423,7 +454,7 @@ export class WorkerPool {
       releaseStream(logs.subarray(0, SHARED_FIELDS), estate.slot);
       releaseStream(logs.subarray(SHARED_FIELDS), estate.slot);
     }
-    this.#observer.workerLost(threadId, estate?.pids.length ?? 0);
+    if (!thread.givenUp) this.#observer.workerLost(threadId, estate?.pids.length ?? 0);
     if (!thread.serves) this.#backOff();
     if (this.#threads.length > 0) return;
     if (thread.serves) this.#addThread();
@@ -434,6 +465,15 @@ export class WorkerPool {
 function rejectTasks({ piscina, rejecting }: Thread, threadId: number): void {
   for (const reject of rejecting) reject(new Error(`worker thread ${threadId} has ended`));
   void piscina.destroy();
+}
+
+/** Closes what a thread had open; clones that it had not heard of yet are killed. */
+async function closeAll(descriptors: readonly number[]): Promise<void> {
+  const clones = await import('../process/engines/forkserver/unread-replies.js').catch(() => undefined);
+  for (const fd of descriptors) {
+    for (const pid of clones?.unreadReplies(fd) ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
+    closeQuietly(fd);
+  }
 }
 
 function closeQuietly(fd: number): void {

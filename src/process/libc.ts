@@ -277,6 +277,7 @@ export function errnoName(number: number): string {
 export const O_CLOEXEC = 0o2000000;
 /** fcntl(2): a copy of a descriptor, of at least that number, closed on exec. */
 export const F_DUPFD_CLOEXEC = 1030;
+export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const O_NONBLOCK = 0o4000;
 

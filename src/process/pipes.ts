@@ -1,4 +1,4 @@
-import { close, errno, F_SETFL, fchown, fcntl, O_CLOEXEC, O_NONBLOCK, pipe2 } from './libc.js';
+import { close, errno, F_GETFL, F_SETFL, fchown, fcntl, O_CLOEXEC, O_NONBLOCK, pipe2 } from './libc.js';
 import type { ActionUser } from './rights.js';
 
 /** The pipes of one activation: our ends, and the child's to be closed once it has them. */
@@ -44,6 +44,12 @@ export function openPipes(owner?: ActionUser): ActivationPipes | number {
 /** Makes calls on the descriptor return EAGAIN where they would wait (pipe(7)). */
 export function setNonBlocking(fd: number): void {
   fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
+/** Takes that back, if it is so. */
+export function setBlocking(fd: number): void {
+  const flags = fcntl(fd, F_GETFL, 0);
+  if (flags >= 0 && (flags & O_NONBLOCK) !== 0) fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
 
 /** Closes the child's ends. */

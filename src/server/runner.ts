@@ -86,7 +86,12 @@ export class ClassicRunner implements Runner {
   /** On this thread: a worker may die with what it is to write, as the one did that owes it. */
   async writeSentinels(): Promise<void> {
     this.#logs ??= this.#openLogs();
-    await writeSentinels(await this.#logs);
+    const logs = await this.#logs.catch((error: unknown) => {
+      // For want of a descriptor: the next one tries again.
+      this.#logs = undefined;
+      throw error;
+    });
+    await writeSentinels(logs);
   }
 
   killAll(): void {
@@ -96,7 +101,7 @@ export class ClassicRunner implements Runner {
 
   async stop(): Promise<void> {
     this.#direct?.close();
-    const logs = await this.#logs;
+    const logs = await this.#logs?.catch(() => undefined);
     logs?.stdout.close();
     logs?.stderr.close();
   }

@@ -7,6 +7,7 @@ import type { KnativeContext, RunAnswer, RunTask } from '../pool/messages.js';
 import type { StartOutcome, StartRequest } from '../process/engines/engine.js';
 import { Activation } from './activation.js';
 import { MIN_MOVED_BYTES } from './moved.js';
+import { refuseForWant } from './refuse-for-want.js';
 import { factsOf, withTrace } from './request-parts.js';
 import type { WorkerRuntime } from './runtime.js';
 
@@ -148,6 +149,10 @@ async function tryEngines(
     // Awaited only where the engine needs it: a turn of the queue costs, and output may be there already.
     const outcome: StartOutcome = 'kind' in started ? started : await started;
     if (outcome.kind === 'failed') return outcome.errno;
+    if (outcome.kind === 'killed') {
+      refuseForWant(outcome.errno, activation);
+      return undefined;
+    }
     if (outcome.kind === 'started') {
       activation.started(outcome.process, engine.name, refusal);
       return undefined;
@@ -159,10 +164,7 @@ async function tryEngines(
 
 function refuseStart(exec: string, errno: string, activation: Activation): void {
   if (OUT_OF_RESOURCES.has(errno)) {
-    activation.refuse(
-      { code: 'run_no_resources', detail: errno },
-      `error: no process could be started: ${errno}`,
-    );
+    refuseForWant(errno, activation);
     return;
   }
   const { kind, reason, text } = explainStart(exec, errno);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { commandsOf } from '../../src/cli/commands.js';
 import { helpText } from '../../src/cli/help.js';
 import { type Config, loadConfig } from '../../src/config/load.js';
 import { SETTINGS } from '../../src/config/settings.js';
@@ -45,7 +46,7 @@ describe('settings', () => {
   });
 
   it('--help names every flag and variable', () => {
-    const text = helpText();
+    const text = helpText(commandsOf(new URL('file:///')));
     for (const { flag, env } of Object.values(SETTINGS)) {
       expect(text).toContain(`--${flag}\n`);
       for (const name of env) expect(text).toContain(name);

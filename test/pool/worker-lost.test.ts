@@ -4,7 +4,6 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Gate, isAlive, stateOf, until } from '../support/run-waiting.js';
@@ -53,9 +52,6 @@ describe.each(['forkserver', 'posix_spawn', 'child_process'])('a worker thread t
     const ofEngine = engine === 'forkserver' ? 8 : 0;
     const answers = [run(), run(), run()];
     await gate.arrivals(3);
-    // A clone runs a moment before its thread has read its number; nobody can tell when that is done. One whose thread
-    // dies in that moment lives on (docs/security.md).
-    await delay(500);
     child.send('kill-worker');
     for (const answer of await Promise.all(answers)) {
       expect([answer.status, answer.headers.get('x-hyperskeleton-error')]).toEqual([500, 'worker_lost']);

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LoopChannel } from '../../src/actionloop/channel.js';
 import { plainLauncher } from '../../src/actionloop/plain-channel.js';
+import { createLossMemory } from '../../src/logs/losses.js';
 import { reapOrphans } from '../../src/process/orphans.js';
 import { stateOf } from '../support/run-waiting.js';
 
@@ -16,7 +17,7 @@ async function sweeping(): Promise<() => void> {
 
 /** A process that has ended, and nobody knows yet: this thread has not looked for signals. */
 async function ended(): Promise<LoopChannel> {
-  const launch = plainLauncher([1, 2]);
+  const launch = plainLauncher({ logs: [1, 2], shared: { losses: createLossMemory() } });
   const channel = await launch({ folder: '/', exec: '/bin/cat', environment: Buffer.alloc(0) }, () => {});
   if ('errno' in channel) throw new Error(channel.errno);
   channel.kill('SIGKILL');

@@ -30,6 +30,8 @@ export interface EngineRun {
 export interface RunInput {
   readonly argument?: string;
   readonly variables?: Readonly<Record<string, string>>;
+  /** Called when the start is under way, before its outcome is there. */
+  readonly meanwhile?: () => void;
 }
 
 const THREAD_ID = 1;
@@ -98,13 +100,13 @@ export class EngineRig {
   }
 
   /** Runs the action once, to its end and that of its streams. */
-  async run({ argument = '{}', variables = {} }: RunInput = {}): Promise<EngineRun> {
+  async run({ argument = '{}', variables = {}, meanwhile }: RunInput = {}): Promise<EngineRun> {
     const output: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
     let finish: () => void = () => {};
     const finished = new Promise<void>((resolve) => {
       finish = resolve;
     });
-    const outcome = await this.engine.start(
+    const starting = this.engine.start(
       { action: this.#action, argument: Buffer.from(argument), variables: Object.entries(variables) },
       {
         stdout: (chunk) => output.stdout.push(Buffer.from(chunk)),
@@ -115,8 +117,10 @@ export class EngineRig {
         streamsEnded: () => finish(),
       },
     );
+    meanwhile?.();
+    const outcome = await starting;
     if (outcome.kind !== 'started') {
-      const why = outcome.kind === 'failed' ? outcome.errno : outcome.reason;
+      const why = outcome.kind === 'refused' ? outcome.reason : outcome.errno;
       return { outcome: why, pid: 0, stdout: '', stderr: '', exit: {} };
     }
     await finished;

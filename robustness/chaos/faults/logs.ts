@@ -16,15 +16,16 @@ const LOG_LINES = 8000;
 const streamOf = (session: Session, random: RandomSource): LogStream =>
   pick(random, [session.stdout, session.stderr]);
 
-/** Who reads the logs is slow: actions wait, nothing is lost. */
+/** Who reads the logs is slow, and the pipe is full: actions wait, nothing is lost. */
 export const slowLogReader: Fault = {
   name: 'slow-log-reader',
   inject: async (session, random) => {
     const stream = streamOf(session, random);
     stream.pause();
+    const answered = postRun(session, (token) => runBody(token, { ...PLAIN, logLines: LOG_LINES }));
     await delay(50 + below(random, 800));
     stream.resume();
-    await delay(100);
+    await answered;
   },
 };
 
@@ -32,6 +33,8 @@ export const slowLogReader: Fault = {
 export const logReaderGone: Fault = {
   name: 'log-reader-gone',
   isInexact: true,
+  // An ActionLoop process has the container's own stdout (C-AL-06): SIGPIPE ends one that writes to it in that moment.
+  explains: ['loop_exited'],
   inject: async (session, random) => {
     const stream = streamOf(session, random);
     session.ledger.logsIncomplete = true;
@@ -78,6 +81,7 @@ export const stuckLogReader: Fault = {
     await answered;
   },
   end: async (session) => {
+    session.ledger.logsIncomplete = true;
     session.stdout.pause();
     const answered = postRun(session, (token) => runBody(token, { ...PLAIN, logLines: LOG_LINES }));
     await delay(300);

@@ -82,6 +82,8 @@ export type StartOutcome =
   | { readonly kind: 'started'; readonly process: RunningProcess }
   /** The system said no; `errno` names why, as `ENOENT`. */
   | { readonly kind: 'failed'; readonly errno: string }
+  /** It has begun, and was killed because it could not be watched: it must not be started again. */
+  | { readonly kind: 'killed'; readonly errno: string }
   /** Nothing was started, and the next engine may try; `reason` is for the metric. */
   | { readonly kind: 'refused'; readonly reason: string };
 

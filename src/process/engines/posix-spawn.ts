@@ -52,7 +52,7 @@ export class PosixSpawnEngine implements ExecEngine {
     if (pidfd < 0) {
       const name = errnoName(errno());
       abandon(pid);
-      return fail(pipes, name);
+      return { ...fail(pipes, name), kind: 'killed' };
     }
     const child = { pid, pidfd, stdin: pipes.stdin, stdout: pipes.stdout, stderr: pipes.stderr };
     return {
@@ -66,7 +66,7 @@ export class PosixSpawnEngine implements ExecEngine {
   }
 }
 
-function fail(pipes: ActivationPipes, name: string): StartOutcome {
+function fail(pipes: ActivationPipes, name: string): { kind: 'failed'; errno: string } {
   for (const fd of [pipes.stdin, pipes.stdout, pipes.stderr]) close(fd);
   return { kind: 'failed', errno: name };
 }

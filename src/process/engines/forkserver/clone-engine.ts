@@ -78,15 +78,19 @@ export class CloneEngine implements ExecEngine {
       return this.#refuse('too_large');
     }
     const fed = feedAtOnce(pipes.stdin, argument);
+    const [place, ...others] = pipes.child;
     return new Promise((resolve) => {
       const settle = (outcome: CloneOutcome): void => {
+        // Its number is free for the pidfd: a clone that has begun and can't be watched must not be run again.
+        close(place);
         if (outcome.kind === 'started') template.countRun();
         resolve(this.#outcome(outcome, template, request, observer, pipes, fed));
       };
       const sent = this.#spares.send(template, id, message, settle) || template.send(id, message, settle);
       this.#context.block.wipe();
-      closeChildEnds(pipes);
+      for (const fd of others) close(fd);
       if (sent) return;
+      close(place);
       closeOurs(pipes, fed);
       resolve(this.#refuse('busy'));
     });
@@ -159,7 +163,7 @@ export class CloneEngine implements ExecEngine {
       kill(pid, constants.signals.SIGKILL);
       this.#context.reaper.expectEnd(pid);
       closeOurs(pipes, fed);
-      return { kind: 'failed', errno: name };
+      return { kind: 'killed', errno: name };
     }
     this.#runs++;
     this.#context.stats.add('clonesStarted');

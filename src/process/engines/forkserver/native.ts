@@ -31,6 +31,8 @@ export const recv = libc.func('int recv(int fd, void *buffer, size_t count, int 
   count: number,
   flags: number,
 ) => number;
+/** shutdown(2). */
+export const shutdown = libc.func('int shutdown(int fd, int how)') as (fd: number, how: number) => number;
 /** memfd_create(2). */
 export const memfdCreate = libc.func('int memfd_create(const char *name, unsigned int flags)') as (
   name: string,
@@ -69,5 +71,6 @@ export const SOCK_SEQPACKET = 5;
 export const SOCK_CLOEXEC = 0o2000000;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
+export const SHUT_RD = 0;
 export const WALL = 0x40000000;
 export const WNOHANG = 1;

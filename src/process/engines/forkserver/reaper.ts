@@ -127,6 +127,11 @@ export function stateOf(pid: number): string {
   return fieldsOf(pid)[0] ?? '';
 }
 
+/** Its parent (proc(5)); 0 when there is no such process. */
+export function parentOf(pid: number): number {
+  return Number(fieldsOf(pid)[1] ?? 0);
+}
+
 /** Its process group (proc(5)); 0 when there is no such process. */
 export function groupOf(pid: number): number {
   return Number(fieldsOf(pid)[2] ?? 0);

@@ -144,7 +144,8 @@ export class Spares {
     this.#context.patience.end(spare.orderId);
     spare.expected = this.#context.reaper.expectEnd(pid);
     this.#coming.delete(spare);
-    if (spare.unwanted) this.#discard(spare);
+    // One that can't be watched ends when its socket is closed.
+    if (spare.unwanted || spare.expected === undefined) this.#discard(spare);
     else this.#waiting.push(spare);
     this.#context.stats.refilled(performance.now() - spare.orderedMs);
     this.#tellWaiting();

@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { commandsOf } from '../../src/cli/commands.js';
+
+const BINARY = fileURLToPath(new URL('../../bin/hyperskeleton', import.meta.url));
+const COMMANDS = commandsOf(new URL('file:///'));
+const OWN_HELP = COMMANDS.filter(({ name }) => name !== 'bench').map(({ name }) => name);
+
+function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(BINARY, args, { encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+describe('hyperskeleton', () => {
+  it.each(OWN_HELP)('help %s prints its options and examples, as %s --help does', (name) => {
+    const help = run('help', name);
+    expect(help).toMatchObject({ status: 0, stderr: '' });
+    expect(help.stdout).toContain(`Usage: hyperskeleton ${name}`);
+    for (const { options, examples } of COMMANDS.filter((command) => command.name === name)) {
+      for (const text of [...Object.keys(options).map((flag) => `--${flag}`), ...examples])
+        expect(help.stdout).toContain(text);
+    }
+    expect(run(name, '--help')).toEqual(help);
+  });
+
+  it('--help, -h and help print every command', () => {
+    const [first, ...others] = [run('--help'), run('-h'), run('help')];
+    expect(first).toMatchObject({ status: 0, stderr: '' });
+    for (const { name, summary } of COMMANDS)
+      expect(first.stdout).toMatch(new RegExp(`^  ${name} +${summary[0]}`, 'm'));
+    for (const other of others) expect(other).toEqual(first);
+  });
+
+  it('-v prints the version', () => {
+    expect(run('-v')).toEqual(run('--version'));
+    expect(run('-v').stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it.each([
+    [['help', 'fly'], 'there is no command fly'],
+    [['invoke'], 'invoke takes PATH'],
+    [['invoke', 'a', 'b'], 'invoke takes PATH'],
+    [['serve', 'a'], 'serve takes no operands'],
+    [['pack', 'a', '--colour'], "Unknown option '--colour'"],
+    [['pack', 'a', '--port', '1'], "Unknown option '--port'"],
+  ])('%j is not understood: status 2', (args, problem) => {
+    const { status, stderr } = run(...args);
+    expect(status).toBe(2);
+    expect(stderr).toContain(problem);
+  });
+});
