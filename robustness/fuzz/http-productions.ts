@@ -26,6 +26,8 @@ type Production = (ingredients: Ingredients) => Omit<HttpCase, 'name'>;
 const send = (...pieces: readonly (Buffer | string)[]): Step[] =>
   pieces.map((piece) => ({ send: typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece }));
 const CHUNKED = 'Transfer-Encoding: chunked';
+/** The line break behind the last chunk's size line, with which alone a body is complete (RFC 9112, section 8). */
+const AFTER_LAST_SIZE_BYTES = 2;
 const MAX_SENDS = 12;
 const SIZES = [0, 0, 0, 100, 5000, 100_000] as const;
 
@@ -218,7 +220,8 @@ export const PRODUCTIONS: Readonly<Record<string, Production>> = {
   'cut-chunks': (all) =>
     cut(all, (parts) => {
       const bytes = Buffer.concat([...chunksOf(all.random, parts.body), LAST_CHUNK]);
-      return [headOf(parts, CHUNKED), bytes.subarray(0, below(all.random, bytes.length))];
+      const longest = bytes.length - AFTER_LAST_SIZE_BYTES - 1;
+      return [headOf(parts, CHUNKED), bytes.subarray(0, below(all.random, longest + 1))];
     }),
   'cut-before-last-chunk': (all) =>
     cut(all, (parts) => [headOf(parts, CHUNKED), ...chunksOf(all.random, parts.body)]),
