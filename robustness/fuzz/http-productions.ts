@@ -118,6 +118,8 @@ const CHUNK_SIZES = [
   '7fffffff',
   '00000000000000005',
 ] as const;
+/** A size that a chunk may have, and that has not come. */
+const LARGE_CHUNK = /^[0-9a-f]{8,15}$/;
 const FIELDS = [
   'X: a\0b',
   'X: a\rb',
@@ -285,10 +287,12 @@ export const PRODUCTIONS: Readonly<Record<string, Production>> = {
     ),
   'long-field': (all) =>
     oddHead(all, `X: ${'a'.repeat(pick(all.random, [100, 4000, 9000, 20_000, 200_000]))}`),
-  lengths: (all) =>
-    odd(all, (parts) =>
-      Buffer.concat([headOf(parts, `Content-Length: ${pick(all.random, LENGTHS)}`), parts.body]),
-    ),
+  lengths: (all) => {
+    const length = pick(all.random, LENGTHS);
+    const made = odd(all, (parts) => Buffer.concat([headOf(parts, `Content-Length: ${length}`), parts.body]));
+    // Blanks around a number mean nothing, and what is behind the body is another request then, a broken one.
+    return { ...made, maxRequests: length.trim() === '5' ? 2 : 1 };
+  },
   'two-lengths': (all) =>
     odd(all, (parts) =>
       withLength(parts, `Content-Length: ${pick(all.random, [0, 1, parts.body.length, 9999])}`),
@@ -301,16 +305,20 @@ export const PRODUCTIONS: Readonly<Record<string, Production>> = {
         LAST_CHUNK,
       ]),
     ),
-  'chunk-sizes': (all) =>
-    odd(all, (parts) =>
+  'chunk-sizes': (all) => {
+    const size = pick(all.random, CHUNK_SIZES);
+    const made = odd(all, (parts) =>
       Buffer.concat([
         headOf(parts, CHUNKED),
-        Buffer.from(`${pick(all.random, CHUNK_SIZES)}\r\n`),
+        Buffer.from(`${size}\r\n`),
         parts.body,
         Buffer.from('\r\n'),
         LAST_CHUNK,
       ]),
-    ),
+    );
+    // A chunk of 2 GiB may be on its way.
+    return { ...made, isWhole: !LARGE_CHUNK.test(size) };
+  },
   'chunk-ends': (all) =>
     odd(all, (parts) =>
       Buffer.concat([

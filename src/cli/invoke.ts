@@ -76,7 +76,7 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
   ensureActionRoot(actionRoot, rights?.user);
   if (config.protocol === 'classic') ensureAction(actionRoot, scope);
   const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS, rights);
-  const pool = new WorkerPool(settings, { workerLost: () => {}, workerNotStarted: () => {} });
+  const pool = new WorkerPool(settings);
   const clock = new AwakeClock();
   const action = new ActionState(false, () => pool.generation);
   const runner = await createRunner(config, settings, pool, action, clock, undefined);

@@ -430,7 +430,7 @@ export const ERRORS = {
     fault: 'caller',
     sentinels: false,
     meaning:
-      'The head did not come within 10 seconds, or the body brought nothing for HYPERSKELETON_STALL_TIMEOUT_MS; the connection is closed (C-SRV-12).',
+      'The head did not come within 20 seconds, or the body brought nothing for HYPERSKELETON_STALL_TIMEOUT_MS; the connection is closed (C-SRV-12).',
   },
   foreign_origin: {
     status: 403,

@@ -123,7 +123,9 @@ interface Thread {
  */
 export class WorkerPool {
   readonly #settings: WorkerSettings;
-  readonly #observer: PoolObserver;
+  #observer: PoolObserver | undefined;
+  /** What happened before there was an observer. */
+  #unobserved: ((observer: PoolObserver) => void)[] = [];
   readonly #threads: Thread[] = [];
   /** Tasks that came while no thread served. */
   readonly #waiting: ((thread: Thread) => void)[] = [];
@@ -137,10 +139,15 @@ export class WorkerPool {
   #retry: NodeJS.Timeout | undefined;
 
   /** @throws Error where not even the first thread can be started */
-  constructor(settings: WorkerSettings, observer: PoolObserver) {
+  constructor(settings: WorkerSettings) {
     this.#settings = settings;
-    this.#observer = observer;
     this.#threads.push(this.#newThread());
+  }
+
+  /** Has the observer called from now on, and at once for what has happened before. */
+  observe(observer: PoolObserver): void {
+    this.#observer = observer;
+    for (const report of this.#unobserved.splice(0)) report(observer);
   }
 
   /** Threads that live. */
@@ -239,9 +246,17 @@ export class WorkerPool {
   }
 
   /** Resolves once a worker serves. @throws Error where the first one can't */
-  hello(): Promise<HelloAnswer> {
+  async hello(): Promise<HelloAnswer> {
     const [first] = this.#threads;
-    return first === undefined ? this.#send({ kind: 'hello' }) : first.hello;
+    if (first !== undefined) {
+      try {
+        return await first.hello;
+      } catch (error) {
+        // One that died is replaced; one that could not set itself up has said why.
+        if (first.givenUp) throw error;
+      }
+    }
+    return this.#send({ kind: 'hello' });
   }
 
   /** Whether a shutdown has killed what still ran. */
@@ -348,9 +363,14 @@ export class WorkerPool {
       this.#threads.push(this.#newThread());
     } catch (error) {
       this.#backOff();
-      this.#observer.workerNotStarted(error);
+      this.#report((observer) => observer.workerNotStarted(error));
       if (this.#threads.length === 0) this.#retryLater();
     }
+  }
+
+  #report(report: (observer: PoolObserver) => void): void {
+    if (this.#observer === undefined) this.#unobserved.push(report);
+    else report(this.#observer);
   }
 
   #backOff(): void {
@@ -415,7 +435,7 @@ export class WorkerPool {
     if (this.#closing || !this.#threads.includes(thread)) return;
     this.#retire(thread);
     thread.givenUp = true;
-    this.#observer.workerNotStarted(error);
+    this.#report((observer) => observer.workerNotStarted(error));
     void thread.piscina.destroy();
   }
 
@@ -456,7 +476,8 @@ export class WorkerPool {
       releaseStream(logs.subarray(0, SHARED_FIELDS), estate.slot);
       releaseStream(logs.subarray(SHARED_FIELDS), estate.slot);
     }
-    if (!thread.givenUp) this.#observer.workerLost(threadId, estate?.pids.length ?? 0);
+    const killed = estate?.pids.length ?? 0;
+    if (!thread.givenUp) this.#report((observer) => observer.workerLost(threadId, killed));
     if (!thread.serves) this.#backOff();
     if (this.#threads.length > 0) return;
     if (thread.serves) this.#addThread();

@@ -62,7 +62,8 @@ def connected():
     try: one.connect(('127.0.0.1', int(sys.argv[1]))); return one
     except OSError: one.close()
 held = []
-while not held:
+end = time.time() + 30
+while not held and time.time() < end:
     first = connected()
     if first: held.append(first)
 for _ in range(${FLOOD}):

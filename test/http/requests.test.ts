@@ -179,6 +179,14 @@ describe.each(FRONT_ENDS)('C-SRV-06: requests of real clients and proxies (%s)',
       expect((await connection.answer())?.body.toString()).toBe('{"half":1}');
     }));
 
+  it('and so does one that closes it amid the next request', () =>
+    connected(async (connection) => {
+      connection.socket.allowHalfOpen = true;
+      connection.socket.end(`${post('{"half":2}')}POST /run HT`);
+      expect((await connection.answer())?.body.toString()).toBe('{"half":2}');
+      await connection.ended();
+    }));
+
   it('pipelined requests are run one after the other, and answered in their order', () =>
     connected(async (connection) => {
       await server.install('#!/bin/sh\nread -r line\ncase $line in *:1*) sleep 0.2;; esac\necho "$line"\n');

@@ -34,7 +34,7 @@ describe('the recorded form of the scripts', () => {
     const told = await start('');
     expect(told.filter((line) => line.includes(' rejected '))).toEqual([]);
     expect(told.join('\n')).toMatch(/^main taken .*\/dist\/server\/main\.js$/m);
-    expect(told.join('\n')).toMatch(/^main taken .*\/chunks\/http-server\.js$/m);
+    expect(told.join('\n')).toMatch(/^main taken .*\/chunks\/serve\.js$/m);
     expect(told.join('\n')).toMatch(/^worker taken .*\/worker\/entry\.js$/m);
   });
 

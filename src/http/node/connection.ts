@@ -12,6 +12,7 @@ export class Connection {
   /** What follows the last exchange: the bytes behind it are no request. */
   #refusal: (() => Answer) | undefined;
   #isClosing = false;
+  #endsAfterwards = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -56,9 +57,11 @@ export class Connection {
     }
   }
 
-  /** Nobody reads any more. */
+  /** The client has closed its sending side amid a request, or is gone: that request is none, those before it are. */
   drop(): void {
-    this.#socket.destroy();
+    const last = this.#exchanges.at(-1)?.exchange;
+    if (last?.isReceived && this.#socket.writable) this.#endsAfterwards = true;
+    else this.#socket.destroy();
   }
 
   #next(): void {
@@ -67,6 +70,7 @@ export class Connection {
     if (!this.#socket.writable) return;
     if (next !== undefined) next.start();
     else if (this.#refusal !== undefined) this.refuse(this.#refusal);
+    else if (this.#endsAfterwards) this.#socket.end();
     if (this.#exchanges.length < 2) this.#socket.resume();
   }
 }

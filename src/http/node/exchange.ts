@@ -27,6 +27,8 @@ export class NodeExchange implements Exchange, Transfer {
   #isOver = false;
   #take: ((piece: BodyPiece, isLast: boolean) => void) | undefined;
   #cut: ((reason: CutReason) => void) | undefined;
+  /** Of an answer that is on its way in one piece. */
+  #delivery: Delivery | undefined;
 
   constructor(
     request: IncomingMessage,
@@ -40,6 +42,7 @@ export class NodeExchange implements Exchange, Transfer {
     this.#expectsContinue = expectsContinue;
     // What node:http has to say of a connection that ends comes by `close`, too.
     request.on('error', ignore);
+    response.on('error', ignore);
     response.once('close', () => {
       if (!this.#isOver) this.fail('gone');
     });
@@ -111,7 +114,13 @@ export class NodeExchange implements Exchange, Transfer {
   }
 
   stalled(): void {
-    this.fail('stalled');
+    if (!this.#isOver) {
+      this.fail('stalled');
+      return;
+    }
+    this.#delivery?.begins(0);
+    this.#delivery?.ends(false, 0);
+    this.#request.socket.destroy();
   }
 
   answer(answer: Answer): void {
@@ -129,10 +138,25 @@ export class NodeExchange implements Exchange, Transfer {
       request.socket.destroySoon = () => closeGently(request.socket);
     }
     response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', headOf(answer, closes));
-    if (body === undefined || request.method === 'HEAD') response.end();
-    else if (delivery === undefined || typeof body === 'string' || body.byteLength <= MAX_BYTES_AT_ONCE)
-      response.end(body);
-    else this.#deliver(body, delivery);
+    const isWithoutBody = body === undefined || request.method === 'HEAD';
+    if (
+      !isWithoutBody &&
+      delivery !== undefined &&
+      typeof body !== 'string' &&
+      body.byteLength > MAX_BYTES_AT_ONCE
+    )
+      this.#deliver(body, delivery);
+    else this.#sendAtOnce(isWithoutBody ? undefined : body, delivery);
+  }
+
+  /** The system may have no room for it as long as the client takes nothing. */
+  #sendAtOnce(body: Uint8Array | string | undefined, delivery: Delivery | undefined): void {
+    const response = this.#response;
+    this.#delivery = delivery;
+    this.#transfers.add(this);
+    response.once('close', () => this.#transfers.delete(this));
+    if (body === undefined) response.end();
+    else response.end(body);
   }
 
   #deliver(body: Uint8Array, delivery: Delivery): void {

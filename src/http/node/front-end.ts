@@ -12,7 +12,7 @@ import { refusalOf } from './refusal.js';
 import { headProblem, targetOf } from './request-head.js';
 
 /** How long the head of a request may take to come whole. */
-const HEAD_TIMEOUT_MS = 10_000;
+const HEAD_TIMEOUT_MS = 20_000;
 /** How often that is looked at. */
 const HEAD_CHECK_MS = 1000;
 /** After so long without a packet the kernel asks whether the other side is still there (SO_KEEPALIVE). */

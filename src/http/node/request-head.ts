@@ -36,7 +36,11 @@ export function headProblem({ rawHeaders, httpVersion }: IncomingMessage): Failu
   if (!VERSIONS.has(httpVersion)) return { code: 'http_version' };
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    if (rawHeaders[at]?.toLowerCase() === 'host') hosts++;
+    const name = rawHeaders[at]?.toLowerCase();
+    if (name === 'host') hosts++;
+    // llhttp takes an empty one for none, and the codings before `chunked` for somebody else's (RFC 9112, section 6.1).
+    else if (name === 'transfer-encoding' && rawHeaders[at + 1]?.trim().toLowerCase() !== 'chunked')
+      return malformed('its transfer coding is another than chunked');
   }
   // RFC 9112, section 3.2.
   if (hosts > 1) return malformed('it has more than one Host header');

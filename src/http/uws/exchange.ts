@@ -108,7 +108,8 @@ export class UwsExchange implements Exchange, Transfer {
     }
     const asksToClose = this.#asksToClose;
     raw.cork(() => {
-      raw.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
+      // What uWebSockets writes without being told is one call less.
+      if (status !== 200) raw.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Unknown'}`);
       if (type !== undefined) raw.writeHeader('Content-Type', type);
       if (headers !== undefined) for (const [name, value] of headers) raw.writeHeader(name, value);
       if (further !== undefined) for (const [name, value] of further) raw.writeHeader(name, value);
