@@ -121,7 +121,7 @@ const CHUNK_SIZES = [
   '00000000000000005',
 ] as const;
 /** A size that a chunk may have, and that has not come. */
-const LARGE_CHUNK = /^[0-9a-f]{8,15}$/;
+const LARGE_CHUNK = /^[0-9a-f]{8,16}$/;
 const FIELDS = [
   'X: a\0b',
   'X: a\rb',
