@@ -12,7 +12,7 @@ COPY . .
 RUN npm run build \
   && npm prune --omit=dev \
   && node scripts/prune-image.mjs \
-  && node -e "import('/build/dist/src/action/stub.js').then(({ ensureAction }) => ensureAction('/stub'))"
+  && node -e "import('/build/dist/src/action/default-action.js').then(({ ensureDefaultAction }) => ensureDefaultAction('/stub'))"
 
 FROM ${BASE} AS slim
 LABEL org.opencontainers.image.title="Hyperskeleton" \
@@ -29,7 +29,7 @@ COPY --from=build /build/package.json /build/LICENSE /opt/hyperskeleton/
 COPY --from=build /build/bin /build/deploy/image/health /opt/hyperskeleton/bin/
 COPY --from=build /build/node_modules /opt/hyperskeleton/node_modules
 COPY --from=build /build/dist/server /opt/hyperskeleton/dist/server
-# The stub has to be in the image: where the file system is read-only the server can't put it there.
+# The default action has to be in the image: where the file system is read-only the server can't put it there.
 COPY --from=build --chown=action:action /stub/exec /action/exec
 # A base that does not fit shows here, not at the first start: its C library may be too old for the front end.
 RUN cd /opt/hyperskeleton && node -e "for (const name of ['uWebSockets.js', 'koffi', 'pino', 'adm-zip']) require(name)"

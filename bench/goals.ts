@@ -14,7 +14,7 @@ import { roundTripGoal } from './goals/round-trip.js';
 import { sleepersGoal, thousandSleepersGoal } from './goals/sleepers.js';
 import { soakGoal } from './goals/soak.js';
 import { endOnSignals, temporaryFolder } from './support/cleanup.js';
-import { machineFacts } from './support/machine.js';
+import { readMachineInfo } from './support/machine.js';
 import { buildPrograms } from './support/programs.js';
 import { table } from './support/table.js';
 
@@ -119,7 +119,7 @@ async function main(): Promise<number> {
     seconds,
     peer,
   });
-  const machine = machineFacts();
+  const machine = readMachineInfo();
   const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
   const rows = findings.map(({ goal, measured, target, pass }) => [
     goal,

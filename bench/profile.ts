@@ -9,7 +9,7 @@ import { initBody } from './support/archive.js';
 import { endOnSignals, temporaryFolder } from './support/cleanup.js';
 import { sendOk } from './support/http.js';
 import { closedLoop } from './support/load.js';
-import { machineFacts } from './support/machine.js';
+import { readMachineInfo } from './support/machine.js';
 import { buildPrograms } from './support/programs.js';
 import { BenchServer } from './support/server.js';
 
@@ -18,7 +18,7 @@ const execute = promisify(execFile);
 /** No divisor of what comes a thousand times a second. */
 const SAMPLES_PER_SECOND = 9973;
 const WARM_UP_SECONDS = 3;
-const MOST_OUTPUT_BYTES = 2 ** 30;
+const MAX_OUTPUT_BYTES = 2 ** 30;
 
 const USAGE = `Draws where the CPU time of an activation goes, as flame graphs, with Linux's perf (Debian: linux-perf).
 
@@ -75,7 +75,7 @@ async function main(): Promise<void> {
     ]);
     const text = await perf(['script', '-i', data, '-F', 'comm,pid,tid,ip,sym,dso']);
     const usPerSample = 1e6 / SAMPLES_PER_SECOND / (report.ratePerSecond * seconds);
-    const { cpu, cores, kernel, node, date } = machineFacts();
+    const { cpu, cores, kernel, node, date } = readMachineInfo();
     const title = `One activation of a static C program, ${connections} connections, engine ${engine}: ${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, ${String(date).slice(0, 10)}`;
     await writeFile(out, flameGraph(fold(text, server.pid), { title, usPerSample }));
     process.stdout.write(`${out}: ${report.ratePerSecond.toFixed(0)} activations per second meanwhile\n`);
@@ -87,7 +87,7 @@ async function main(): Promise<void> {
 
 async function perf(options: readonly string[]): Promise<string> {
   try {
-    const { stdout } = await execute('perf', options, { maxBuffer: MOST_OUTPUT_BYTES });
+    const { stdout } = await execute('perf', options, { maxBuffer: MAX_OUTPUT_BYTES });
     return stdout;
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';

@@ -1,7 +1,7 @@
 import type { Server } from './target/server.js';
 import type { StartedServer, StartOptions } from './target/started-server.js';
 
-/** The protocols that the contract has: its sections 1 to 3, 4, and 5. */
+/** The protocols that the contract has. */
 export const PROTOCOLS = ['classic', 'actionloop', 'knative'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
@@ -15,7 +15,7 @@ export type Kind = 'peer' | 'better';
  * What a case can't do without: `start` the command that starts a server, `action` the shared server with the
  * suite's own action in it, `gcc` a C compiler, `root` the rights of the superuser.
  */
-export type Need = 'start' | 'action' | 'gcc' | 'root';
+type Need = 'start' | 'action' | 'gcc' | 'root';
 
 /** What a case works with; servers that it started end with it. */
 export interface Context {
@@ -51,7 +51,7 @@ type Builder<Subject> = (
 ) => ConformanceCase;
 
 /** The ways to write a case of a protocol, from what asks least of the target to what asks most. */
-export interface Builders {
+interface Builders {
   /** Any running server will do, and no action is run. */
   readonly wire: Builder<Server>;
   /** The suite's action has to be in the server. */

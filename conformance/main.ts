@@ -6,7 +6,7 @@ import { markdownOf } from './report/markdown.js';
 import type { RunReport } from './report/result.js';
 import { tableLine, tableOf } from './report/table.js';
 import { runCases } from './runner.js';
-import { Lane, type Target } from './target/lane.js';
+import { SerialCases, type Target } from './target/serial-cases.js';
 import { endEverything } from './target/started-server.js';
 
 async function main(args: readonly string[]): Promise<number> {
@@ -50,14 +50,14 @@ async function run(options: Options, target: Target): Promise<RunReport> {
 
 /** Rather one clear word now than every case failing for the same reason. */
 async function reach(target: Target): Promise<void> {
-  const lane = new Lane(target);
+  const series = new SerialCases(target);
   try {
-    const server = await lane.server(false);
+    const server = await series.server(false);
     (await server.connect()).close();
   } catch (error) {
     throw new UsageError(`the target can't be reached: ${error instanceof Error ? error.message : error}`);
   } finally {
-    await lane.end();
+    await series.end();
   }
 }
 

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import type { ConformanceCase } from './case.js';
-import type { Target } from './target/lane.js';
+import type { Target } from './target/serial-cases.js';
 
 let compiler: boolean | undefined;
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { PROTOCOLS, type Protocol } from './case.js';
-import type { Target } from './target/lane.js';
+import type { Target } from './target/serial-cases.js';
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 

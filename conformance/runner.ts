@@ -5,15 +5,15 @@ import type { ConformanceCase } from './case.js';
 import { Skip, Violation } from './check.js';
 import { missingNeed } from './needs.js';
 import type { CaseResult } from './report/result.js';
-import { CaseContext, Lane, type Target } from './target/lane.js';
+import { CaseContext, SerialCases, type Target } from './target/serial-cases.js';
 
 // Enough to keep two cores busy; more would let the cases that measure time disturb each other.
-const LANES = 2;
+const CONCURRENCY = 2;
 /** When so many cases in a row have not ended in time, the server hangs, and the rest would take hours to say the same. */
 const MAX_LATE_CASES = 4;
 
 /** How a run goes. */
-export interface RunOptions {
+interface RunOptions {
   readonly target: Target;
   readonly timeoutMs: number;
   /** Told of each case as it ends. */
@@ -28,8 +28,8 @@ export async function runCases(
   const results: CaseResult[] = [];
   let next = 0;
   let late = 0;
-  const lane = async (): Promise<void> => {
-    const own = new Lane(options.target);
+  const series = async (): Promise<void> => {
+    const own = new SerialCases(options.target);
     try {
       for (let at = next++; at < cases.length; at = next++) {
         const one = cases[at] as ConformanceCase;
@@ -45,8 +45,8 @@ export async function runCases(
     }
   };
   // One server that is shared by all takes one case at a time.
-  const lanes = options.target.command === undefined ? 1 : LANES;
-  await Promise.all(Array.from({ length: lanes }, lane));
+  const count = options.target.command === undefined ? 1 : CONCURRENCY;
+  await Promise.all(Array.from({ length: count }, series));
   return results;
 }
 
@@ -58,7 +58,7 @@ function failedUntried({ rule, title, protocol, kind }: ConformanceCase): Ended 
   return { rule, title, protocol, kind, result: 'failed', reason, durationMs: 0, isLate: false };
 }
 
-async function runCase(one: ConformanceCase, lane: Lane, options: RunOptions): Promise<Ended> {
+async function runCase(one: ConformanceCase, series: SerialCases, options: RunOptions): Promise<Ended> {
   const { rule, title, protocol, kind } = one;
   const began = performance.now();
   const finish = (result: CaseResult['result'], reason?: string, isLate = false): Ended => ({
@@ -71,14 +71,14 @@ async function runCase(one: ConformanceCase, lane: Lane, options: RunOptions): P
   if (missing !== undefined) return finish('skipped', `needs ${missing}`);
 
   const scratch = mkdtempSync(join(tmpdir(), 'conformance-case-'));
-  const context = new CaseContext(lane, scratch, one.needs.includes('action'));
+  const context = new CaseContext(series, scratch, one.needs.includes('action'));
   try {
     await within(options.timeoutMs, one.run(context));
     return finish('passed');
   } catch (error) {
     if (error instanceof Skip) return finish('skipped', error.message);
     // Whatever state the case left it in, the next one starts with another.
-    await lane.end();
+    await series.end();
     return finish('failed', messageOf(error), error instanceof Late);
   } finally {
     await context.end();

@@ -30,7 +30,7 @@ import * as stat from '@grafana/grafana-foundation-sdk/stat';
 import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries';
 
 /** One query of a panel. */
-export interface Query {
+interface Query {
   readonly expr: string;
   readonly legend: string;
 }

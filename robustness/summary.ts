@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { type MachineFacts, machineFacts } from '../bench/support/machine.js';
+import { type MachineInfo, readMachineInfo } from '../bench/support/machine.js';
 import { table } from '../bench/support/table.js';
 import type { Tally } from './check/tally.js';
 import { type Finding, type Findings, lineOf } from './findings.js';
@@ -31,7 +31,7 @@ export class Summary {
       seed,
       startedAt: this.#startedAt,
       seconds: Math.round((performance.now() - this.#begunMs) / 1000),
-      machine: machineFacts(),
+      machine: readMachineInfo(),
       rounds: sorted(this.#rounds),
       requests: sorted(this.#answers),
       faults: sorted(this.#faults),
@@ -47,7 +47,7 @@ export interface Report {
   readonly seed: number;
   readonly startedAt: string;
   readonly seconds: number;
-  readonly machine: MachineFacts;
+  readonly machine: MachineInfo;
   readonly rounds: Readonly<Record<string, number>>;
   /** By what was asked for, status and cause. */
   readonly requests: Readonly<Record<string, number>>;

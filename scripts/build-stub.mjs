@@ -1,4 +1,4 @@
-// Compiles stub/ for each processor and writes the machine code into src/process/engines/forkserver/stub-code.ts.
+// Compiles stub/ for each processor and writes the machine code into src/engines/native-code/stub-code.ts.
 // Needs Debian's gcc and gcc-aarch64-linux-gnu (on x86-64; elsewhere a gcc of the other's name).
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FOLDER = fileURLToPath(new URL('../stub/', import.meta.url));
-const TARGET = fileURLToPath(new URL('../src/process/engines/forkserver/stub-code.ts', import.meta.url));
+const TARGET = fileURLToPath(new URL('../src/engines/native-code/stub-code.ts', import.meta.url));
 
 const PREFIXES = {
   x64: process.arch === 'x64' ? '' : 'x86_64-linux-gnu-',

@@ -9,29 +9,29 @@ import { LOADED_PACKAGES } from './loaded-packages.mjs';
 // piscina asks for the last one only where threads are to be nicer than their process, which ours are not.
 const external = [/^node:/, ...LOADED_PACKAGES, '@napi-rs/nice'];
 
-const unused = (name) => fileURLToPath(new URL(`unused/${name}.cjs`, import.meta.url));
+const standIn = (name) => fileURLToPath(new URL(`bundle-stand-ins/${name}.cjs`, import.meta.url));
 
 /** What prom-client's main module loads besides. */
 const promClient = {
   name: 'prom-client',
   resolveId(source, importer) {
     const [, name] = /^\.\/(?:lib\/)?(pushgateway|cluster|summary)$/.exec(source) ?? [];
-    return name !== undefined && importer?.includes('/prom-client/') ? unused(name) : null;
+    return name !== undefined && importer?.includes('/prom-client/') ? standIn(name) : null;
   },
 };
 
 const bundle = await rolldown({
   input: {
     main: 'dist/src/main.js',
-    'worker/entry': 'dist/src/worker/entry.js',
-    'worker/unpack-thread': 'dist/src/worker/unpack-thread.js',
-    'code-cache': 'dist/src/start/code-cache.js',
+    'threads/entry': 'dist/src/threads/entry.js',
+    'action/unpack-thread': 'dist/src/action/unpack-thread.js',
+    'code-cache': 'dist/src/code-cache.js',
     // piscina looks for its side of a thread beside itself.
     'chunks/worker': 'node_modules/piscina/dist/worker.js',
   },
   external,
   resolve: {
-    alias: { 'mime-types': unused('mime-types'), busboy: unused('busboy') },
+    alias: { 'mime-types': standIn('mime-types'), busboy: standIn('busboy') },
   },
   plugins: [promClient],
   platform: 'node',

@@ -1,4 +1,4 @@
-// Records what V8 compiles for a start, an init and a run (src/start/code-cache.ts): the server is run once, with the
+// Records what V8 compiles for a start, an init and a run (src/code-cache.ts): the server is run once, with the
 // Node that builds it. Where it can't run here there is no recording, and it starts as it did without.
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

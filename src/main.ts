@@ -1,8 +1,8 @@
-import { type AnyCommand, complain } from './cli/command.js';
+import { type AnyCommand, reportUsageErrors } from './cli/command.js';
 import { commandsOf } from './cli/commands.js';
-import { asOurFlags } from './cli/peer-flags.js';
+import { translateGoProxyFlags } from './cli/go-proxy-flags.js';
 import { version } from './config/version.js';
-import { messageOf } from './errors/message-of.js';
+import { messageOf } from './protocol/message-of.js';
 
 /** The package's folder, seen from dist/src and from dist/server. */
 const COMMANDS = commandsOf(new URL('../../', import.meta.url));
@@ -10,7 +10,7 @@ const COMMANDS = commandsOf(new URL('../../', import.meta.url));
 const BENCH = 'bench';
 
 async function main(given: readonly string[]): Promise<number | undefined> {
-  const argv = asOurFlags(given, process.env);
+  const argv = translateGoProxyFlags(given, process.env);
   const [first] = argv;
   if (first === '--version' || first === '-v') return print(`${version()}\n`);
   const isHelp = first === 'help';
@@ -19,7 +19,7 @@ async function main(given: readonly string[]): Promise<number | undefined> {
   if (name !== BENCH && (argv.includes('--help') || argv.includes('-h')))
     return help(isName(first) ? name : undefined);
   const command = named(name);
-  return command === undefined ? complain([`there is no command ${name}`]) : command.run(rest);
+  return command === undefined ? reportUsageErrors([`there is no command ${name}`]) : command.run(rest);
 }
 
 function isName(word: string | undefined): boolean {
@@ -33,7 +33,7 @@ function named(name: string): AnyCommand | undefined {
 /** The help of one command, or of all. @returns the exit status */
 async function help(name: string | undefined): Promise<number> {
   const command = name === undefined ? undefined : named(name);
-  if (name !== undefined && command === undefined) return complain([`there is no command ${name}`]);
+  if (name !== undefined && command === undefined) return reportUsageErrors([`there is no command ${name}`]);
   if (command?.name === BENCH) return (await command.run(['--help'])) ?? 0;
   const { commandHelp, helpText } = await import('./cli/help.js');
   return print(command === undefined ? helpText(COMMANDS) : commandHelp(command));
@@ -50,8 +50,8 @@ main(process.argv.slice(2)).then(
   },
   async (error: unknown) => {
     process.stderr.write(`hyperskeleton: ${messageOf(error)}\n`);
-    const { holdNativeLibrary } = await import('./process/native-library.js');
-    await holdNativeLibrary();
+    const { pinNativeLibrary } = await import('./os/native-library.js');
+    await pinNativeLibrary();
     process.exit(1);
   },
 );

@@ -2,7 +2,7 @@
  * What server and template exchange, and what is written into a template. Known to request-codec.ts and
  * set-up/configuration.ts.
  */
-enum kind { RUN = 1, SPARE = 2 };
+enum kind { RUN = 1, PREWARM = 2 };
 /* Added to a kind: the files of /proc are compared too, which takes longer than all else. */
 #define WITH_FILES 0x100
 

@@ -108,7 +108,7 @@ static inline int file_differs(const char *path, const char *expected) {
 
 /*
  * Whether this process is other than one that the server had just executed. Any process of its user may change limits,
- * priorities and CPUs of a template or of a clone that waits, and often they can't be set back: a lower hard limit, a
+ * priorities and CPUs of a template or of a prewarmed clone, and often they can't be set back: a lower hard limit, a
  * nice value.
  */
 static __attribute__((noinline)) int altered(void) {
@@ -174,7 +174,7 @@ static inline __attribute__((noreturn, always_inline)) void become(void) {
 }
 
 /* A clone made ahead waits for its run; its socket came as descriptor 0. */
-static inline void wait_as_spare(void) {
+static inline void wait_as_prewarmed(void) {
   call(NR_DUP3, 0, SOCKET, 0, 0, 0);
   call(NR_CLOSE, 0, 0, 0, 0, 0);
   tell((s32)call(NR_GETPID, 0, 0, 0, 0, 0), 0);
@@ -208,7 +208,7 @@ __attribute__((noreturn, used, visibility("hidden"))) void serve(void) {
     if (count > 0) {
       pid = CLONE(flags, own->thread_id);
       if (pid == 0) {
-        if (own->request.kind == SPARE) wait_as_spare();
+        if (own->request.kind == PREWARM) wait_as_prewarmed();
         become();
       }
     }

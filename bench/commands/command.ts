@@ -12,7 +12,7 @@ export class UsageError extends Error {
 }
 
 /** What a command answers when it can't do what it was asked for. */
-export const UNUSABLE = 2;
+const UNUSABLE = 2;
 
 /**
  * Runs a command's body and turns what the user can mend into a message and the exit code 2: a wrong option, a file

@@ -5,7 +5,7 @@ export interface Trial {
 }
 
 /** Where the answer is looked for. */
-export interface Bracket {
+interface Bracket {
   /** A rate that holds; 0 always does. */
   readonly low: number;
   /** The first rate that is tried. */

@@ -13,7 +13,7 @@ import {
 const RAMP_MS = 250;
 const TIMEOUT_SECONDS = 120;
 /** How often autocannon looks whether it should end. */
-const LOOK_MS = 50;
+const POLL_INTERVAL_MS = 50;
 
 /** Each connection sends again as soon as it has its answer. */
 export interface ClosedOptions {
@@ -68,7 +68,7 @@ export async function closedLoop(options: ClosedOptions): Promise<ClosedResult> 
         connections,
         duration: seconds + RAMP_MS / 1000,
         timeout: TIMEOUT_SECONDS,
-        sampleInt: LOOK_MS,
+        sampleInt: POLL_INTERVAL_MS,
         ...requestsOf(options.source, wrong),
       },
       (error: Error | null, outcome) => (error === null ? resolve(outcome) : reject(error)),

@@ -7,13 +7,13 @@ import { countError, type Endpoint, type ErrorCounts, type ExchangeSource } from
 import type { TickerTask } from './ticker-thread.js';
 
 /** Ticks come no faster: what is due between two is sent together. */
-const SHORTEST_TICK_MS = 0.2;
+const MIN_TICK_MS = 0.2;
 /** For the thread that wakes the sender to start in. */
 const HEAD_START_MS = 100;
 const EXAMPLE_CHARS = 200;
 
 /** Requests at a fixed rate, however the server answers. */
-export interface OpenOptions {
+interface OpenOptions {
   readonly endpoint: Endpoint;
   readonly ratePerSecond: number;
   readonly seconds: number;
@@ -29,7 +29,7 @@ export interface OpenOptions {
 }
 
 /** What an open loop saw. */
-export interface OpenResult {
+interface OpenResult {
   /** Requests that were due in the measured time. */
   readonly due: number;
   /** Right answers. */
@@ -98,7 +98,7 @@ class PacedSender {
     const stop = new Int32Array(new SharedArrayBuffer(4));
     this.#beginMs = clockMs() + HEAD_START_MS;
     this.#measuredFromMs = this.#dueMs(this.#warmUps);
-    const intervalMs = Math.max(SHORTEST_TICK_MS, 1000 / ratePerSecond);
+    const intervalMs = Math.max(MIN_TICK_MS, 1000 / ratePerSecond);
     const task: TickerTask = { beginMs: this.#beginMs, intervalMs, stop };
     const ticker = new Worker(new URL('./ticker-thread.js', import.meta.url), { workerData: task });
     const ended = new Promise<void>((resolve) => {

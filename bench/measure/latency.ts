@@ -1,7 +1,7 @@
 import { build, type Histogram } from 'hdr-histogram-js';
 import type { BenchLatency } from '../report/schema.js';
 
-const LONGEST_US = 3_600_000_000;
+const MAX_US = 3_600_000_000;
 /** Points of the curve each time the share of slower requests halves. */
 const POINTS_PER_HALVING = 4;
 
@@ -9,7 +9,7 @@ const POINTS_PER_HALVING = 4;
 export class LatencyRecorder {
   readonly #histogram: Histogram = build({
     lowestDiscernibleValue: 1,
-    highestTrackableValue: LONGEST_US,
+    highestTrackableValue: MAX_US,
     numberOfSignificantValueDigits: 3,
     autoResize: false,
   });
@@ -22,7 +22,7 @@ export class LatencyRecorder {
   }
 
   record(us: number): void {
-    const value = Math.min(LONGEST_US, Math.max(1, Math.round(us)));
+    const value = Math.min(MAX_US, Math.max(1, Math.round(us)));
     this.#histogram.recordValue(value);
     this.#minUs = Math.min(this.#minUs, value);
     this.#maxUs = Math.max(this.#maxUs, value);

@@ -5,10 +5,10 @@ import { cpuTicks, treeTicks } from '../support/processes.js';
 
 /** A round is disturbed when others had more than this share of the machine. */
 export const TOLERATED_SHARE = 0.1;
-const LOOK_MS = 500;
+const POLL_INTERVAL_MS = 500;
 
 /** What the machine's counters say at one moment. */
-export interface MachineTicks {
+interface MachineTicks {
   readonly atMs: number;
   readonly total: number;
   readonly busy: number;
@@ -52,9 +52,9 @@ export function noiseBetween(before: MachineTicks, after: MachineTicks): BenchNo
 
 /** Resolves when the machine is free again, or patience has ended. */
 export async function untilQuiet(pids: readonly number[], patienceMs: number): Promise<void> {
-  for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += LOOK_MS) {
+  for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += POLL_INTERVAL_MS) {
     const before = readTicks(pids);
-    await delay(LOOK_MS);
+    await delay(POLL_INTERVAL_MS);
     if (noiseBetween(before, readTicks(pids)).othersShare <= TOLERATED_SHARE) return;
   }
 }

@@ -33,7 +33,7 @@ export interface Interval {
 }
 
 /** Fewer rounds than this decide nothing: their spread is not known. */
-export const FEWEST_ROUNDS = 3;
+export const MIN_ROUNDS = 3;
 
 const RESAMPLES = 2000;
 /** Any fixed number: a report read twice must say the same. */
@@ -60,7 +60,7 @@ function medianOfDrawn(values: ArrayLike<number>, random: () => number): number 
 }
 
 /** Of paired rounds: the interval, and the confidence that so few pairs really give. */
-export interface PairedInterval extends Interval {
+interface PairedInterval extends Interval {
   readonly confidence: number;
 }
 

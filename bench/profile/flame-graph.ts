@@ -5,7 +5,7 @@ const ROW = 17;
 const MARGIN = 12;
 const HEADING = 26;
 /** Narrower ones can't be seen. */
-const LEAST_WIDTH = 1.5;
+const MIN_WIDTH = 1.5;
 const LETTER_WIDTH = 6.2;
 
 const COLOURS: Readonly<Record<FrameKind, readonly string[]>> = {
@@ -15,7 +15,7 @@ const COLOURS: Readonly<Record<FrameKind, readonly string[]>> = {
 };
 
 /** What a picture says beside the functions. */
-export interface Caption {
+interface Caption {
   readonly title: string;
   /** How many microseconds of CPU a sample stands for, in one activation. */
   readonly usPerSample: number;
@@ -50,7 +50,7 @@ export function flameGraph(profile: Profile, { title, usPerSample }: Caption): s
 /** How many rows can be seen above a frame. */
 function depthOf(frame: Frame, whole: number): number {
   const widths = [...frame.callees.values()].filter(
-    ({ samples }) => (samples / whole) * (WIDTH - 2 * MARGIN) >= LEAST_WIDTH,
+    ({ samples }) => (samples / whole) * (WIDTH - 2 * MARGIN) >= MIN_WIDTH,
   );
   return 1 + Math.max(0, ...widths.map((callee) => depthOf(callee, whole)));
 }
@@ -64,7 +64,7 @@ function draw(
   parts: string[],
 ): void {
   const width = frame.samples * pixelsPerSample;
-  if (width < LEAST_WIDTH) return;
+  if (width < MIN_WIDTH) return;
   const colours = COLOURS[frame.kind];
   const fill = colours[frame.name.length % colours.length];
   const tip = `${frame.name}: ${(frame.samples * usPerSample).toFixed(1)} µs`;

@@ -9,7 +9,7 @@ export interface Frame {
 export type FrameKind = 'kernel' | 'javascript' | 'native';
 
 /** Who was seen at work. */
-export type Role = 'main thread' | 'worker threads' | 'templates' | 'actions';
+type Role = 'main thread' | 'worker threads' | 'templates' | 'actions';
 
 /** What each of them did. */
 export type Profile = ReadonlyMap<Role, Frame>;

@@ -4,7 +4,7 @@ import { targetOf } from './groups.js';
 import type { BenchCell, BenchReport } from './schema.js';
 
 /** Something that a reader has to know before believing a number. */
-export interface Caveat {
+interface Caveat {
   readonly kind: 'interrupted' | 'absent' | 'failed' | 'noise' | 'unrest' | 'bound' | 'source';
   readonly text: string;
 }

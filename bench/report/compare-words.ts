@@ -21,8 +21,8 @@ export function comparisonText(
     changes.filter((change) => change.verdict === verdict);
   const regressions = changes.filter(({ regression }) => regression);
   const worse = having('worse').filter(({ regression }) => !regression);
-  const lone = states.filter(isLone);
-  const altered = states.filter((state) => !isLone(state));
+  const inOneRun = states.filter(isInOneRun);
+  const altered = states.filter((state) => !isInOneRun(state));
   const tableOf = (title: string, some: readonly Change[]): ComparisonText['tables'] =>
     some.length === 0 ? [] : [{ title, table: changesTable(after, some) }];
   const stateTables = (title: string, some: readonly StateChange[]): ComparisonText['tables'] =>
@@ -37,7 +37,7 @@ export function comparisonText(
         : [
             `Not counted is what stays within the threshold, what rests on few requests (p90 and p99.9 are only watched), and what is no target to fail by.`,
           ]),
-      ...(lone.length === 0 ? [] : [`${countOf(lone.length, 'cell')} in one run only.`]),
+      ...(inOneRun.length === 0 ? [] : [`${countOf(inOneRun.length, 'cell')} in one run only.`]),
       ...(facts.length === 0
         ? ['Both ran on a machine with the same facts.']
         : [
@@ -51,13 +51,13 @@ export function comparisonText(
       ...tableOf('Better', having('better')),
       ...tableOf('Undecided', having('undecided')),
       ...tableOf('Unchanged', having('unchanged')),
-      ...stateTables('In one run only', lone),
+      ...stateTables('In one run only', inOneRun),
     ],
   };
 }
 
 /** What only one of the runs had in its plan says nothing about the other. */
-const isLone = ({ before, after }: StateChange): boolean =>
+const isInOneRun = ({ before, after }: StateChange): boolean =>
   before === 'not measured' || after === 'not measured';
 
 const versionOf = ({ machine, startedAt }: BenchReport): string =>

@@ -1,4 +1,4 @@
-import { FEWEST_ROUNDS, type Interval, median, ratioOfMedians } from '../measure/statistics.js';
+import { type Interval, MIN_ROUNDS, median, ratioOfMedians } from '../measure/statistics.js';
 import { formatMs } from './format.js';
 import { groupKey } from './groups.js';
 import {
@@ -51,7 +51,7 @@ export interface Comparison {
   readonly regression: boolean;
 }
 
-export interface CompareOptions {
+interface CompareOptions {
   /** As a share: 0.05 is 5 %. */
   readonly threshold: number;
   readonly confidence: number;
@@ -113,7 +113,7 @@ function cellChanges(was: BenchCell, is: BenchCell, options: CompareOptions, cou
     const interval = ratioOfMedians(old, now, { confidence: options.confidence });
     // Nothing to divide by: a memory that was never sampled.
     if (!Number.isFinite(interval.ratio) || interval.ratio <= 0) return [];
-    const enough = Math.min(old.length, now.length) >= FEWEST_ROUNDS;
+    const enough = Math.min(old.length, now.length) >= MIN_ROUNDS;
     const verdict = enough ? judge(interval, metric, options.threshold) : 'undecided';
     return [
       {

@@ -25,13 +25,13 @@ export function markdownReport(report: BenchReport): string {
     bullets(caveatsOf(report).map(({ text }) => escapeMarkdown(text))),
   ];
   const foot = ['### Machine and command', machineLine(report), fenced(shellCommand(report.commandLine))];
-  const room = MOST_CHARACTERS - [...head, ...foot].join('\n\n').length;
+  const room = MAX_CHARACTERS - [...head, ...foot].join('\n\n').length;
   const numbers = parts.flatMap((part) => partBlocks(report, part));
   return `${[...head, ...fitting(numbers, room), ...foot].join('\n\n')}\n`;
 }
 
 /** A comment of GitHub takes 65,536; some are left for what a bot writes around the report. */
-const MOST_CHARACTERS = 60_000;
+const MAX_CHARACTERS = 60_000;
 
 const CUT = 'More tables than a comment has room for: the HTML report and the CSV have them all.';
 

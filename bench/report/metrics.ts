@@ -145,7 +145,7 @@ export function markMetric(mark: string): Metric {
 }
 
 /** `firstAnswer` is `first answer`. */
-export const markTitle = (mark: string): string => mark.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
+const markTitle = (mark: string): string => mark.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
 
 /** The names of the marks that any of the cells has. */
 export function marksOf(cells: readonly BenchCell[]): string[] {

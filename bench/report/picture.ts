@@ -9,7 +9,7 @@ import { type Metric, P50, RATE } from './metrics.js';
 import { InvalidReport } from './read.js';
 import type { BenchReport } from './schema.js';
 
-export interface PictureOptions {
+interface PictureOptions {
   /** The scenario's id; without it the first that was measured under both loads. */
   readonly scenario?: string | undefined;
   /** The ids of the only targets to be drawn; without it all that have numbers. */

@@ -3,17 +3,17 @@ import type { BenchReport } from './schema.js';
 type Series = [number, number][];
 
 /** What the history may hold of a run. */
-const MOST_BYTES = 1_500_000;
+const MAX_BYTES = 1_500_000;
 /** Points of a series of CPU or memory, tried until the file is small enough. */
-const MOST_POINTS = [200, 100, 50, 20];
+const MAX_POINTS = [200, 100, 50, 20];
 const DIGITS = 6;
 
 /** The report as JSON that is small enough to be kept in a repository: shorter series, shorter fractions, no blanks. */
 export function slimJson(report: BenchReport): string {
   let text = '';
-  for (const points of MOST_POINTS) {
+  for (const points of MAX_POINTS) {
     text = `${JSON.stringify(thinned(report, points), shorterFractions)}\n`;
-    if (Buffer.byteLength(text) <= MOST_BYTES) break;
+    if (Buffer.byteLength(text) <= MAX_BYTES) break;
   }
   return text;
 }

@@ -98,7 +98,7 @@ function groupSection(
 }
 
 /** A metric of one group over the runs: medians, with the lowest and the highest round. */
-export function trendChart(
+function trendChart(
   runs: readonly Run[],
   { key, scenario }: Group,
   targets: readonly BenchTarget[],
@@ -137,11 +137,11 @@ export function trendChart(
   });
 }
 
-const MOST_NAMES = 3;
+const MAX_NAMES = 3;
 
 /** Runs at equal distances; as many are named as there is room for, the last one always. */
 function runScale(runs: readonly Run[]): Scale {
-  const every = Math.max(1, Math.ceil(runs.length / MOST_NAMES));
+  const every = Math.max(1, Math.ceil(runs.length / MAX_NAMES));
   const ticks = runs
     .map((run, at) => ({ at, label: runName(run) }))
     .filter(({ at }) => (runs.length - 1 - at) % every === 0);

@@ -7,7 +7,7 @@ import type { BenchComparison, BenchReport } from './schema.js';
 /** Who is ahead, by how much and how sure that is, in words. */
 
 /** How many times better the target is than its baseline, whichever way the metric is better. */
-export interface Advantage {
+interface Advantage {
   readonly times: number;
   readonly low: number;
   readonly high: number;
@@ -68,7 +68,7 @@ export function contestsOf(report: BenchReport, part: Part): Contest[] {
 }
 
 /** A verdict in words: who it is about, and what is said. */
-export interface Verdict {
+interface Verdict {
   readonly subject: string;
   readonly rest: string;
 }

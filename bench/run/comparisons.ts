@@ -1,4 +1,4 @@
-import { FEWEST_ROUNDS, pairedRatio } from '../measure/statistics.js';
+import { MIN_ROUNDS, pairedRatio } from '../measure/statistics.js';
 import { groupKey } from '../report/groups.js';
 import { peakMemory } from '../report/metrics.js';
 import type { BenchCell, BenchComparison, BenchRound } from '../report/schema.js';
@@ -80,7 +80,7 @@ function compareTwo(target: BenchCell, baseline: BenchCell): BenchComparison[] {
 }
 
 function verdict(low: number, high: number, pairs: number, moreIsBetter: boolean): BenchComparison['better'] {
-  if (pairs < FEWEST_ROUNDS || (low <= 1 && high >= 1)) return 'undecided';
+  if (pairs < MIN_ROUNDS || (low <= 1 && high >= 1)) return 'undecided';
   return low > 1 === moreIsBetter ? 'target' : 'baseline';
 }
 

@@ -1,6 +1,6 @@
 import type { BenchLoad } from '../report/schema.js';
 import { CellBuilder } from './cells.js';
-import { LoopMember } from './loop-member.js';
+import { SpawnLoopMember } from './loop-member.js';
 import { Member, reasonOf, wrongAnswers } from './member.js';
 import { capacityOf, relateToCalm, timesCapacity, toleratedErrors } from './overload.js';
 import { discardedSeconds, type Group, loadSeconds, roundSeconds, roundsOf, warmUpSeconds } from './plan.js';
@@ -13,7 +13,7 @@ const CEILING_SHARE = 0.8;
 /** Above, the generator's thread had no time left. */
 const BUSY_SHARE = 0.95;
 
-type AnyMember = Member | LoopMember;
+type AnyMember = Member | SpawnLoopMember;
 
 interface Entry {
   readonly member: AnyMember;
@@ -32,7 +32,7 @@ export async function runLoadGroup(session: Session, group: Group, cells: CellBu
   const entries = group.members.map((target) => ({
     member:
       target.definition.protocol === 'none'
-        ? new LoopMember(session, target)
+        ? new SpawnLoopMember(session, target)
         : new Member(session, scenario, target),
     cells: group.loads.map((load) => {
       const cell = new CellBuilder(target.definition.id, scenario.id, load, roundsOf(load, session.plan));

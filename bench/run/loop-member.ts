@@ -6,10 +6,10 @@ import type { Outcome, Watch } from './round.js';
 import type { Session } from './session.js';
 
 /** Beyond this, more threads make the loop slower. */
-const MOST_THREADS = 8;
+const MAX_THREADS = 8;
 
 /** The loop in C among the members of a scenario. */
-export class LoopMember implements Watch {
+export class SpawnLoopMember implements Watch {
   readonly target: FoundTarget;
   readonly #session: Session;
 
@@ -33,7 +33,7 @@ export class LoopMember implements Watch {
 
   async apply(load: BenchLoad, seconds: number): Promise<Outcome> {
     if (load.kind !== 'closed') throw new RangeError('the loop knows closed loads only');
-    const threads = Math.min(MOST_THREADS, load.connections);
+    const threads = Math.min(MAX_THREADS, load.connections);
     const { programs, signal } = this.#session;
     const report = await runSpawnLoop(programs, threads, seconds, signal).catch((error: unknown) => {
       this.#session.check();

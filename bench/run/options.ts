@@ -59,7 +59,7 @@ Exit status: 0; 1 when a target that is no peer failed; 2 for a wrong command li
 }
 
 /** What the command line asks for besides a run. */
-export type Request = { readonly show: 'help' | 'list' } | RunOptions;
+type Request = { readonly show: 'help' | 'list' } | RunOptions;
 
 /**
  * Reads the command line.

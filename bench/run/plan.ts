@@ -15,7 +15,7 @@ const OTHER_FILES = 256;
 export const SEARCH_STEPS = 6;
 
 /** Why a target has no number in a scenario. */
-export interface Left {
+interface LeftOutTarget {
   readonly definition: TargetDefinition;
   readonly status: Extract<BenchCell['status'], 'absent' | 'unsupported'>;
   readonly reason: string;
@@ -25,7 +25,7 @@ export interface Left {
 export interface Group {
   readonly scenario: ScenarioDefinition;
   readonly members: readonly FoundTarget[];
-  readonly left: readonly Left[];
+  readonly leftOut: readonly LeftOutTarget[];
   /** For an overload the rate is found for each target by itself: 0 here, and `factor` says how many times that. */
   readonly loads: readonly BenchLoad[];
 }
@@ -186,14 +186,14 @@ function groupOf(
 ): Group {
   const missing = scenario.missing?.();
   const members: FoundTarget[] = [];
-  const left: Left[] = [];
+  const leftOut: LeftOutTarget[] = [];
   for (const target of found) {
     const reason = missing ?? unsupported(scenario, target);
     if (reason === undefined) members.push(target);
-    else left.push({ definition: target.definition, status: 'unsupported', reason });
+    else leftOut.push({ definition: target.definition, status: 'unsupported', reason });
   }
-  for (const [definition, reason] of absent) left.push({ definition, status: 'absent', reason });
-  return { scenario, members, left, loads: loadsOf(scenario, options) };
+  for (const [definition, reason] of absent) leftOut.push({ definition, status: 'absent', reason });
+  return { scenario, members, leftOut, loads: loadsOf(scenario, options) };
 }
 
 function loadsOf({ load }: ScenarioDefinition, options: RunOptions): BenchLoad[] {

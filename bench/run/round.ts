@@ -35,7 +35,7 @@ export interface Outcome {
 }
 
 /** A round as the report holds it, and what it came from. */
-export interface Measured {
+interface Measured {
   readonly round: BenchRound;
   readonly outcome: Outcome;
 }

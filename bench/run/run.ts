@@ -176,13 +176,13 @@ function cellsWithout(
   cells: readonly CellBuilder[],
   failures: ReadonlyMap<string, string>,
 ): BenchCell[] {
-  return groups.flatMap(({ scenario, members, left, loads }) =>
+  return groups.flatMap(({ scenario, members, leftOut, loads }) =>
     loads.flatMap((load): BenchCell[] => {
       const common = { scenarioId: scenario.id, load, rounds: [] };
       const begun = (id: string): boolean =>
         cells.some((cell) => cell.scenarioId === scenario.id && cell.targetId === id);
       return [
-        ...left.map(({ definition, status, reason }) => ({
+        ...leftOut.map(({ definition, status, reason }) => ({
           ...common,
           targetId: definition.id,
           status,

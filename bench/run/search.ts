@@ -10,7 +10,7 @@ const FIRST_LOOK_CONNECTIONS = 32;
 /** What says "too much" and not "wrong". */
 const OVERLOADED = ['timeout', 'status 429', 'connection'];
 /** Answers to fewer requests than due, though all came in time, mean that the sender was held up. */
-const LEAST_SENT_SHARE = 0.98;
+const MIN_SENT_SHARE = 0.98;
 
 /**
  * Searches the highest rate at which the p99, from when each request was due, stays under the limit and every
@@ -43,7 +43,7 @@ export async function searchRate(
     }
     if (Object.keys(errors).length > 0) example ??= outcome.example;
     const p99Us = outcome.latency?.p99Us ?? Number.POSITIVE_INFINITY;
-    const sent = outcome.ratePerSecond >= LEAST_SENT_SHARE * ratePerSecond || outcome.requests < 50;
+    const sent = outcome.ratePerSecond >= MIN_SENT_SHARE * ratePerSecond || outcome.requests < 50;
     const holds = wrong === 0 && p99Us < how.p99LimitUs && sent;
     if (holds) best = { ...outcome, ratePerSecond };
     await member.settle();

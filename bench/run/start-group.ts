@@ -13,7 +13,7 @@ import { measureRound, type Outcome, type Watch } from './round.js';
 import type { Session } from './session.js';
 
 const MEMORY_LOOKS = 4;
-const LOOK_EVERY_MS = 100;
+const POLL_INTERVAL_MS = 100;
 const INIT_SAMPLE_MS = 20;
 
 interface Entry {
@@ -109,7 +109,7 @@ async function startOnce(running: RunningTarget, { scenario }: Group, entry: Ent
   const cpuSeconds = treeTicks(pid) / TICKS_PER_SECOND;
   const memory: [number, number][] = [];
   for (let look = 0; look < MEMORY_LOOKS; look++) {
-    await delay(LOOK_EVERY_MS);
+    await delay(POLL_INTERVAL_MS);
     memory.push([since(), treePssBytes(pid)]);
   }
   return outcomeOf(firstAnswer, { marksMs, cpuSeconds, memory });

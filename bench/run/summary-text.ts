@@ -2,7 +2,7 @@ import type { BenchCell, BenchReport, BenchSummary } from '../report/schema.js';
 import { table } from '../support/table.js';
 import { describeLoad } from './load-group.js';
 
-const MOST_CHARS = 120;
+const MAX_CHARS = 120;
 
 /** The numbers of a run as text: a table for each scenario and load. */
 export function summaryText(report: BenchReport): string {
@@ -75,5 +75,5 @@ function note(cell: BenchCell): string {
 
 function onOneLine(text: string): string {
   const line = text.replaceAll(/\s*\n\s*/g, ' ');
-  return line.length > MOST_CHARS ? `${line.slice(0, MOST_CHARS)}…` : line;
+  return line.length > MAX_CHARS ? `${line.slice(0, MAX_CHARS)}…` : line;
 }

@@ -1,5 +1,5 @@
 /** What is being done at the moment. */
-export interface Step {
+interface Step {
   readonly scenario: string;
   readonly target: string;
   readonly load: string;

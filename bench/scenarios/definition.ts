@@ -5,7 +5,7 @@ import type { Programs } from '../support/programs.js';
 export type ActionProtocol = 'classic' | 'actionloop';
 
 /** How a scenario is loaded. */
-export type ScenarioLoad =
+type ScenarioLoad =
   /** Each connection sends again at once; `connections` where the scenario needs numbers of its own. */
   | { readonly kind: 'closed'; readonly connections?: readonly number[] }
   /** Fixed rates. */

@@ -2,7 +2,7 @@ import type { Exchange, ExchangeSource } from '../load/exchange.js';
 import type { ActionPlace, ActionProtocol } from './definition.js';
 
 /** What `bench/c/work.c` is asked to do. */
-export interface WorkArguments {
+interface WorkArguments {
   readonly burnMs?: number;
   readonly sleepMs?: number;
   readonly logLines?: number;

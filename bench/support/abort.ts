@@ -1,5 +1,5 @@
 /** A signal that follows others, until it is released. */
-export interface FollowingSignal {
+interface FollowingSignal {
   readonly signal: AbortSignal;
   release(): void;
 }

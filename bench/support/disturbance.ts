@@ -4,7 +4,7 @@ import { noiseBetween, readTicks, TOLERATED_SHARE, untilQuiet } from '../measure
 const PATIENCE_MS = 10_000;
 
 /** A value, and the share of the machine's CPU that others had while it was measured. */
-export interface Round<T> {
+interface Round<T> {
   readonly value: T;
   readonly othersShare: number;
 }

@@ -8,7 +8,7 @@ export interface Answer {
 }
 
 /** What is sent: the bytes, or a stream of known length. */
-export type Payload = string | Buffer | { readonly stream: Readable; readonly lengthBytes: number };
+type Payload = string | Buffer | { readonly stream: Readable; readonly lengthBytes: number };
 
 /** Sends one request to the local server; without an agent on a connection of its own. */
 export function send(

@@ -1,7 +1,7 @@
 import { cpus, release, totalmem } from 'node:os';
 
 /** Where and when numbers were taken: without it they say little. */
-export interface MachineFacts {
+export interface MachineInfo {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;
@@ -10,7 +10,7 @@ export interface MachineFacts {
   readonly date: string;
 }
 
-export function machineFacts(): MachineFacts {
+export function readMachineInfo(): MachineInfo {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,

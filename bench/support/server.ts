@@ -15,7 +15,7 @@ const STOP_TIMEOUT_MS = 10_000;
 const POLL_MS = 10;
 
 /** How a server is started. */
-export interface LaunchOptions {
+interface LaunchOptions {
   /** A folder of the caller's; the server gets a new one in it. */
   readonly folder: string;
   /** The program that lies in the action folder before the start, as in an image with an action of its own. */

@@ -49,7 +49,7 @@ export const dockerskeleton: TargetDefinition = {
       command: ['unshare', '-m', `mount --bind {actionRoot} ${ACTION}`, python, '-u', 'actionproxy.py'],
       start({ port, folder, actionRoot }) {
         provideMountPoint();
-        // An executable stub is part of its image, and lends its mode to what init writes.
+        // An executable default action is part of its image, and lends its mode to what init writes.
         writeFileSync(join(actionRoot, 'exec'), STUB, { mode: 0o755 });
         return {
           command: ['unshare', '-m', '/bin/sh', '-c', MOUNT_AND_RUN, 'sh', actionRoot, python, source.path],

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /** Where peers are looked for that no variable points to. */
-export function peersFolder(): string {
+function peersFolder(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'hyperskeleton-bench');
 }
 

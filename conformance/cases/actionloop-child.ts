@@ -13,7 +13,7 @@ const { action, fresh } = casesOf('actionloop');
 const EXITED = 'cannot start action: command exited';
 const SOON_MS = 5000;
 
-/** Section 5: how the child is started, and what comes of one that does not start. */
+/** ActionLoop: how the child is started, and what comes of one that does not start. */
 export const actionloopChildCases: readonly ConformanceCase[] = [
   action('C-AL-06', 'peer', 'the child has no arguments', async (server) => {
     equal('arguments', resultOf('the run', await server.sh('echo "{\\"argc\\":$#}" >&3')), { argc: 0 });

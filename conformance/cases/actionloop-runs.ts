@@ -22,7 +22,7 @@ function errorOrRestarted(answer: Answer, text: string): void {
   if (answer.status !== 200) isError('the run', answer, 500, text);
 }
 
-/** Section 5: lines, answers, logs and the end of the child. */
+/** ActionLoop: lines, answers, logs and the end of the child. */
 export const actionloopRunCases: readonly ConformanceCase[] = [
   action('C-AL-13', 'peer', 'the child gets the whole body, on one line', async (server) => {
     const body = '{\n "value": {"a": 1.50, "b":"ü"},\n\n"deadline":"1800000000000",   "namespace":\n"n"}\n';

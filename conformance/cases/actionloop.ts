@@ -34,7 +34,7 @@ export function initialized(answer: Answer): void {
   equal('init', [answer.status, answer.text], [200, '{"ok":true}\n']);
 }
 
-/** Section 5: what an init takes and what it refuses. */
+/** ActionLoop: what an init takes and what it refuses. */
 export const actionloopInitCases: readonly ConformanceCase[] = [
   fresh(
     'C-AL-01',

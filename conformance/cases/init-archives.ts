@@ -69,7 +69,7 @@ const UNSAFE: readonly (readonly [string, readonly Entry[]])[] = [
   ],
 ];
 
-/** Section 2: archives that are unpacked, and archives that are refused. */
+/** POST /init: archives that are unpacked, and archives that are refused. */
 export const initArchiveCases: readonly ConformanceCase[] = [
   fresh(
     'C-INIT-06',

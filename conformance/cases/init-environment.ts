@@ -27,7 +27,7 @@ export function printed(result: unknown): (string | null)[] {
   );
 }
 
-/** Section 2: the variables that an init brings. */
+/** POST /init: the variables that an init brings. */
 export const initEnvironmentCases: readonly ConformanceCase[] = [
   fresh(
     'C-INIT-18',

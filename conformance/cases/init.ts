@@ -18,7 +18,7 @@ export function image(script: string, mode = 0o755): (root: string) => void {
   return (root) => writeFileSync(join(root, 'exec'), script, { mode });
 }
 
-/** Section 2: requests, text as code, what counts as an init, re-init. */
+/** POST /init: requests, text as code, what counts as an init, re-init. */
 export const initCases: readonly ConformanceCase[] = [
   fresh(
     'C-INIT-01',
@@ -142,7 +142,7 @@ export const initCases: readonly ConformanceCase[] = [
     isError('the second init', await server.init({ code: TWO }), 403, M_TWICE);
   }),
 
-  // D-05.
+  // C-INIT-20.
   fresh(
     'C-INIT-20',
     'peer',

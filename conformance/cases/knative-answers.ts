@@ -26,7 +26,7 @@ function values(answer: Answer): (string | null)[] {
   return printed(resultOf('the run', answer));
 }
 
-/** Section 4: environment, raw requests, how a result shapes the answer. */
+/** Knative: environment, raw requests, how a result shapes the answer. */
 export const knativeAnswerCases: readonly ConformanceCase[] = [
   action('C-KN-13', 'peer', 'strings of activation become __OW_ and the key in capitals', async (server) => {
     const activation = { conf_a: 'x y', conf_b: '' };

@@ -30,7 +30,7 @@ export function argumentsOf(answer: Answer): Record<string, unknown> {
   return JSON.parse(reportOf(answer.text).stdin) as Record<string, unknown>;
 }
 
-/** Section 4: routes, requests, inits. */
+/** Knative: routes, requests, inits. */
 export const knativeRequestCases: readonly ConformanceCase[] = [
   wire('C-KN-01', 'peer', '/init and /run are 404', async (server) => {
     for (const path of ['/init', '/run']) equal(path, (await server.post(path, '{}')).status, 404);
@@ -66,7 +66,7 @@ export const knativeRequestCases: readonly ConformanceCase[] = [
     equal('POST', (await server.post('/', '{}')).status, 200);
   }),
 
-  // D-22.
+  // C-KN-01.
   logged(
     'C-KN-01',
     'peer',

@@ -11,7 +11,7 @@ const SOON_MS = 5000;
 const RUNS = 10;
 const LINES = 200;
 
-/** Section 3: what is logged, when and in what order. */
+/** POST /run: what is logged, when and in what order. */
 export const logCases: readonly ConformanceCase[] = [
   logged(
     'C-LOG-01',
@@ -35,7 +35,7 @@ export const logCases: readonly ConformanceCase[] = [
     equal('its log', server.takeRunLogs(), { stdout: '\n', stderr: 'e\n' });
   }),
 
-  // D-10.
+  // C-LOG-01.
   logged('C-LOG-01', 'peer', 'no sentinels for another path and another method', async (server) => {
     server.takeLogs();
     equal('another path', (await server.post('/nowhere', '{}')).status, 404);
@@ -91,7 +91,7 @@ export const logCases: readonly ConformanceCase[] = [
     equal('its log', server.takeRunLogs(), { stdout: 'log\n', stderr: '' });
   }),
 
-  // D-18.
+  // C-LOG-04.
   fresh(
     'C-LOG-04',
     'better',

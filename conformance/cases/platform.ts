@@ -26,7 +26,7 @@ const CONTEXT = {
 };
 const VARIABLES = Object.keys(CONTEXT).map((key) => `__OW_${key.toUpperCase()}`);
 
-/** Section 6: what an invoker does, as far as a runtime can show that it stands it. */
+/** The platform: what an invoker does, as far as a runtime can show that it stands it. */
 export const platformCases: readonly ConformanceCase[] = [
   fresh('C-PLAT-02', 'peer', 'idle: TCP pings do no harm, and the server is at rest', async (context) => {
     const server = await context.start();

@@ -10,7 +10,7 @@ import { errorText, isError, resultOf } from '../verdicts.js';
 
 const { action, logged, fresh } = casesOf('classic');
 
-const LARGEST_ARGUMENT = 131_071;
+const MAX_ARGUMENT = 131_071;
 const PRETTY = '{\n  "value": {\r\n\t"a": [1,\n 2],\n "b": "x y"\n}\n}';
 const ELF_SOURCE = `#include <stdio.h>
 int main(int argc, char **argv) {
@@ -46,7 +46,7 @@ async function seen(server: Server, body: string | Uint8Array): Promise<Report> 
   return reportOf(answer.text);
 }
 
-/** Section 3: what a run is given. */
+/** POST /run: what a run is given. */
 export const runArgumentCases: readonly ConformanceCase[] = [
   ...['{}', '{"namespace":"n"}', '{"value":{}}', '', 'null'].map((body) =>
     action('C-RUN-01', 'peer', `${body || 'an empty body'} runs with {}`, async (server) => {
@@ -118,12 +118,12 @@ export const runArgumentCases: readonly ConformanceCase[] = [
   action('C-RUN-04', 'peer', 'up to 131,071 characters there is an argv[1]', async (server) => {
     const empty = (await seen(server, '{"value":{"a":""}}')).stdin.length;
     const body = (length: number): string => `{"value":{"a":"${'x'.repeat(length - empty)}"}}`;
-    const largest = await seen(server, body(LARGEST_ARGUMENT));
-    equal('length of stdin', largest.stdin.length, LARGEST_ARGUMENT);
+    const largest = await seen(server, body(MAX_ARGUMENT));
+    equal('length of stdin', largest.stdin.length, MAX_ARGUMENT);
     equal('argc at the limit', largest.argc, 1);
     holds('argv[1]', largest.argument === largest.stdin, 'the text of stdin', largest.argument);
-    const larger = await seen(server, body(LARGEST_ARGUMENT + 1));
-    equal('length of stdin', larger.stdin.length, LARGEST_ARGUMENT + 1);
+    const larger = await seen(server, body(MAX_ARGUMENT + 1));
+    equal('length of stdin', larger.stdin.length, MAX_ARGUMENT + 1);
     equal('argc beyond it', larger.argc, 0);
   }),
 

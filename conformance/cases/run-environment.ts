@@ -23,7 +23,7 @@ function values(answer: Answer): (string | null)[] {
   return printed(resultOf('the run', answer));
 }
 
-/** Section 3: environment, working directory, the process of a run. */
+/** POST /run: environment, working directory, the process of a run. */
 export const runEnvironmentCases: readonly ConformanceCase[] = [
   action(
     'C-RUN-08',

@@ -15,7 +15,7 @@ const BROKEN: readonly (readonly [string, string | Buffer, RegExp])[] = [
   ['a wrong format', Buffer.from('\x7fELF\x02\x01\x01 but nothing more', 'latin1'), /\S/],
 ];
 
-/** Section 3: actions that do not start, and what they leave behind. */
+/** POST /run: actions that do not start, and what they leave behind. */
 export const runFailureCases: readonly ConformanceCase[] = [
   action(
     'C-RUN-25',
@@ -32,7 +32,7 @@ export const runFailureCases: readonly ConformanceCase[] = [
     },
   ),
 
-  // D-01.
+  // C-RUN-25.
   action('C-RUN-25', 'peer', 'a result that comes just after exec has exited counts', async (server) => {
     const script = '(sleep 0.3; echo \'{"late":true}\') &';
     equal('the run', resultOf('the run', await server.sh(script)), { late: true });

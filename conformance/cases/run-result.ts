@@ -42,7 +42,7 @@ const NOT_JSON: readonly (readonly [Kind, string, string])[] = [
   ['peer', 'a control character in a string', 'printf \'{"a":"x\\ty"}\\n\''],
 ];
 
-/** Section 3: which output is a result, and how it is answered. */
+/** POST /run: which output is a result, and how it is answered. */
 export const runResultCases: readonly ConformanceCase[] = [
   ...RESULTS.map(([what, script, result]) =>
     action(

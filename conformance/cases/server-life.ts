@@ -13,7 +13,7 @@ const MEGABYTE = 1_000_000;
 const AT_ONCE = 20;
 const SOON_MS = 5000;
 
-/** Section 1: sizes, requests at the same time, the end of the server. */
+/** Server and HTTP: sizes, requests at the same time, the end of the server. */
 export const serverLifeCases: readonly ConformanceCase[] = [
   fresh('C-SRV-09', 'peer', 'an init of 64 MB of base64: a zip of 48 MB', async (context) => {
     const server = await context.start();

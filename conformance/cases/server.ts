@@ -15,7 +15,7 @@ const OTHER_PATHS = ['/', '/run/', '/init/', '/runs', '/favicon.ico'];
 const REACHABLE_MS = 5000;
 const BODY = '{"value":{"conformance":[1]}}';
 
-/** Section 1: where it listens, the stub, routes, and what HTTP it speaks. */
+/** Server and HTTP: where it listens, the default action, routes, and what HTTP it speaks. */
 export const serverCases: readonly ConformanceCase[] = [
   fresh('C-SRV-01', 'peer', 'listens on every interface', async (context) => {
     const server = await context.start();
@@ -135,7 +135,7 @@ export const serverCases: readonly ConformanceCase[] = [
     },
   ),
 
-  // D-03: a runtime may close the connection instead of answering the second request.
+  // C-SRV-06: a runtime may close the connection instead of answering the second request.
   action('C-SRV-06', 'peer', 'answers to requests sent at once are never swapped', async (server) => {
     const connection = await server.connect();
     const bodies = ['{"value":{"n":1}}', '{"value":{"n":2}}'];

@@ -1,6 +1,6 @@
 import type { Kind, Protocol } from '../case.js';
 
-export type Outcome = 'passed' | 'failed' | 'skipped';
+type Outcome = 'passed' | 'failed' | 'skipped';
 
 /** What became of one case. */
 export interface CaseResult {
@@ -25,7 +25,7 @@ export interface RunReport {
 }
 
 /** Numbers of a run; `differs` is the part of `failed` whose rule the peers are known to break. */
-export interface Counts {
+interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly differs: number;

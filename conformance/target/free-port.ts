@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer, type ListenOptions } from 'node:net';
 
 /** Below the range that Linux takes local ports of connections from (ip(7), ip_local_port_range). */
-const LOWEST = 10_000;
-const HIGHEST = 29_999;
+const MIN_PORT = 10_000;
+const MAX_PORT = 29_999;
 const ATTEMPTS = 100;
 
 /**
@@ -16,12 +16,12 @@ const ATTEMPTS = 100;
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const port = randomInt(LOWEST, HIGHEST + 1);
+    const port = randomInt(MIN_PORT, MAX_PORT + 1);
     // An abstract socket (unix(7)) goes with its process, and is as wide as the ports: a network namespace.
     const reserved = await listens({ path: `\0hyperskeleton-port-${port}` }, 'keep');
     if (reserved && (await listens({ port, host: '0.0.0.0', exclusive: true }, 'close'))) return port;
   }
-  throw new Error(`no free port from ${LOWEST} to ${HIGHEST} after ${ATTEMPTS} tries`);
+  throw new Error(`no free port from ${MIN_PORT} to ${MAX_PORT} after ${ATTEMPTS} tries`);
 }
 
 async function listens(where: ListenOptions, then: 'keep' | 'close'): Promise<boolean> {

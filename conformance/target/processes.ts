@@ -34,7 +34,7 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
-/** The processes whose environment has this very entry, `NAME=value`: how strays of a server are found. */
+/** The processes whose environment has this very entry, `NAME=value`: how leftovers of a server are found. */
 export function withVariable(entry: string): number[] {
   const wanted = Buffer.from(`\0${entry}\0`);
   return readdirSync('/proc')

@@ -41,7 +41,7 @@ export interface StartOptions {
 }
 
 /** What an activation left in the logs, without the sentinels. */
-export interface RunLogs {
+interface RunLogs {
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -152,7 +152,7 @@ export class StartedServer extends Server {
     signal(this.pid, name);
   }
 
-  /** The processes of the server and its actions, strays included. */
+  /** The processes of the server and its actions, leftovers included. */
   processes(): number[] {
     return withVariable(`${MARKER}=${this.#mark}`);
   }

@@ -2,7 +2,7 @@ import type { Answer, Container, StartOptions } from './container.js';
 import type { BuildOptions, Outcome } from './engine.js';
 
 /** What a check works with. */
-export interface Bench {
+export interface CheckContext {
   readonly slim: string;
   readonly full: string;
   /** Runs a command in a container of its own. */
@@ -20,7 +20,7 @@ export interface Bench {
 /** One thing that an image promises. It fails by throwing. */
 export interface Check {
   readonly title: string;
-  readonly run: (bench: Bench) => Promise<void> | void;
+  readonly run: (context: CheckContext) => Promise<void> | void;
 }
 
 /** What makes a container hard to break out of, as docs/containers.md recommends it. */

@@ -1,9 +1,9 @@
 import { ECHO } from './actions.js';
-import { openBench } from './bench.js';
+import { createCheckContext } from './context.js';
 import type { ContainerEngine } from './engine.js';
 
 /** Medians, in milliseconds, from the call of the engine's command on. */
-export interface ColdStart {
+interface ColdStart {
   /** Until a command that does nothing has run in the image and its container is gone: the engine's own part. */
   readonly engineMs: number;
   /** Until the server serves. */
@@ -21,15 +21,15 @@ export async function measureColdStart(
 ): Promise<ColdStart> {
   const samples: Record<keyof ColdStart, number[]> = { engineMs: [], readyMs: [], firstAnswerMs: [] };
   for (let round = 0; round < count; round++) {
-    const { bench, clear } = openBench(engine, images);
+    const { context, clear } = createCheckContext(engine, images);
     try {
       const begunMs = performance.now();
-      bench.run(image, [], 'true');
+      context.run(image, [], 'true');
       samples.engineMs.push(performance.now() - begunMs);
       const startedMs = performance.now();
-      const container = await bench.serve({ image });
+      const container = await context.serve({ image });
       samples.readyMs.push(performance.now() - startedMs);
-      await bench.install(container, ECHO);
+      await context.install(container, ECHO);
       await container.post('/run', { value: {} });
       samples.firstAnswerMs.push(performance.now() - startedMs);
     } finally {

@@ -4,7 +4,7 @@ const CANDIDATES = ['docker', 'podman'];
 const BUILD_TIMEOUT_MS = 15 * 60_000;
 /** A machine that has other things to do may take its time. */
 const COMMAND_TIMEOUT_MS = 3 * 60_000;
-const MOST_OUTPUT_BYTES = 64 * 1024 * 1024;
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /** What a command of the engine gave. */
 export interface Outcome {
@@ -86,7 +86,7 @@ export class ContainerEngine {
     const { status, stdout, stderr, error } = spawnSync(program, [...flags, ...args], {
       encoding: 'utf8',
       timeout: timeoutMs,
-      maxBuffer: MOST_OUTPUT_BYTES,
+      maxBuffer: MAX_OUTPUT_BYTES,
       env: { ...process.env, DOCKER_BUILDKIT: '1' },
     });
     if (error !== undefined) return { status: -1, stdout: '', stderr: error.message };

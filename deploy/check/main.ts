@@ -1,6 +1,5 @@
 import { fileURLToPath } from 'node:url';
 import { Skip } from '../../conformance/check.js';
-import { openBench } from './bench.js';
 import type { Check } from './check.js';
 import { DERIVED_CHECKS } from './checks/derived.js';
 import { IMAGE_CHECKS } from './checks/image.js';
@@ -8,6 +7,7 @@ import { ISOLATION_CHECKS } from './checks/isolation.js';
 import { OBSERVING_CHECKS } from './checks/observing.js';
 import { SERVING_CHECKS } from './checks/serving.js';
 import { measureColdStart } from './cold-start.js';
+import { createCheckContext } from './context.js';
 import { ContainerEngine } from './engine.js';
 import { type Options, readOptions, USAGE } from './options.js';
 
@@ -46,7 +46,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   for (const image of Object.values(images)) say(`${image}: ${sizeOf(engine, image)} MB\n`);
   const failed = await runChecks(engine, images, options.only);
-  if (options.coldStarts > 0) await tellColdStarts(engine, images, options.coldStarts);
+  if (options.coldStarts > 0) await printColdStarts(engine, images, options.coldStarts);
   return failed > 0 ? 1 : 0;
 }
 
@@ -69,9 +69,9 @@ async function runChecks(engine: ContainerEngine, images: Images, only: string):
   let failed = 0;
   let skipped = 0;
   for (const { title, run } of CHECKS.filter((check) => check.title.includes(only))) {
-    const { bench, clear } = openBench(engine, images);
+    const { context, clear } = createCheckContext(engine, images);
     try {
-      await run(bench);
+      await run(context);
       passed++;
       say(`passed  ${title}\n`);
     } catch (error) {
@@ -90,7 +90,7 @@ async function runChecks(engine: ContainerEngine, images: Images, only: string):
   return failed;
 }
 
-async function tellColdStarts(engine: ContainerEngine, images: Images, count: number): Promise<void> {
+async function printColdStarts(engine: ContainerEngine, images: Images, count: number): Promise<void> {
   for (const image of Object.values(images)) {
     const { engineMs, readyMs, firstAnswerMs } = await measureColdStart(engine, images, image, count);
     say(

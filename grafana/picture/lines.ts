@@ -9,14 +9,14 @@ export interface Line {
 }
 
 /** More of them nobody tells apart. */
-const MOST_LINES = 8;
+const MAX_LINES = 8;
 
 /**
  * The lines of a panel, on a common grid of times that begins at zero. What is never but zero is left out.
  *
  * @param most lines that are kept
  */
-export function linesOf(results: readonly PanelResult[], stretch: Stretch, most = MOST_LINES): Line[] {
+export function linesOf(results: readonly PanelResult[], stretch: Stretch, most = MAX_LINES): Line[] {
   const all = results.flatMap(({ series, legend }) =>
     series.map(({ metric, values }): Line => {
       const at = new Map(values);

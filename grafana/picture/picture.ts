@@ -16,7 +16,7 @@ const ROW_HEIGHT = 30;
 const TITLE_HEIGHT = 26;
 
 /** What the picture says about itself. */
-export interface Caption {
+interface Caption {
   readonly title: string;
   readonly subtitle: string;
 }

@@ -85,7 +85,7 @@ export const coldStarts: Row = {
       kind: 'lines',
       title: 'Prewarmed processes ready',
       description:
-        'With the fork-server engine: clones that wait for an activation, two per thread. Under load there are none, on purpose.',
+        'With the fork-server engine: prewarmed clones, two per thread. Under load there are none, on purpose.',
       unit: 'short',
       runbook: 'prewarming',
       queries: [{ expr: sum('hyperskeleton_prewarm_processes', ['state']), legend: '{{state}}' }],
@@ -94,7 +94,7 @@ export const coldStarts: Row = {
       kind: 'stacked',
       title: 'Prewarmed processes: hits and misses',
       description:
-        'hit: the activation took a clone that waited; miss: one was made for it, as always under load; discarded: prewarmed in vain.',
+        'hit: the activation took a prewarmed clone; miss: one was made for it, as always under load; discarded: prewarmed in vain.',
       unit: 'reqps',
       runbook: 'prewarming',
       queries: [{ expr: rate(PREWARM, ['result']), legend: '{{result}}' }],

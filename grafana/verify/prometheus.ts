@@ -8,7 +8,7 @@ import { freePort } from '../../conformance/target/free-port.js';
 const START_TIMEOUT_MS = 20_000;
 
 /** A server that is scraped. */
-export interface Target {
+interface Target {
   readonly port: number;
   readonly job: string;
   /** The label that the dashboard filters by. */
@@ -16,7 +16,7 @@ export interface Target {
 }
 
 /** What a Prometheus is started with. */
-export interface PrometheusOptions {
+interface PrometheusOptions {
   /** An empty folder of the caller's. */
   readonly folder: string;
   readonly targets: readonly Target[];

@@ -55,7 +55,7 @@ export const chaos: Tool = {
       for (const [at, fault] of faults.entries()) {
         if (context.isOver()) return;
         const cells = protocols.flatMap((protocol) => engines.map((engine) => ({ protocol, engine })));
-        const fitting = cells.filter((cell) => fault.obstacle?.(cell) === undefined);
+        const fitting = cells.filter((cell) => fault.unavailableReason?.(cell) === undefined);
         const cell = fitting[(pass + at + context.seed) % fitting.length];
         if (cell === undefined) continue;
         hasRun = true;

@@ -10,7 +10,7 @@ export type Cell = Pick<SubjectOptions, 'protocol' | 'engine'>;
 export interface Fault {
   readonly name: string;
   /** Why it can't be injected here; undefined if it can. */
-  obstacle?(cell: Cell): string | undefined;
+  unavailableReason?(cell: Cell): string | undefined;
   /** What the server is started with; the folder is a new one for each round. */
   readonly launch?: Partial<SubjectOptions>;
   /** Causes by which activations may fail meanwhile; any other failure is a finding. */
@@ -25,7 +25,7 @@ export interface Fault {
   end?(session: Session, random: RandomSource): Promise<void>;
 }
 
-/** The name that the fork server gives its templates and waiting clones. */
+/** The name that the fork server gives its templates and prewarmed clones. */
 export const TEMPLATE_NAME = 'hs-template';
 /** The name of a process of the action. */
 export const ACTION_NAME = 'exec';

@@ -8,7 +8,7 @@ const FACTOR = 8;
 const AROUND_MS = 2000;
 
 /** A time in which the server could not answer for a reason of the tool's own: it was stopped, for example. */
-export interface Excuse {
+export interface ExcludedPeriod {
   readonly fromMs: number;
   readonly toMs: number;
 }
@@ -17,7 +17,7 @@ export interface Excuse {
  * The samples that were slower than the machine explains: a server beside it, which only answers, is asked all the
  * time too. Requests that failed are none of these: whoever ends the server knows.
  */
-export function slowSamples(report: HealthReport, excuses: readonly Excuse[]): HealthSample[] {
+export function slowSamples(report: HealthReport, excuses: readonly ExcludedPeriod[]): HealthSample[] {
   return report.server.filter(([atMs, tookMs]) => {
     if (!Number.isFinite(tookMs) || tookMs <= BASE_MS) return false;
     const endMs = atMs + tookMs;

@@ -8,7 +8,7 @@ const MAX_OTHER_LINES = 200;
 const MAX_SEGMENTS = 50;
 
 /** Who is told of what comes. */
-export interface LogEvents {
+interface LogEvents {
   /** The line `L token` or `E token` of a run. */
   line(token: string): void;
   /** A line that holds a sentinel and something else. */

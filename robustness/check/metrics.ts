@@ -15,7 +15,7 @@ export async function scrape(port: number): Promise<Series> {
 }
 
 /** The sum of all series of a metric whose labels match. */
-export function sumOf(series: Series, name: string, labels = /./): number {
+function sumOf(series: Series, name: string, labels = /./): number {
   let sum = 0;
   for (const [key, value] of series) {
     if (key === name || (key.startsWith(`${name}{`) && labels.test(key))) sum += value;

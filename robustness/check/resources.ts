@@ -17,7 +17,7 @@ export interface Resources {
   readonly memoryBytes: number;
 }
 
-/** What each may grow by without being a leak: caches, spare clones, threads that start under load. */
+/** What each may grow by without being a leak: caches, prewarmed clones, threads that start under load. */
 const TOLERANCE: Resources = {
   descriptors: 6,
   threads: 3,
@@ -27,7 +27,7 @@ const TOLERANCE: Resources = {
   memoryBytes: 32 * MIB,
 };
 
-export const RESOURCE_NAMES = Object.keys(TOLERANCE) as (keyof Resources)[];
+const RESOURCE_NAMES = Object.keys(TOLERANCE) as (keyof Resources)[];
 
 /** The least of each that is seen within a moment: what is being released meanwhile does not count. */
 export async function resourcesAtRest(pid: number, folders: readonly string[]): Promise<Resources> {
@@ -54,7 +54,7 @@ function resourcesNow(pid: number, folders: readonly string[]): Resources {
 }
 
 /** A resource that grew beyond its tolerance. */
-export interface Leak {
+interface Leak {
   readonly resource: keyof Resources;
   readonly detail: string;
 }

@@ -7,13 +7,13 @@ import type { FindingKind, Findings } from '../findings.js';
 import { PLAIN, runBody } from '../load/request.js';
 import { type Probes, probeInit } from '../support/probe.js';
 import { RunMarks, Subject, type SubjectOptions } from '../support/subject.js';
-import { type Excuse, nowMs, slowSamples } from './health.js';
+import { type ExcludedPeriod, nowMs, slowSamples } from './health.js';
 import { HealthWatch, type Reference } from './health-watch.js';
-import { TokenLedger } from './ledger.js';
 import { LogStream } from './log-stream.js';
 import { contradictions, type Series, scrape } from './metrics.js';
 import { type Resources, resourcesAtRest } from './resources.js';
 import { Tally, within } from './tally.js';
+import { TokenLedger } from './token-ledger.js';
 
 /** What all servers of a tool have in common. */
 export interface Setting {
@@ -32,7 +32,7 @@ const MAX_ORIGINS = 500;
 const KILL_AFTER_MS = 30_000;
 
 /** The case that a token was made for, and what sends it again. */
-export interface Origin {
+interface Origin {
   readonly name: string;
   readonly replay: unknown;
 }
@@ -54,7 +54,7 @@ export class Session {
   readonly #setting: Setting;
   readonly #origins = new Map<string, Origin>();
   readonly #marks: RunMarks;
-  readonly #excuses: Excuse[] = [];
+  readonly #excuses: ExcludedPeriod[] = [];
   #health: HealthWatch | undefined;
   #isEnding = false;
 

@@ -1,5 +1,5 @@
 /** A straight line through measured points. */
-export interface Fit {
+interface Fit {
   readonly slope: number;
   /** The standard error of the slope. */
   readonly error: number;
@@ -42,7 +42,7 @@ export function canJudge(points: number): boolean {
 }
 
 /** What a resource did over time. */
-export interface Growth {
+interface Growth {
   /** From the first to the last point, along the fitted line. */
   readonly fitted: number;
   /** What it has grown by at least, with 99.9 % confidence; below 0 if it may have shrunk. */

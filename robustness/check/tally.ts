@@ -1,11 +1,11 @@
 import type { Protocol } from '../../conformance/case.js';
-import { ERRORS, type ErrorCode } from '../../src/errors/table.js';
+import { ERRORS, type ErrorCode } from '../../src/protocol/errors.js';
 
 /** What a request asked for. */
 export type Purpose = 'run' | 'init' | 'other';
 
 /** One answer, as far as it counts. */
-export interface Counted {
+interface Counted {
   readonly purpose: Purpose;
   readonly status: number;
   /** The header X-Hyperskeleton-Cause; undefined for a success and for answers of the HTTP front end itself. */
@@ -13,7 +13,7 @@ export interface Counted {
 }
 
 /** A number that is known up to what became of requests without an answer. */
-export interface Range {
+interface Range {
   readonly min: number;
   readonly max: number;
 }

@@ -1,4 +1,4 @@
-import type { MayRun } from '../check/ledger.js';
+import type { MayRun } from '../check/token-ledger.js';
 
 /** One thing that an attacking client does on its connection. */
 export type Step =
@@ -8,7 +8,7 @@ export type Step =
   | { readonly end: 'half' | 'close' | 'reset' };
 
 /** A token of a case, and how often its request may be run. */
-export interface CaseToken {
+interface CaseToken {
   readonly token: string;
   readonly mayRun: MayRun;
 }

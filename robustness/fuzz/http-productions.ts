@@ -1,5 +1,5 @@
 import type { Protocol } from '../../conformance/case.js';
-import type { MayRun } from '../check/ledger.js';
+import type { MayRun } from '../check/token-ledger.js';
 import { below, bytesOf, pick, type RandomSource } from '../support/random.js';
 import type { HttpCase, Step } from './http-case.js';
 import {
@@ -14,7 +14,7 @@ import {
 } from './http-requests.js';
 
 /** What a production makes a case of. */
-export interface Ingredients {
+interface Ingredients {
   readonly random: RandomSource;
   readonly protocol: Protocol;
   /** A new token, with how often its request may be run. */

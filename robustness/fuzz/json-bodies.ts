@@ -66,7 +66,7 @@ export function jsonText(random: RandomSource, depth = 0): string {
 }
 
 /** The body of a run: usually an object with `value`, sometimes anything. */
-export function runText(random: RandomSource): string {
+function runText(random: RandomSource): string {
   const rare = random();
   if (rare < 0.1) return jsonText(random);
   if (rare < 0.13) return `{"value":${'['.repeat(1000)}${']'.repeat(1000)}}`;

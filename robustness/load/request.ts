@@ -1,7 +1,7 @@
 import { pick, type RandomSource } from '../support/random.js';
 
 /** How an activation is to end, and the answer that this demands. */
-export type End = 'result' | 'error' | 'invalid' | 'killed' | 'timeout';
+type End = 'result' | 'error' | 'invalid' | 'killed' | 'timeout';
 
 /** What the action is asked to do. */
 export interface Work {

@@ -1,22 +1,23 @@
-import { accessSync, constants, existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { InitCode } from '../contract/init-body.js';
-import type { Failure } from '../errors/table.js';
-import type { FileScope } from '../process/acting-as.js';
-import { misplacedExecIn } from './exec-below.js';
-import { explainStart } from './explain-start.js';
+import { isExecutable } from '../os/executable.js';
+import type { FileScope } from '../os/file-scope.js';
+import type { Failure } from '../protocol/errors.js';
+import type { InitCode } from '../protocol/init-body.js';
+import { failureOf } from './archive/errors.js';
+import type { ArchiveLimits } from './archive/unpack-budget.js';
+import { isDefaultAction } from './default-action.js';
+import { diagnoseStartFailure } from './diagnose-start.js';
 import { setMode } from './file-mode.js';
-import type { InitLimit } from './init-limit.js';
+import { misplacedExecIn } from './find-nested-exec.js';
+import type { InitTimeLimit } from './init-time-limit.js';
 import { lstat } from './journal.js';
-import { failureOf } from './refusals.js';
-import { Replacement } from './replace.js';
-import { Staging } from './staging.js';
-import { isStub } from './stub.js';
+import { Replacement } from './replacement.js';
+import { StagingFolder } from './staging.js';
 import { unpack } from './unpack.js';
-import type { ArchiveLimits } from './unpack-budget.js';
 
 /** What came of it. */
-export interface Installed {
+interface InstallResult {
   /** Undefined when the folder now has an executable `exec`. */
   readonly failure?: Failure;
   /** What was written, all files together. */
@@ -24,26 +25,26 @@ export interface Installed {
 }
 
 /** Runs its work while no process is being started from the action folder. */
-export type Exclusively = (work: () => void) => Promise<void>;
+type RunExclusively = (work: () => void) => Promise<void>;
 
 /** What an init is installed with. */
-export interface Installation {
+interface InstallOptions {
   readonly actionRoot: string;
   readonly limits: ArchiveLimits;
-  readonly limit: InitLimit;
+  readonly timeLimit: InitTimeLimit;
   /** Wraps the moment in which the new files take their places. */
-  readonly exclusively: Exclusively;
+  readonly runExclusively: RunExclusively;
   /** Works on the files of the action. */
   readonly scope: FileScope;
 }
 
 /**
- * Brings the code of an init into the action folder, wholly or not at all (section 2, C-INIT-23).
+ * Brings the code of an init into the action folder, wholly or not at all (C-INIT-23).
  *
  * @returns after a failure the folder is as it was
  */
-export async function install(code: InitCode, installation: Installation): Promise<Installed> {
-  const { actionRoot, limits, limit, exclusively, scope } = installation;
+export async function install(code: InitCode, installation: InstallOptions): Promise<InstallResult> {
+  const { actionRoot, limits, timeLimit, runExclusively, scope } = installation;
   const exec = join(actionRoot, 'exec');
   let unpackedBytes = 0;
   if (code.kind === 'none') {
@@ -51,18 +52,18 @@ export async function install(code: InitCode, installation: Installation): Promi
       ? { unpackedBytes }
       : { failure: scope(() => withoutExec(exec)), unpackedBytes };
   }
-  let staging: Staging | undefined;
+  let staging: StagingFolder | undefined;
   try {
-    staging = new Staging(actionRoot, scope);
+    staging = new StagingFolder(actionRoot, scope);
     const { files } = staging;
     unpackedBytes =
       code.kind === 'text'
         ? staging.writeText('exec', code.text, executableMode(scope(() => modeOf(exec))))
-        : await unpack({ format: 'zip', packed: code.zip, folder: staging.files, limits }, limit, scope);
-    limit.check();
+        : await unpack({ format: 'zip', packed: code.zip, folder: staging.files, limits }, timeLimit, scope);
+    timeLimit.throwIfOver();
     const failure =
       scope(() => misplacedExec(files, actionRoot)) ??
-      (await replace(staging, actionRoot, exclusively, scope));
+      (await replace(staging, actionRoot, runExclusively, scope));
     return failure === undefined ? { unpackedBytes } : { failure, unpackedBytes };
   } catch (error) {
     return { failure: failureOf(error), unpackedBytes };
@@ -71,21 +72,22 @@ export async function install(code: InitCode, installation: Installation): Promi
   }
 }
 
-/** Files that were packed with the folder around them would leave the stub to answer for the action. */
+/** Files that were packed with the folder around them would leave the default action to answer for the action. */
 function misplacedExec(files: string, actionRoot: string): Failure | undefined {
-  if (lstat(join(files, 'exec')) !== undefined || !isStub(join(actionRoot, 'exec'))) return undefined;
+  if (lstat(join(files, 'exec')) !== undefined || !isDefaultAction(join(actionRoot, 'exec')))
+    return undefined;
   const found = misplacedExecIn(files);
   return found === undefined ? undefined : { code: 'init_exec_misplaced', detail: found };
 }
 
 async function replace(
-  staging: Staging,
+  staging: StagingFolder,
   actionRoot: string,
-  exclusively: Exclusively,
+  runExclusively: RunExclusively,
   scope: FileScope,
 ): Promise<Failure | undefined> {
   const { files, replaced, journal } = staging;
-  scope(() => Replacement.refuseWayThroughLinks(files, actionRoot));
+  scope(() => Replacement.rejectSymlinkedPaths(files, actionRoot));
   const bringsExec = scope(() => lstat(join(files, 'exec')) !== undefined);
   const replacement = scope(() => new Replacement({ files, replaced, actionRoot }, journal));
   let failure: Failure | undefined;
@@ -93,7 +95,7 @@ async function replace(
     try {
       if (bringsExec) makeExecutable(files);
       // A process that has just been started may look for its script: not even for a moment may `exec` be none.
-      const placed = replacement.apply(() => leadsToFile(files, actionRoot));
+      const placed = replacement.apply(() => resolvesToFile(files, actionRoot));
       if (placed && bringsExec) makeExecutable(actionRoot);
       const exec = join(actionRoot, 'exec');
       if (!placed || !isExecutable(exec)) failure = withoutExec(placed ? exec : join(files, 'exec'), exec);
@@ -103,17 +105,17 @@ async function replace(
     if (failure === undefined) replacement.commit();
     else replacement.undo();
   };
-  await exclusively(() => scope(place));
+  await runExclusively(() => scope(place));
   return failure;
 }
 
 /** Why it will not do, for the log: the answer has the contract's text. */
 function withoutExec(exec: string, shown = exec): Failure {
-  return { code: 'init_no_exec', detail: explainStart(exec, 'EACCES').text.replaceAll(exec, shown) };
+  return { code: 'init_no_exec', detail: diagnoseStartFailure(exec, 'EACCES').text.replaceAll(exec, shown) };
 }
 
 /** Whether `exec` of the new files is a file, or a link that has one at its end when all else lies in its place. */
-function leadsToFile(files: string, actionRoot: string): boolean {
+function resolvesToFile(files: string, actionRoot: string): boolean {
   const exec = join(files, 'exec');
   if (!lstatSync(exec).isSymbolicLink()) return lstatSync(exec).isFile();
   const end = resolve(actionRoot, readlinkSync(exec));
@@ -136,18 +138,8 @@ function executableMode(mode: number): number {
   return mode | ((mode & 0o444) >> 2) | 0o100;
 }
 
-/** The mode a rewritten `exec` keeps (C-INIT-04); that of the stub where there was none. */
+/** The mode a rewritten `exec` keeps (C-INIT-04); that of the default action where there was none. */
 function modeOf(path: string): number {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats?.isFile() ? stats.mode & 0o777 : 0o755;
-}
-
-/** Whether the path leads to a file that this user may execute. */
-export function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }

@@ -9,18 +9,18 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { writeAll } from './write-all.js';
+import { writeAll } from '../os/write-all.js';
 
 /** One entry that takes its place in the action folder. */
-export interface Step {
+export interface ReplacementStep {
   /** Below the folder of the new files, and below the action folder. */
   readonly path: string;
   /** The name under which what stood there is kept; null where nothing did. */
-  readonly kept: string | null;
+  readonly backupName: string | null;
 }
 
 /** Where a replacement moves from and to. */
-export interface Places {
+export interface ReplacementPaths {
   /** The new files, laid out as they will lie. */
   readonly files: string;
   /** Where what is replaced is kept. */
@@ -43,8 +43,8 @@ export class Journal {
   }
 
   /** Notes a step that will be taken next. */
-  note(step: Step): void {
-    writeAll(this.#descriptor, Buffer.from(`${JSON.stringify([step.path, step.kept])}\n`));
+  record(step: ReplacementStep): void {
+    writeAll(this.#descriptor, Buffer.from(`${JSON.stringify([step.path, step.backupName])}\n`));
   }
 
   /** The replacement is done, or taken back. */
@@ -55,7 +55,7 @@ export class Journal {
 }
 
 /** The steps of a journal that was left behind; undefined where there is none. A line without its end was not taken. */
-export function readJournal(path: string): Step[] | undefined {
+export function readJournal(path: string): ReplacementStep[] | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -65,8 +65,8 @@ export function readJournal(path: string): Step[] | undefined {
   }
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line) => {
-    const [path, kept] = JSON.parse(line) as [string, string | null];
-    return { path, kept };
+    const [path, backupName] = JSON.parse(line) as [string, string | null];
+    return { path, backupName };
   });
 }
 
@@ -74,19 +74,22 @@ export function readJournal(path: string): Step[] | undefined {
  * Puts everything back as it was, in reverse order. A step may have been taken wholly, half, or not at all, and may
  * have been taken back already: what is there says which.
  */
-export function takeBack(steps: readonly Step[], { files, replaced, actionRoot }: Places): void {
-  for (const { path, kept } of [...steps].reverse()) {
+export function rollBack(
+  steps: readonly ReplacementStep[],
+  { files, replaced, actionRoot }: ReplacementPaths,
+): void {
+  for (const { path, backupName } of [...steps].reverse()) {
     const target = join(actionRoot, path);
-    if (kept === null) {
+    if (backupName === null) {
       if (lstat(join(files, path)) === undefined) rmSync(target, { recursive: true, force: true });
       continue;
     }
-    const before = lstat(join(replaced, kept));
+    const before = lstat(join(replaced, backupName));
     if (before === undefined) continue;
     // One rename puts a file back over a file or link; anything else has to make room first.
     const inOneStep = !before.isDirectory() && !lstat(target)?.isDirectory();
     if (!inOneStep) rmSync(target, { recursive: true, force: true });
-    renameSync(join(replaced, kept), target);
+    renameSync(join(replaced, backupName), target);
   }
 }
 

@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readJournal, takeBack } from './journal.js';
-import { STAGED, STAGING_PREFIX } from './staging.js';
+import { readJournal, rollBack } from './journal.js';
+import { STAGING_NAMES, STAGING_PREFIX } from './staging.js';
 
 /**
  * Clears away what an init has left behind whose server, or whose thread, was killed amid it: the action that was
@@ -11,15 +11,15 @@ import { STAGED, STAGING_PREFIX } from './staging.js';
  *
  * @throws file system errors where the action can't be put back
  */
-export function recoverAction(actionRoot: string): void {
+export function recoverInterruptedInit(actionRoot: string): void {
   for (const name of namesIn(actionRoot)) {
     if (!name.startsWith(STAGING_PREFIX)) continue;
     const folder = join(actionRoot, name);
-    const steps = readJournal(join(folder, STAGED.journal));
+    const steps = readJournal(join(folder, STAGING_NAMES.journal));
     if (steps !== undefined) {
-      const [files, replaced] = [join(folder, STAGED.files), join(folder, STAGED.replaced)];
-      takeBack(steps, { files, replaced, actionRoot });
-      rmSync(join(folder, STAGED.journal));
+      const [files, replaced] = [join(folder, STAGING_NAMES.files), join(folder, STAGING_NAMES.replaced)];
+      rollBack(steps, { files, replaced, actionRoot });
+      rmSync(join(folder, STAGING_NAMES.journal));
     }
     try {
       rmSync(folder, { recursive: true, force: true });

@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type FileScope, removeTree } from '../process/acting-as.js';
+import { type FileScope, removeTree } from '../os/file-scope.js';
 import { setMode } from './file-mode.js';
 
 /** Names of this kind in an action folder are ours, and gone when no init is under way. */
 export const STAGING_PREFIX = '.hyperskeleton-';
 /** What is in such a folder. */
-export const STAGED = { files: 'new', replaced: 'old', journal: 'journal' } as const;
+export const STAGING_NAMES = { files: 'new', replaced: 'old', journal: 'journal' } as const;
 
 /**
  * A hidden folder inside the action folder, on the same file system, where an init is written before
  * anything of the action is touched (C-INIT-23).
  */
-export class Staging {
+export class StagingFolder {
   /** The new files, laid out as they will lie in the action folder. */
   readonly files: string;
   /** Room for what is replaced, until the init has succeeded. */
@@ -30,9 +30,9 @@ export class Staging {
   constructor(actionRoot: string, scope: FileScope) {
     this.#scope = scope;
     this.#folder = join(actionRoot, `${STAGING_PREFIX}${randomBytes(6).toString('hex')}`);
-    this.files = join(this.#folder, STAGED.files);
-    this.replaced = join(this.#folder, STAGED.replaced);
-    this.journal = join(this.#folder, STAGED.journal);
+    this.files = join(this.#folder, STAGING_NAMES.files);
+    this.replaced = join(this.#folder, STAGING_NAMES.replaced);
+    this.journal = join(this.#folder, STAGING_NAMES.journal);
     scope(() => {
       mkdirSync(actionRoot, { recursive: true });
       mkdirSync(this.#folder, { mode: 0o700 });

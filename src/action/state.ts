@@ -1,7 +1,7 @@
-import type { InitAnswer } from '../pool/messages.js';
+import type { InitAnswer } from '../protocol/answer.js';
 
 /** What runs need to know of the action. */
-export interface CurrentAction {
+interface CurrentAction {
   /** Counts up with each init that may have changed files or variables. */
   readonly generation: number;
   /** The variables of the last init, as JSON text; empty for none. */
@@ -10,7 +10,7 @@ export interface CurrentAction {
 
 /**
  * Whether the action has been initialised, by what, and who has to wait for it. Inits are serial; only one
- * succeeds, unless further ones are allowed (C-INIT-20 to C-INIT-23, D-05).
+ * succeeds, unless further ones are allowed (C-INIT-20 to C-INIT-23).
  */
 export class ActionState {
   current: CurrentAction = { generation: 0, variables: '' };
@@ -61,8 +61,8 @@ export class ActionState {
     return this.#last;
   }
 
-  /** What a run has to wait for: the init under way, unless an older action can serve (D-05). */
-  get blocking(): Promise<unknown> | undefined {
+  /** The init that a run has to wait for; undefined if there is none, or an older action can serve (C-INIT-23). */
+  get blockingInit(): Promise<unknown> | undefined {
     return this.#pending > 0 && !this.#initialised ? this.#last : undefined;
   }
 }

@@ -1,10 +1,10 @@
 import { SHARE_ENV, Worker, type WorkerOptions } from 'node:worker_threads';
-import type { Failure } from '../errors/table.js';
-import { asServer, type FileScope } from '../process/acting-as.js';
-import { largeBuffersOf } from '../worker/moved.js';
-import type { InitLimit } from './init-limit.js';
-import { ArchiveTooLarge, Refused } from './refusals.js';
-import type { ArchiveLimits } from './unpack-budget.js';
+import { asServerUser, type FileScope } from '../os/file-scope.js';
+import { largeBuffersOf } from '../os/transfer.js';
+import type { Failure } from '../protocol/errors.js';
+import { ArchiveTooLargeError, InitRefusedError } from './archive/errors.js';
+import type { ArchiveLimits } from './archive/unpack-budget.js';
+import type { InitTimeLimit } from './init-time-limit.js';
 
 /** What a thread is to unpack. */
 export interface UnpackTask {
@@ -26,9 +26,9 @@ const MAX_INLINE_BYTES = 128 * 1024;
 /** 200,000 entries take half of it. Beyond it the thread is ended, not the server. */
 const MAX_HEAP_MB = 128;
 /** A thread that stands in a system call, as on a network file system that hangs, can't be ended. */
-const MAX_END_WAIT_MS = 1000;
+const MAX_TERMINATE_MS = 1000;
 
-const THREAD = new URL('../worker/unpack-thread.js', import.meta.url);
+const UNPACK_THREAD = new URL('../action/unpack-thread.js', import.meta.url);
 
 /**
  * Unpacks an archive: a small zip here, all else in a thread of its own, which is ended when its time is up, whatever
@@ -38,20 +38,21 @@ const THREAD = new URL('../worker/unpack-thread.js', import.meta.url);
  * @param task its bytes are gone afterwards: moved, or written to
  * @param scope works on the files of the action; where that is not the server, it is always a thread of its own
  * @returns the bytes that came out
- * @throws Refused with the refusal of the archive, or with why the init had to end; what has been written then is the
+ * @throws InitRefusedError with the refusal of the archive, or with why the init had to end; what has been written then
+ *   is the
  *   caller's to remove
  */
-export async function unpack(task: UnpackTask, limit: InitLimit, scope: FileScope): Promise<number> {
-  limit.check();
+export async function unpack(task: UnpackTask, timeLimit: InitTimeLimit, scope: FileScope): Promise<number> {
+  timeLimit.throwIfOver();
   const { format, packed, folder, limits } = task;
-  const isApart = format === 'tar.gz' || packed.byteLength > MAX_INLINE_BYTES || scope !== asServer;
-  if (isApart) return unpackApart(task, limit, scope);
-  const { unpackZip } = await import('./unpack-zip.js');
+  const isApart = format === 'tar.gz' || packed.byteLength > MAX_INLINE_BYTES || scope !== asServerUser;
+  if (isApart) return unpackInThread(task, timeLimit, scope);
+  const { unpackZip } = await import('./archive/unpack-zip.js');
   const zip = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
-  return unpackZip(zip, folder, limits, () => limit.check());
+  return unpackZip(zip, folder, limits, () => timeLimit.throwIfOver());
 }
 
-async function unpackApart(task: UnpackTask, limit: InitLimit, scope: FileScope): Promise<number> {
+async function unpackInThread(task: UnpackTask, timeLimit: InitTimeLimit, scope: FileScope): Promise<number> {
   const options: WorkerOptions = {
     workerData: task,
     env: SHARE_ENV,
@@ -59,24 +60,26 @@ async function unpackApart(task: UnpackTask, limit: InitLimit, scope: FileScope)
     resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
   };
   // A thread has the rights that the one has which starts it, and keeps them (clone(2)).
-  const thread = scope(() => new Worker(THREAD, options));
+  const thread = scope(() => new Worker(UNPACK_THREAD, options));
   try {
-    const answer = await answerOf(thread, limit.signal);
-    if ('failure' in answer) throw new Refused(answer.failure);
+    const answer = await answerOf(thread, timeLimit.signal);
+    if ('failure' in answer) throw new InitRefusedError(answer.failure);
     return answer.bytes;
   } finally {
-    await ended(thread);
+    await terminate(thread);
   }
 }
 
 function answerOf(thread: Worker, signal: AbortSignal): Promise<UnpackAnswer> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Refused);
+    const onAbort = (): void => reject(signal.reason as InitRefusedError);
     signal.addEventListener('abort', onAbort, { once: true });
     thread.once('message', (answer: UnpackAnswer) => resolve(answer));
     thread.once('error', (error: NodeJS.ErrnoException) => {
       const isMemory = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
-      reject(isMemory ? new ArchiveTooLarge(`to unpack it takes more memory than ${MAX_HEAP_MB} MB`) : error);
+      reject(
+        isMemory ? new ArchiveTooLargeError(`to unpack it takes more memory than ${MAX_HEAP_MB} MB`) : error,
+      );
     });
     thread.once('exit', () => {
       signal.removeEventListener('abort', onAbort);
@@ -86,10 +89,10 @@ function answerOf(thread: Worker, signal: AbortSignal): Promise<UnpackAnswer> {
 }
 
 /** Ends the thread; what it has written can be removed then. */
-async function ended(thread: Worker): Promise<void> {
+async function terminate(thread: Worker): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, MAX_END_WAIT_MS);
+    timer = setTimeout(resolve, MAX_TERMINATE_MS);
   });
   await Promise.race([thread.terminate(), late]);
   clearTimeout(timer);

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, writeSync } from 'node:fs';
-import { LossCounter } from '../logs/losses.js';
-import { openAgain } from '../logs/sink.js';
-import type { WorkerSettings } from '../pool/messages.js';
+import { openAgain } from '../logging/action-log/sink.js';
+import { LogLossCounter } from '../shared-memory/log-losses.js';
+import type { WorkerSettings } from '../threads/messages.js';
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -15,7 +15,7 @@ export interface LogSettings {
 export type LogDescriptor = { readonly fd: number; readonly isOwn: boolean } | 'unread';
 
 /** The two that one process is started with. */
-export interface ProcessLogs {
+interface ProcessLogs {
   readonly stdout: LogDescriptor;
   readonly stderr: LogDescriptor;
   /** Closes those that were opened for it, once it has been started. */
@@ -54,6 +54,8 @@ function open(fd: number): LogDescriptor {
 }
 
 /** What counts the bytes of each stream that were not written. */
-export function lossCountersOf({ shared }: LogSettings): readonly [stdout: LossCounter, stderr: LossCounter] {
-  return [new LossCounter(shared.losses, 0), new LossCounter(shared.losses, 1)];
+export function lossCountersOf({
+  shared,
+}: LogSettings): readonly [stdout: LogLossCounter, stderr: LogLossCounter] {
+  return [new LogLossCounter(shared.losses, 0), new LogLossCounter(shared.losses, 1)];
 }

@@ -1,9 +1,9 @@
-import type { LossCounter } from '../logs/losses.js';
-import type { WorkerSettings } from '../pool/messages.js';
-import { close, fchown, O_CLOEXEC, pipe2, read } from '../process/libc.js';
-import { setBlocking, setNonBlocking } from '../process/pipes.js';
-import { READABLE, type Reactor, type Watch } from '../process/reactor.js';
-import type { ActionUser } from '../process/rights.js';
+import { close, fchown, O_CLOEXEC, pipe2, read } from '../os/libc.js';
+import { setBlocking, setNonBlocking } from '../os/pipes.js';
+import { READABLE, type Reactor, type Watch } from '../os/reactor.js';
+import type { ActionUser } from '../os/rights.js';
+import type { LogLossCounter } from '../shared-memory/log-losses.js';
+import type { WorkerSettings } from '../threads/messages.js';
 import { type LogDescriptor, lossCountersOf, openProcessLogs } from './log-descriptors.js';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -54,13 +54,13 @@ interface Pipe {
 
 /** Stands in for a log that nobody reads any more, and would end whoever writes to it: a pipe whose bytes are counted as lost. */
 class UnreadLog {
-  readonly #losses: LossCounter;
+  readonly #losses: LogLossCounter;
   readonly #reactor: Reactor;
   readonly #owner: ActionUser | undefined;
   #pipe: Pipe | undefined;
 
   /** @param owner whom the pipe belongs to, so that a process of that user can open /dev/stdout; undefined: the server's user */
-  constructor(losses: LossCounter, reactor: Reactor, owner: ActionUser | undefined) {
+  constructor(losses: LogLossCounter, reactor: Reactor, owner: ActionUser | undefined) {
     this.#losses = losses;
     this.#reactor = reactor;
     this.#owner = owner;

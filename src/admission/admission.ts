@@ -1,11 +1,11 @@
 import type { LoadShedder } from './load-shedder.js';
 
 /** A place in the queue. */
-export interface Ticket {
+interface Ticket {
   /** Resolves when the activation is let in. */
   readonly granted: Promise<void>;
   /** Gives the place up. @returns false where the activation has been let in already */
-  abandon(): boolean;
+  cancel(): boolean;
 }
 
 /**
@@ -43,8 +43,8 @@ export class Admission {
    * once.
    */
   enter(): 'in' | 'full' | Ticket {
-    const underWay = this.inFlight + this.#queue.size;
-    if (this.#shedder?.admits(underWay, performance.now()) === false) return 'full';
+    const count = this.inFlight + this.#queue.size;
+    if (this.#shedder?.admits(count, performance.now()) === false) return 'full';
     if (this.inFlight < this.#maxInFlight) {
       this.inFlight++;
       return 'in';
@@ -55,7 +55,7 @@ export class Admission {
       letIn = resolve;
     });
     this.#queue.add(letIn);
-    return { granted, abandon: () => this.#queue.delete(letIn) };
+    return { granted, cancel: () => this.#queue.delete(letIn) };
   }
 
   /** Ends what {@link enter} began; the place goes to whoever has waited longest. */

@@ -10,7 +10,7 @@ const MIN_BUFFERED_BYTES = 8 * 1024 * 1024;
 const MAX_DEFAULT_BODY_BYTES = 128 * 1024 * 1024;
 
 /** How many bytes of bodies and results the server holds at most. */
-export interface BufferLimits {
+interface BufferLimits {
   /** Of all together. */
   readonly bufferedBytes: number;
   /** Of one request body. */

@@ -2,7 +2,7 @@
 const LOG_INTERVAL_MS = 10_000;
 
 /** What refused connections are counted and logged by. */
-export interface RefusedConnections {
+interface RefusedConnections {
   count(): void;
   /** @param refused since the last call */
   log(refused: number, open: number): void;

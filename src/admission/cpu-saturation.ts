@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 /** The share of their time from which on the CPUs have nothing left. */
 const SATURATED_SHARE = 0.9;
 /** Numbers older than that say nothing about now. */
-const LONGEST_MS = 1000;
+const MAX_AGE_MS = 1000;
 
-interface Sample {
+interface CpuSample {
   readonly atMs: number;
   readonly total: number;
   readonly idle: number;
@@ -19,19 +19,19 @@ interface Sample {
  * @returns the question; the first time, and after a long time, the answer is no
  */
 export function cpuSaturation(): () => boolean {
-  let before: Sample | undefined;
+  let before: CpuSample | undefined;
   return () => {
-    const now = take();
+    const now = readSample();
     const last = before;
     before = now;
-    if (last === undefined || now.atMs - last.atMs > LONGEST_MS) return false;
+    if (last === undefined || now.atMs - last.atMs > MAX_AGE_MS) return false;
     const total = now.total - last.total;
     const busy = total - (now.idle - last.idle);
     return now.throttled > last.throttled || (total > 0 && busy / total >= SATURATED_SHARE);
   };
 }
 
-function take(): Sample {
+function readSample(): CpuSample {
   const line = (read('/proc/stat') ?? '').split('\n', 1)[0] ?? '';
   const ticks = line.split(/\s+/).slice(1, 9).map(Number);
   const [, , , idle = 0, waiting = 0] = ticks;

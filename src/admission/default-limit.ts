@@ -7,18 +7,18 @@ const OWN_DESCRIPTORS = 128;
 /** Of the processes that are allowed, what is left to the actions' own children and to our threads. */
 const PROCESSES_PER_RUN = 2;
 const OWN_PROCESSES = 32;
-/** One worker's ledger holds that many; beyond it memory, not descriptors, is the limit. */
-const LARGEST = 4096;
+/** One worker's resource table holds that many; beyond it memory, not descriptors, is the limit. */
+const MAX_IN_FLIGHT = 4096;
 
 /** How many activations may run and how many may wait, where nothing is set. */
-export interface DefaultLimits {
+interface DefaultLimits {
   readonly inFlight: number;
   readonly queued: number;
 }
 
 /**
- * What the limits on open files and processes allow (D-06). Half of the files are for what runs, half for the
- * connections of what waits.
+ * What the limits on open files and processes allow (docs/decisions/0006-admission-limits.md). Half of the files are
+ * for what runs, half for the connections of what waits.
  *
  * @param limits text of `/proc/self/limits` (proc(5)); Node has raised the soft limit of files to the hard
  * @param pidsMax how many processes the control groups allow; Infinity where they have no limit
@@ -29,8 +29,8 @@ export function defaultLimits(limits: string, pidsMax: number): DefaultLimits {
   const byFiles = Math.floor(files / DESCRIPTORS_PER_RUN);
   const byProcesses = Math.floor((processes - OWN_PROCESSES) / PROCESSES_PER_RUN);
   return {
-    inFlight: Math.max(1, Math.min(byFiles, byProcesses, LARGEST)),
-    queued: Math.max(1, Math.min(Math.floor(files), LARGEST)),
+    inFlight: Math.max(1, Math.min(byFiles, byProcesses, MAX_IN_FLIGHT)),
+    queued: Math.max(1, Math.min(Math.floor(files), MAX_IN_FLIGHT)),
   };
 }
 

@@ -1,16 +1,16 @@
 /** How long arrivals and ends are counted before they are compared. */
 const WINDOW_MS = 250;
 /** So many windows in a row must say the same before it counts: a burst is no overload, a lull is no end of it. */
-const WINDOWS_TO_BEGIN = 4;
-const WINDOWS_TO_END = 2;
+const WINDOWS_TO_START = 4;
+const WINDOWS_TO_STOP = 2;
 /** Arrivals per end from which on there is too much to do, and below which it is over. */
-const BEGINS_RATIO = 1.25;
-const ENDS_RATIO = 1.1;
+const START_RATIO = 1.25;
+const STOP_RATIO = 1.1;
 /** Fewer under way for each CPU are never too many. */
-const LEAST_PER_CPU = 4;
+const MIN_IN_FLIGHT_PER_CPU = 4;
 /** What becomes of the limit in each window: while the CPUs have nothing left, and when they have. */
-const SHRINKS_BY = 0.7;
-const GROWS_BY = 1.5;
+const SHRINK_FACTOR = 0.7;
+const GROWTH_FACTOR = 1.5;
 
 /**
  * Tells when more comes than the machine can do, and how many may be under way then: those that are let in keep
@@ -26,7 +26,7 @@ const GROWS_BY = 1.5;
  */
 export class LoadShedder {
   readonly #isSaturated: () => boolean;
-  readonly #least: number;
+  readonly #minLimit: number;
   #windowMs: number;
   #offered = 0;
   #ended = 0;
@@ -39,7 +39,7 @@ export class LoadShedder {
    * @param nowMs now, on the clock of all other calls
    */
   constructor(cpus: number, isSaturated: () => boolean, nowMs: number) {
-    this.#least = LEAST_PER_CPU * cpus;
+    this.#minLimit = MIN_IN_FLIGHT_PER_CPU * cpus;
     this.#isSaturated = isSaturated;
     this.#windowMs = nowMs;
   }
@@ -50,10 +50,10 @@ export class LoadShedder {
   }
 
   /** An activation arrives. @returns whether it should be let in, with so many under way */
-  admits(underWay: number, nowMs: number): boolean {
-    if (nowMs - this.#windowMs >= WINDOW_MS) this.#compare(underWay, nowMs);
+  admits(inFlight: number, nowMs: number): boolean {
+    if (nowMs - this.#windowMs >= WINDOW_MS) this.#compare(inFlight, nowMs);
     this.#offered++;
-    return underWay < this.#limit;
+    return inFlight < this.#limit;
   }
 
   /** An activation that was let in has ended. */
@@ -61,44 +61,44 @@ export class LoadShedder {
     this.#ended++;
   }
 
-  #compare(underWay: number, nowMs: number): void {
+  #compare(inFlight: number, nowMs: number): void {
     const elapsedMs = nowMs - this.#windowMs;
     const [offered, ended] = [this.#offered, this.#ended];
     this.#offered = 0;
     this.#ended = 0;
     this.#windowMs = nowMs;
     // Nobody came for a while: whatever was, is over.
-    if (elapsedMs > WINDOWS_TO_BEGIN * WINDOW_MS) {
+    if (elapsedMs > WINDOWS_TO_START * WINDOW_MS) {
       this.#limit = Number.POSITIVE_INFINITY;
       this.#streak = 0;
     } else if (this.isShedding) {
-      this.#adjust(offered / Math.max(1, ended), underWay);
+      this.#adjust(offered / Math.max(1, ended), inFlight);
     } else {
-      this.#begin(offered, ended, underWay);
+      this.#begin(offered, ended, inFlight);
     }
   }
 
-  #begin(offered: number, ended: number, underWay: number): void {
+  #begin(offered: number, ended: number, inFlight: number): void {
     // Of few nothing can be told: callers who come and go in step make any ratio.
-    const grows = offered - ended >= this.#least && offered > BEGINS_RATIO * ended;
+    const grows = offered - ended >= this.#minLimit && offered > START_RATIO * ended;
     // The CPUs are asked last, and not without need: that reads files.
-    const isTooMuch = grows && underWay >= this.#least && this.#isSaturated();
+    const isTooMuch = grows && inFlight >= this.#minLimit && this.#isSaturated();
     this.#streak = isTooMuch ? this.#streak + 1 : 0;
-    if (this.#streak < WINDOWS_TO_BEGIN) return;
-    this.#limit = Math.max(this.#least, underWay * SHRINKS_BY);
+    if (this.#streak < WINDOWS_TO_START) return;
+    this.#limit = Math.max(this.#minLimit, inFlight * SHRINK_FACTOR);
     this.#streak = 0;
   }
 
-  #adjust(ratio: number, underWay: number): void {
-    this.#streak = ratio > ENDS_RATIO ? 0 : this.#streak + 1;
-    if (this.#streak >= WINDOWS_TO_END) {
+  #adjust(ratio: number, inFlight: number): void {
+    this.#streak = ratio > STOP_RATIO ? 0 : this.#streak + 1;
+    if (this.#streak >= WINDOWS_TO_STOP) {
       this.#limit = Number.POSITIVE_INFINITY;
       this.#streak = 0;
     } else {
       const next = this.#isSaturated()
-        ? Math.min(this.#limit, underWay) * SHRINKS_BY
-        : this.#limit * GROWS_BY;
-      this.#limit = Math.max(this.#least, next);
+        ? Math.min(this.#limit, inFlight) * SHRINK_FACTOR
+        : this.#limit * GROWTH_FACTOR;
+      this.#limit = Math.max(this.#minLimit, next);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { groupFolder, ownGroups, readIfThere, VERSION_2, version1 } from '../metrics/control-group.js';
+import { groupFolder, ownGroups, readIfThere, VERSION_2, version1 } from '../os/control-group.js';
 
 /** Where a limit on memory is set, and under which name (cgroups(7)). */
 const VERSIONS = [

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 
 const USAGE_STATUS = 2;
 /** What the harness needs beyond what the server does. */
-const NEEDED = ['autocannon', 'hdr-histogram-js', 'zod', 'echarts'] as const;
+const REQUIRED_PACKAGES = ['autocannon', 'hdr-histogram-js', 'zod', 'echarts'] as const;
 
 /** The bundle's own import() is a require(), which can't load a module. */
 const importModule = new Function('url', 'return import(url)') as (url: string) => Promise<unknown>;
@@ -15,13 +15,13 @@ interface Harness {
 
 /**
  * `hyperskeleton bench`: hands over to the harness, which is no part of the server and needs packages that an
- * installation of the server goes without (D-30); an image goes without the harness too.
+ * installation of the server goes without; an image goes without the harness too.
  *
- * @param home the package's folder
+ * @param packageFolder the package's folder
  * @returns the exit status: 2 where the harness or those packages are missing
  */
-export async function bench(argv: readonly string[], home: URL): Promise<number> {
-  const entry = new URL('dist/bench/cli.js', home);
+export async function bench(argv: readonly string[], packageFolder: URL): Promise<number> {
+  const entry = new URL('dist/bench/cli.js', packageFolder);
   if (!existsSync(entry)) {
     process.stderr.write(
       'hyperskeleton: this installation has the server only. In a clone of the project:\n' +
@@ -32,14 +32,14 @@ export async function bench(argv: readonly string[], home: URL): Promise<number>
   let harness: Harness;
   try {
     // The harness loads its parts on demand; what is missing is to be said before anything is measured.
-    const { resolve } = createRequire(new URL('package.json', home));
-    for (const name of NEEDED) resolve(name);
+    const { resolve } = createRequire(new URL('package.json', packageFolder));
+    for (const name of REQUIRED_PACKAGES) resolve(name);
     harness = (await importModule(entry.href)) as Harness;
   } catch (error) {
     if (!isMissingModule(error)) throw error;
     process.stderr.write(
       `hyperskeleton: bench needs packages that are not installed (${error.message.split('\n')[0]}).\n` +
-        `Install them by: ${installCommand(home)}\n`,
+        `Install them by: ${installCommand(packageFolder)}\n`,
     );
     return USAGE_STATUS;
   }
@@ -51,9 +51,9 @@ function isMissingModule(error: unknown): error is Error {
   return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
 }
 
-function installCommand(home: URL): string {
-  const text = readFileSync(new URL('package.json', home), 'utf8');
+function installCommand(packageFolder: URL): string {
+  const text = readFileSync(new URL('package.json', packageFolder), 'utf8');
   const { devDependencies } = JSON.parse(text) as { devDependencies: Record<string, string> };
-  const packages = NEEDED.map((name) => `${name}@${devDependencies[name] ?? 'latest'}`);
-  return `npm install --no-save --prefix '${decodeURIComponent(home.pathname)}' ${packages.join(' ')}`;
+  const packages = REQUIRED_PACKAGES.map((name) => `${name}@${devDependencies[name] ?? 'latest'}`);
+  return `npm install --no-save --prefix '${decodeURIComponent(packageFolder.pathname)}' ${packages.join(' ')}`;
 }

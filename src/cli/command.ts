@@ -1,10 +1,10 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Config, type Flags, loadConfig } from '../config/load.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
-import { messageOf } from '../errors/message-of.js';
+import { messageOf } from '../protocol/message-of.js';
 
 /** The exit status if a command line can't be understood. */
-export const USAGE_STATUS = 2;
+const USAGE_STATUS = 2;
 
 /** One option of a command, as parseArgs() of node:util takes it, and its line of help. */
 export interface Option {
@@ -17,7 +17,7 @@ export interface Option {
   readonly help: string;
 }
 
-export type Options = Readonly<Record<string, Option>>;
+type Options = Readonly<Record<string, Option>>;
 
 type ValueOf<One extends Option> = One['type'] extends 'boolean'
   ? boolean
@@ -26,7 +26,7 @@ type ValueOf<One extends Option> = One['type'] extends 'boolean'
     : string;
 
 /** The values of options: undefined if one is not given and has no default. */
-export type ValuesOf<All extends Options> = {
+type ValuesOf<All extends Options> = {
   readonly [Name in keyof All]: All[Name] extends { readonly default: string | boolean }
     ? ValueOf<All[Name]>
     : ValueOf<All[Name]> | undefined;
@@ -44,7 +44,7 @@ export interface CommandLine<All extends Options = Options> {
 type Run<All extends Options> = (line: CommandLine<All>) => Promise<number | undefined>;
 
 /** A command of `hyperskeleton`: what its help says, how its command line is read, and what runs it. */
-export interface Command<All extends Options = Options> {
+interface Command<All extends Options = Options> {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
@@ -96,11 +96,11 @@ function readCommandLine<All extends Options>(
   try {
     parsed = parseArgs({ args: [...argv], options: allowed, allowPositionals: true });
   } catch (error) {
-    return complain([messageOf(error)]);
+    return reportUsageErrors([messageOf(error)]);
   }
   const { values, positionals } = parsed;
   if (positionals.length !== operandCount) {
-    return complain([`${name} takes ${operands ?? 'no operands'}`]);
+    return reportUsageErrors([`${name} takes ${operands ?? 'no operands'}`]);
   }
   const flags = Object.fromEntries(
     Object.entries(takesSettings ? values : {})
@@ -108,7 +108,7 @@ function readCommandLine<All extends Options>(
       .map(([flag, value]) => [flag, Array.isArray(value) ? value.join(',') : value]),
   );
   const config = loadConfig(flags as Flags, process.env);
-  if ('problems' in config) return complain(config.problems);
+  if ('problems' in config) return reportUsageErrors(config.problems);
   return { config, positionals, values: values as ValuesOf<All> };
 }
 
@@ -124,7 +124,7 @@ function isList(kind: Setting['kind']): boolean {
 }
 
 /** Writes what is wrong with a command line to stderr. @returns the exit status */
-export function complain(problems: readonly string[]): number {
+export function reportUsageErrors(problems: readonly string[]): number {
   for (const problem of problems) process.stderr.write(`hyperskeleton: ${problem}\n`);
   process.stderr.write('hyperskeleton --help tells what can be set.\n');
   return USAGE_STATUS;

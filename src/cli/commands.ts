@@ -135,10 +135,10 @@ const top = defineCommand({
 });
 
 /** The package's folder, seen from dist/src/cli and, bundled, from dist/server. */
-export type PackageFolder = URL;
+type PackageFolder = URL;
 
 /** The harness reads its command line itself. */
-const benchOf = (home: PackageFolder): AnyCommand => ({
+const benchOf = (packageFolder: PackageFolder): AnyCommand => ({
   name: 'bench',
   summary: 'measure runtimes side by side; bench --help has its flags',
   operands: '[run | compare | trend | render | publish | picture]',
@@ -146,14 +146,14 @@ const benchOf = (home: PackageFolder): AnyCommand => ({
   takesSettings: false,
   exitStatus: [OK, ['1', 'a comparison found something slower, or a measurement failed'], USAGE],
   examples: ['hyperskeleton bench --quick', 'hyperskeleton bench --url http://127.0.0.1:8080'],
-  run: async (argv) => (await import('./bench.js')).bench(argv, home),
+  run: async (argv) => (await import('./bench.js')).bench(argv, packageFolder),
 });
 
 /**
  * Every command, in the order of the help.
  *
- * @param home the package's folder
+ * @param packageFolder the package's folder
  */
-export function commandsOf(home: PackageFolder): readonly AnyCommand[] {
-  return [serve, invoke, pack, compile, doctor, top, benchOf(home)];
+export function commandsOf(packageFolder: PackageFolder): readonly AnyCommand[] {
+  return [serve, invoke, pack, compile, doctor, top, benchOf(packageFolder)];
 }

@@ -1,18 +1,18 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { InitLimit } from '../action/init-limit.js';
-import { loopEnvironment } from '../actionloop/environment.js';
-import { installLoop } from '../actionloop/install.js';
+import { installActionLoop } from '../action/actionloop/install.js';
+import { InitTimeLimit } from '../action/init-time-limit.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
-import { inheritedEntries, type Variable } from '../contract/environment.js';
-import { textOfFailure } from '../errors/table.js';
+import { environmentBlock } from '../os/environment-block.js';
+import { asServerUser } from '../os/file-scope.js';
+import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
 import { zipOf } from '../pack/zip-of.js';
-import { asServer } from '../process/acting-as.js';
-import { AwakeClock } from '../process/awake-clock.js';
-import { environmentBlock } from '../process/environment-block.js';
-import { complain } from './command.js';
+import { actionLoopEnvironment } from '../protocol/actionloop/environment.js';
+import { inheritedEntries, type Variable } from '../protocol/environment.js';
+import { textOfFailure } from '../protocol/errors.js';
+import { reportUsageErrors } from './command.js';
 
 /** Its command line. */
 interface CompileLine {
@@ -21,7 +21,7 @@ interface CompileLine {
   readonly values: { readonly env: string };
 }
 
-import { messageOf } from '../errors/message-of.js';
+import { messageOf } from '../protocol/message-of.js';
 
 /**
  * `hyperskeleton compile MAIN`, as the ActionLoop proxy's `-compile` (C-AL-22): source on stdin, the zip of what
@@ -35,13 +35,13 @@ export async function compileCommand({ config, positionals, values }: CompileLin
   try {
     variables = variablesIn(values.env);
   } catch (error) {
-    return complain([messageOf(error)]);
+    return reportUsageErrors([messageOf(error)]);
   }
   const inherited = inheritedEntries(environmentBlock());
   const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-compile-'));
-  const limit = new InitLimit(new AwakeClock(), config.initTimeoutMs, () => false);
+  const timeLimit = new InitTimeLimit(new FreezeAwareClock(), config.initTimeoutMs, () => false);
   try {
-    const outcome = await installLoop({
+    const outcome = await installActionLoop({
       code: readFileSync(0),
       main,
       actionRoot: folder,
@@ -49,9 +49,9 @@ export async function compileCommand({ config, positionals, values }: CompileLin
       compiler: process.env.OW_COMPILER || undefined,
       executionEnvironment: undefined,
       confinement: undefined,
-      scope: asServer,
-      environment: loopEnvironment(inherited, version(), variables),
-      limit,
+      scope: asServerUser,
+      environment: actionLoopEnvironment(inherited, version(), variables),
+      timeLimit,
     });
     if ('failure' in outcome) {
       process.stderr.write(`${textOfFailure(outcome.failure)}\n`);
@@ -60,7 +60,7 @@ export async function compileCommand({ config, positionals, values }: CompileLin
     process.stdout.write(await zipOf(dirname(outcome.exec)));
     return 0;
   } finally {
-    limit.close();
+    timeLimit.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -1,19 +1,24 @@
-import type { ActionImage, ExecEngine } from '../process/engines/engine.js';
+import type { ExecEngine } from '../engines/engine.js';
+import type { ActionImage } from '../os/action-image.js';
 
 /** What an engine gives. */
-export interface Rate {
+export interface EngineRate {
   readonly perSecond: number;
   /** From the start to the end of one run; NaN where none was started. */
   readonly medianMs: number;
   readonly refused: number;
 }
 
-const AT_ONCE = 8;
+const CONCURRENCY = 8;
 const ARGUMENT = Buffer.from('{"name":"Ada"}');
 const WARM_UP_RUNS = 20;
 
 /** Runs the action for so many seconds, one after the other for the time and several at once for the rate. */
-export async function measureRate(engine: ExecEngine, action: ActionImage, seconds: number): Promise<Rate> {
+export async function measureRate(
+  engine: ExecEngine,
+  action: ActionImage,
+  seconds: number,
+): Promise<EngineRate> {
   let refused = 0;
   const run = async (): Promise<boolean> => {
     const started = await runOnce(engine, action);
@@ -31,7 +36,7 @@ export async function measureRate(engine: ExecEngine, action: ActionImage, secon
   let count = 0;
   const begin = performance.now();
   await Promise.all(
-    Array.from({ length: AT_ONCE }, async () => {
+    Array.from({ length: CONCURRENCY }, async () => {
       while (performance.now() < begin + half) {
         if (await run()) count++;
       }

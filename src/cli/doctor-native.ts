@@ -1,22 +1,23 @@
-import type { ActionImage, EngineName, ExecEngine } from '../process/engines/engine.js';
-import { hostArch } from '../process/engines/forkserver/arch/arch.js';
-import { openSocketPair } from '../process/engines/forkserver/channel.js';
-import { ForkserverEngine } from '../process/engines/forkserver/engine.js';
-import { explain } from '../process/engines/forkserver/explain.js';
-import { buildTemplate } from '../process/engines/forkserver/set-up/build.js';
-import { endProcess } from '../process/engines/forkserver/set-up/tracee.js';
-import { shapeFor } from '../process/engines/forkserver/shape.js';
-import { createEngineStats, StatsWriter } from '../process/engines/forkserver/stats.js';
-import { PosixSpawnEngine } from '../process/engines/posix-spawn.js';
-import type { Ledger } from '../process/ledger.js';
-import { close, pidfdOpen } from '../process/libc.js';
-import { Reactor } from '../process/reactor.js';
+import type { EngineName, ExecEngine } from '../engines/engine.js';
+import { hostArch } from '../engines/forkserver/arch/arch.js';
+import { buildTemplate } from '../engines/forkserver/build/build-template.js';
+import { layoutFor } from '../engines/forkserver/build/string-layout.js';
+import { killAndReap } from '../engines/forkserver/build/tracee.js';
+import { ForkserverEngine } from '../engines/forkserver/engine.js';
+import { openSocketPair } from '../engines/forkserver/ipc/channel.js';
+import { createEngineStats, StatsWriter } from '../engines/forkserver/ipc/stats.js';
+import { explainUnavailability } from '../engines/forkserver/templates/explain-unavailability.js';
+import { PosixSpawnEngine } from '../engines/posix-spawn.js';
+import type { ActionImage } from '../os/action-image.js';
+import { close, pidfdOpen } from '../os/libc.js';
+import { Reactor } from '../os/reactor.js';
+import type { ResourceTable } from '../shared-memory/resource-table.js';
 
 interface NativeCandidate {
   readonly name: EngineName;
   readonly engine?: ExecEngine;
   readonly reason?: string;
-  readonly template?: (action: ActionImage) => string;
+  readonly describeTemplate?: (action: ActionImage) => string;
 }
 
 /**
@@ -24,7 +25,7 @@ interface NativeCandidate {
  *
  * @throws Error where it can't be called at all
  */
-export function nativeCandidates(ledger: Ledger): {
+export function nativeCandidates(resourceTable: ResourceTable): {
   candidates: readonly NativeCandidate[];
   close: () => void;
 } {
@@ -33,49 +34,58 @@ export function nativeCandidates(ledger: Ledger): {
     throw new Error('pidfd_open(2) is not available: it needs Linux 5.3 and a profile that allows it');
   close(pidfd);
   const reactor = new Reactor();
-  const posixSpawn: NativeCandidate = { name: 'posix_spawn', engine: new PosixSpawnEngine(reactor, ledger) };
+  const posixSpawn: NativeCandidate = {
+    name: 'posix_spawn',
+    engine: new PosixSpawnEngine(reactor, resourceTable),
+  };
   return {
-    candidates: [forkserverCandidate(reactor, ledger), posixSpawn],
+    candidates: [forkserverCandidate(reactor, resourceTable), posixSpawn],
     close: () => reactor.close(),
   };
 }
 
-function forkserverCandidate(reactor: Reactor, ledger: Ledger): NativeCandidate {
+function forkserverCandidate(reactor: Reactor, resourceTable: ResourceTable): NativeCandidate {
   const name = 'forkserver';
   try {
     const stats = new StatsWriter(createEngineStats(1), 0);
-    const engine = new ForkserverEngine({ reactor, ledger, limit: undefined, stats, waitsForTemplate: true });
-    const reason = engine.examine();
+    const engine = new ForkserverEngine({
+      reactor,
+      resourceTable,
+      nofileLimit: undefined,
+      stats,
+      waitsForTemplate: true,
+    });
+    const reason = engine.selfTest();
     if (reason !== '') {
       engine.close();
       return { name, reason };
     }
-    return { name, engine, template: (action) => templateText(engine, action) };
+    return { name, engine, describeTemplate: (action) => describeTemplate(engine, action) };
   } catch (error) {
-    return { name, reason: explain(error) };
+    return { name, reason: explainUnavailability(error) };
   }
 }
 
 /** Makes a template of the action, and lets it go again: no code of the action's author is run. */
-function templateText(engine: ForkserverEngine, action: ActionImage): string {
+function describeTemplate(engine: ForkserverEngine, action: ActionImage): string {
   const arch = hostArch();
   const pair = openSocketPair();
-  const shape = shapeFor({ action, argument: Buffer.alloc(0), variables: [['__OW_ACTIVATION_ID', '']] });
-  if (arch === undefined || pair === undefined || shape === undefined) return 'no template can be made';
+  const layout = layoutFor({ action, argument: Buffer.alloc(0), variables: [['__OW_ACTIVATION_ID', '']] });
+  if (arch === undefined || pair === undefined || layout === undefined) return 'no template can be made';
   const begin = performance.now();
   try {
-    const { pid, freezePoint, notLater } = buildTemplate(engine.launcher, arch, {
+    const { pid, freezePoint, freezePointReason } = buildTemplate(engine.launcher, arch, {
       action,
-      shape,
+      layout,
       socket: pair[1],
     });
     const ms = (performance.now() - begin).toFixed(1);
-    endProcess(pid);
+    killAndReap(pid);
     return freezePoint === 'entry'
       ? `its template takes ${ms} ms and stands before its own code`
-      : `its template takes ${ms} ms and stands at its very begin, for ${notLater}`;
+      : `its template takes ${ms} ms and stands at its very begin, for ${freezePointReason}`;
   } catch (error) {
-    return `has no template: ${explain(error)}`;
+    return `has no template: ${explainUnavailability(error)}`;
   } finally {
     for (const fd of pair) close(fd);
   }

@@ -15,15 +15,15 @@ const TEXT = '#!/bin/sh\nread -r line\necho "$line"\n';
  *
  * @returns undefined where none of them can; else the caller removes its folder
  */
-export function placeScript(parents: readonly string[]): MeasuredScript | undefined {
+export function writeScript(parents: readonly string[]): MeasuredScript | undefined {
   for (const parent of parents) {
-    const script = tryToPlace(parent);
+    const script = tryWriteScript(parent);
     if (script !== undefined) return script;
   }
   return undefined;
 }
 
-function tryToPlace(parent: string): MeasuredScript | undefined {
+function tryWriteScript(parent: string): MeasuredScript | undefined {
   let folder: string | undefined;
   try {
     folder = mkdtempSync(join(parent, '.hyperskeleton-doctor-'));

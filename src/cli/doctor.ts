@@ -1,19 +1,21 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inheritedEntries } from '../contract/environment.js';
-import { messageOf } from '../errors/message-of.js';
-import { type FrontEndName, loadUws } from '../http/front-end.js';
-import { ChildProcessEngine } from '../process/engines/child-process.js';
-import type { ActionImage, EngineName, ExecEngine } from '../process/engines/engine.js';
-import { environmentBlock } from '../process/environment-block.js';
-import { createLedgers, Ledger } from '../process/ledger.js';
+import type { FrontEndName } from '../config/load.js';
+import { ChildProcessEngine } from '../engines/child-process.js';
+import type { EngineName, ExecEngine } from '../engines/engine.js';
+import { loadUws } from '../http/load-front-end.js';
+import type { ActionImage } from '../os/action-image.js';
+import { environmentBlock } from '../os/environment-block.js';
+import { inheritedEntries } from '../protocol/environment.js';
+import { messageOf } from '../protocol/message-of.js';
+import { createResourceMemory, ResourceTable } from '../shared-memory/resource-table.js';
 import type { CommandLine } from './command.js';
-import { measureRate, type Rate } from './doctor-measure.js';
-import { type MeasuredScript, placeScript } from './doctor-script.js';
+import { type EngineRate, measureRate } from './doctor-measure.js';
+import { type MeasuredScript, writeScript } from './doctor-script.js';
 
 /** What the doctor is told. */
-export interface DoctorOptions {
+interface DoctorOptions {
   /** As HYPERSKELETON_ENGINE has it. */
   readonly engine: 'auto' | EngineName;
   /** As HYPERSKELETON_HTTP has it. */
@@ -31,7 +33,7 @@ interface Candidate {
   /** Why there is none. */
   readonly reason?: string;
   /** What a template of an action takes and where it stands; for the fork server only. */
-  readonly template?: (action: ActionImage) => string;
+  readonly describeTemplate?: (action: ActionImage) => string;
 }
 
 const SECONDS = 2;
@@ -46,15 +48,17 @@ const THREAD_ID = 1;
 export async function doctor(options: DoctorOptions): Promise<number> {
   const write = options.write ?? ((text: string) => process.stdout.write(text));
   write(
-    `Node ${process.version} on Linux ${release()}, ${process.arch}, user ${process.getuid?.() ?? '?'}${systemFacts()}\n\n`,
+    `Node ${process.version} on Linux ${release()}, ${process.arch}, user ${process.getuid?.() ?? '?'}${describeSystem()}\n\n`,
   );
-  const ledger = new Ledger(createLedgers(1), THREAD_ID);
-  const { candidates, close } = await candidatesOf(ledger);
+  const resourceTable = new ResourceTable(createResourceMemory(1), THREAD_ID);
+  const { candidates, close } = await candidatesOf(resourceTable);
   const parents = [tmpdir(), ...(options.actionRoot === undefined ? [] : [options.actionRoot])];
-  const script = placeScript(parents);
+  const script = writeScript(parents);
   try {
     for (const candidate of candidates)
-      write(`${candidate.name.padEnd(14)} ${await examine(candidate, script, options.seconds ?? SECONDS)}\n`);
+      write(
+        `${candidate.name.padEnd(14)} ${await describeEngine(candidate, script, options.seconds ?? SECONDS)}\n`,
+      );
     if (script === undefined)
       write(`\nNothing is measured: no program can be put into ${parents.join(' or ')} and executed there\n`);
     const chosen = candidates.find(
@@ -84,8 +88,8 @@ async function examineFrontEnds(
   return used !== 'nothing';
 }
 
-async function examine(
-  { engine, reason, template }: Candidate,
+async function describeEngine(
+  { engine, reason, describeTemplate }: Candidate,
   script: MeasuredScript | undefined,
   seconds: number,
 ): Promise<string> {
@@ -93,16 +97,16 @@ async function examine(
   if (script === undefined) return 'works';
   const action = imageOf(script.exec, script.folder);
   const rate = await measureRate(engine, action, seconds);
-  return `works: ${describe(rate)}${template === undefined ? '' : `; ${template(action)}`}`;
+  return `works: ${describe(rate)}${describeTemplate === undefined ? '' : `; ${describeTemplate(action)}`}`;
 }
 
 async function candidatesOf(
-  ledger: Ledger,
+  resourceTable: ResourceTable,
 ): Promise<{ candidates: readonly Candidate[]; close: () => void }> {
-  const childProcess: Candidate = { name: 'child_process', engine: new ChildProcessEngine(ledger) };
+  const childProcess: Candidate = { name: 'child_process', engine: new ChildProcessEngine(resourceTable) };
   try {
     const { nativeCandidates } = await import('./doctor-native.js');
-    const native = nativeCandidates(ledger);
+    const native = nativeCandidates(resourceTable);
     return { candidates: [...native.candidates, childProcess], close: native.close };
   } catch (error) {
     const reason = `the C library can't be called: ${messageOf(error)}${muslNote()}`;
@@ -122,7 +126,7 @@ function describeOwnAction(
   candidates: readonly Candidate[],
   write: (text: string) => void,
 ): void {
-  const template = candidates.find((candidate) => candidate.template !== undefined)?.template;
+  const template = candidates.find((candidate) => candidate.describeTemplate !== undefined)?.describeTemplate;
   if (actionRoot === undefined || template === undefined) return;
   const exec = join(actionRoot, 'exec');
   write(`${exec}: ${existsSync(exec) ? template(imageOf(exec, actionRoot)) : 'is not there'}\n`);
@@ -132,13 +136,13 @@ function imageOf(exec: string, folder: string): ActionImage {
   return { exec, folder, environment: inheritedEntries(environmentBlock()) };
 }
 
-function describe({ perSecond, medianMs, refused }: Rate): string {
+function describe({ perSecond, medianMs, refused }: EngineRate): string {
   if (Number.isNaN(medianMs)) return `but none of ${refused} runs was started`;
   const note = refused === 0 ? '' : `, ${refused} refused`;
   return `${perSecond.toFixed(0)} runs/s of a small shell script in one thread, ${medianMs.toFixed(2)} ms each${note}`;
 }
 
-function systemFacts(): string {
+function describeSystem(): string {
   try {
     const seccomp = /^Seccomp:\t(\d)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
     return seccomp === '2' ? ', under a seccomp filter' : '';

@@ -1,4 +1,4 @@
-import { allowedText } from '../config/kinds.js';
+import { describeAllowed } from '../config/kinds.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
 import type { AnyCommand, Option } from './command.js';
 
@@ -45,7 +45,7 @@ function optionHelp(flag: string, { short, value, help, default: fallback }: Opt
 }
 
 function settingHelp(setting: Setting): string {
-  const allowed = allowedText(setting.kind);
+  const allowed = describeAllowed(setting.kind);
   const fallback = setting.default === '' ? 'not set' : (setting.default ?? setting.derived);
   const facts = [
     `env ${setting.env.join(', ')}`,

@@ -1,24 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { ensureActionRoot, ensureDefaultAction } from '../action/default-action.js';
 import { ActionState } from '../action/state.js';
-import { ensureAction, ensureActionRoot } from '../action/stub.js';
 import type { Config } from '../config/load.js';
-import { messageOf } from '../errors/message-of.js';
-import { textOfFailure } from '../errors/table.js';
+import type { Executor } from '../executor/executor.js';
+import { loadDeadlineReader, TimeLimit } from '../executor/time-limit.js';
+import { threadsThatFit } from '../os/address-space.js';
+import { fileScopeOf } from '../os/file-scope.js';
+import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
+import { ignoreSignals } from '../os/server-signals.js';
 import { initBodyOf } from '../pack/init-body-of.js';
 import { nameOf, zipOf } from '../pack/zip-of.js';
-import type { AnswerFailure, RunAnswer } from '../pool/messages.js';
-import { WorkerPool } from '../pool/worker-pool.js';
-import { fileScopeOf } from '../process/acting-as.js';
-import { threadsThatFit } from '../process/address-space.js';
-import { AwakeClock } from '../process/awake-clock.js';
-import { createRunner } from '../server/create-runner.js';
-import type { Runner } from '../server/runner.js';
-import { loadDeadlineReader, TimeLimit } from '../server/time-limit.js';
-import { ignoreSignals } from '../signals/server-signals.js';
-import { actionRootFor } from './action-root.js';
-import { complain } from './command.js';
-import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
+import type { AnswerFailure, RunAnswer } from '../protocol/answer.js';
+import { textOfFailure } from '../protocol/errors.js';
+import { messageOf } from '../protocol/message-of.js';
+import { actionRootFor } from '../server/action-root.js';
+import { createExecutor } from '../server/create-executor.js';
+import { type LogTargets, rightsOf, workerSettings } from '../server/worker-settings.js';
+import { WorkerPool } from '../threads/worker-pool.js';
+import { reportUsageErrors } from './command.js';
 
 /** The result has stdout to itself. */
 const TERMINAL_LOGS: LogTargets = { logs: [2, 2], sentinels: false };
@@ -53,7 +53,7 @@ export async function invokeCommand({ config, positionals, values }: InvokeLine)
     init = initBodyOf(await zipOf(path), nameOf(path), values.main, environment);
     body = runBodyOf(path, parametersOf(values.params, values.param));
   } catch (error) {
-    return complain([messageOf(error)]);
+    return reportUsageErrors([messageOf(error)]);
   }
   const answer = await invoke(config, init, body);
   if (answer.result === undefined) {
@@ -74,41 +74,46 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
   const scope = await fileScopeOf(rights?.user);
   const actionRoot = actionRootFor(config.actionRoot, scope);
   ensureActionRoot(actionRoot, rights?.user);
-  if (config.protocol === 'classic') ensureAction(actionRoot, scope);
+  if (config.protocol === 'classic') ensureDefaultAction(actionRoot, scope);
   const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS, rights);
   const pool = new WorkerPool(settings);
-  const clock = new AwakeClock();
+  const clock = new FreezeAwareClock();
   const action = new ActionState(false, () => pool.generation);
-  const runner = await createRunner(config, settings, pool, action, clock, undefined);
-  const onSignal = (): void => runner.killAll();
+  const executor = await createExecutor(config, settings, pool, action, clock, undefined);
+  const onSignal = (): void => executor.killAll();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
   try {
     const { failure } = await action.init(
-      () => runner.init(Buffer.from(init)),
-      () => runner.refuseInit(),
+      () => executor.init(Buffer.from(init)),
+      () => executor.refuseInit(),
     );
     if (failure !== undefined) return failed(failure);
-    return await run(runner, config, clock, Buffer.from(body));
+    return await run(executor, config, clock, Buffer.from(body));
   } catch (error) {
     return failed({ code: 'internal', detail: messageOf(error) });
   } finally {
-    await runner.stop();
+    await executor.stop();
     await pool.close();
   }
 }
 
-async function run(runner: Runner, config: Config, clock: AwakeClock, body: Buffer): Promise<RunAnswer> {
+async function run(
+  executor: Executor,
+  config: Config,
+  clock: FreezeAwareClock,
+  body: Buffer,
+): Promise<RunAnswer> {
   // Its own memory: it may be moved to the worker.
   const own = Uint8Array.from(body);
   const deadlineIn = await loadDeadlineReader(config);
   const time = TimeLimit.of(config, clock, deadlineIn?.(own));
-  const answer = await runner.run({ body: own, trace: undefined }, time);
+  const answer = await executor.execute({ body: own, trace: undefined }, time);
   if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;
   return failed({ ...answer.failure, detail: time.describe() });
 }
 
 function failed(failure: AnswerFailure): RunAnswer {
-  return { failure, facts: { logBytes: 0, argumentBytes: 0 } };
+  return { failure, stats: { logBytes: 0, argumentBytes: 0 } };
 }
 
 /** What the platform would send with it (C-PLAT-05). */

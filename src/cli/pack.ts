@@ -2,7 +2,7 @@ import { lstatSync, statSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { initBodyOf } from '../pack/init-body-of.js';
 import { nameOf, zipOf } from '../pack/zip-of.js';
-import { complain } from './command.js';
+import { reportUsageErrors } from './command.js';
 
 /** Its command line. */
 interface PackLine {
@@ -10,7 +10,7 @@ interface PackLine {
   readonly values: { readonly output: string | undefined; readonly main: string };
 }
 
-import { messageOf } from '../errors/message-of.js';
+import { messageOf } from '../protocol/message-of.js';
 
 /**
  * `hyperskeleton pack PATH -o FILE`: makes the zip of an action, or the body of the /init that uploads it.
@@ -21,7 +21,8 @@ export async function packCommand({ positionals, values }: PackLine): Promise<nu
   const path = positionals[0] as string;
   const { main, output = `${nameOf(path)}.zip` } = values;
   const kind = extname(output);
-  if (kind !== '.zip' && kind !== '.json') return complain(['the output of pack is a .zip or a .json']);
+  if (kind !== '.zip' && kind !== '.json')
+    return reportUsageErrors(['the output of pack is a .zip or a .json']);
   try {
     if (
       statSync(path).isDirectory() &&

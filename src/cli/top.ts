@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf } from '../errors/message-of.js';
+import { messageOf } from '../protocol/message-of.js';
 import { COLOURS, PLAIN, render } from '../top/render.js';
 import { scrape } from '../top/scrape.js';
 import { Screen } from '../top/screen.js';
 import type { Snapshot } from '../top/snapshot.js';
 import { viewOf } from '../top/view.js';
-import { complain } from './command.js';
+import { reportUsageErrors } from './command.js';
 
 /** Its options as they were given. */
 interface TopValues {
@@ -15,10 +15,10 @@ interface TopValues {
   readonly json: boolean;
 }
 
-const LEAST_INTERVAL_SECONDS = 0.1;
-const MOST_INTERVAL_SECONDS = 3600;
+const MIN_INTERVAL_SECONDS = 0.1;
+const MAX_INTERVAL_SECONDS = 3600;
 
-interface Wish {
+interface TopOptions {
   readonly url: string;
   readonly intervalMs: number;
   readonly once: boolean;
@@ -32,12 +32,12 @@ interface Wish {
  * @returns the exit status: 0; 1 where the server can't be asked; 2 for a command line that can't be understood
  */
 export async function topCommand({ values }: { readonly values: TopValues }): Promise<number> {
-  const wish = wishOf(values);
-  if (typeof wish === 'number') return wish;
+  const options = readTopOptions(values);
+  if (typeof options === 'number') return options;
   try {
-    const before = await scrape(wish.url);
-    if (wish.once || wish.json || !process.stdout.isTTY) await print(wish, before);
-    else await show(wish, before);
+    const before = await scrape(options.url);
+    if (options.once || options.json || !process.stdout.isTTY) await print(options, before);
+    else await show(options, before);
     return 0;
   } catch (error) {
     process.stderr.write(`hyperskeleton: ${messageOf(error)}\n`);
@@ -45,10 +45,10 @@ export async function topCommand({ values }: { readonly values: TopValues }): Pr
   }
 }
 
-async function show(wish: Wish, before: Snapshot): Promise<void> {
+async function show(options: TopOptions, before: Snapshot): Promise<void> {
   const screen = new Screen(process.stdout, process.stdin);
   try {
-    await Promise.race([screen.left, watch(wish, before, screen)]);
+    await Promise.race([screen.left, watch(options, before, screen)]);
   } finally {
     screen.close();
   }
@@ -56,20 +56,20 @@ async function show(wish: Wish, before: Snapshot): Promise<void> {
   process.exit(0);
 }
 
-function wishOf({ 'metrics-url': url, interval, once, json }: TopValues): Wish | number {
+function readTopOptions({ 'metrics-url': url, interval, once, json }: TopValues): TopOptions | number {
   const seconds = Number(interval);
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    return complain([`--metrics-url is no URL that begins with http: or https:: ${url}`]);
+    return reportUsageErrors([`--metrics-url is no URL that begins with http: or https:: ${url}`]);
   }
-  if (!(seconds >= LEAST_INTERVAL_SECONDS && seconds <= MOST_INTERVAL_SECONDS)) {
-    return complain([
-      `--interval is no number of seconds from ${LEAST_INTERVAL_SECONDS} to ${MOST_INTERVAL_SECONDS}: ${interval}`,
+  if (!(seconds >= MIN_INTERVAL_SECONDS && seconds <= MAX_INTERVAL_SECONDS)) {
+    return reportUsageErrors([
+      `--interval is no number of seconds from ${MIN_INTERVAL_SECONDS} to ${MAX_INTERVAL_SECONDS}: ${interval}`,
     ]);
   }
   return { url, intervalMs: seconds * 1000, once, json };
 }
 
-async function print({ url, intervalMs, once, json }: Wish, first: Snapshot): Promise<void> {
+async function print({ url, intervalMs, once, json }: TopOptions, first: Snapshot): Promise<void> {
   // Who reads may have had enough, as `head` has.
   process.stdout.on('error', () => process.exit(0));
   let before = first;
@@ -86,7 +86,7 @@ async function print({ url, intervalMs, once, json }: Wish, first: Snapshot): Pr
 }
 
 /** Until the person leaves. A server that is away for a while is waited for. */
-async function watch({ url, intervalMs }: Wish, first: Snapshot, screen: Screen): Promise<never> {
+async function watch({ url, intervalMs }: TopOptions, first: Snapshot, screen: Screen): Promise<never> {
   const paint = process.env.NO_COLOR ? PLAIN : COLOURS;
   screen.draw([paint.bold('hyperskeleton top'), `waiting for the first ${intervalMs / 1000} s`]);
   let before = first;

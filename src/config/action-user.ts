@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
-import type { ActionUser } from '../process/rights.js';
+import type { ActionUser } from '../os/rights.js';
 
 /** As many as stub/helper.c takes. */
-const MOST_GROUPS = 64;
-const LARGEST_ID = 2 ** 32 - 2;
+const MAX_GROUPS = 64;
+const MAX_ID = 2 ** 32 - 2;
 const ROOT = 0;
 
 /** Capabilities that it takes, by their numbers (capabilities(7)). */
-const NEEDED = { CAP_CHOWN: 0, CAP_KILL: 5, CAP_SETGID: 6, CAP_SETUID: 7 };
+const REQUIRED_CAPABILITIES = { CAP_CHOWN: 0, CAP_KILL: 5, CAP_SETGID: 6, CAP_SETUID: 7 };
 
 /**
  * The user that `HYPERSKELETON_ACTION_USER` names: a name or a number, with a group behind a colon or without, as
@@ -25,21 +25,21 @@ export function actionUserOf(
   const wanted = colon < 0 ? text : text.slice(0, colon);
   const entry = fieldsOf(passwd).find(([name, , uid]) => name === wanted || uid === wanted);
   const uid = idOf(entry?.[2] ?? wanted);
-  if (uid === undefined) throw refusal(text, `/etc/passwd has no user ${wanted}`);
-  if (uid === ROOT) throw refusal(text, 'it must be another user than root');
+  if (uid === undefined) throw invalidUser(text, `/etc/passwd has no user ${wanted}`);
+  if (uid === ROOT) throw invalidUser(text, 'it must be another user than root');
   const groups = fieldsOf(group);
   if (colon >= 0) {
     const named = text.slice(colon + 1);
     const gid = idOf(groups.find(([name]) => name === named)?.[2] ?? named);
-    if (gid === undefined) throw refusal(text, `/etc/group has no group ${named}`);
+    if (gid === undefined) throw invalidUser(text, `/etc/group has no group ${named}`);
     return { uid, gid, groups: [gid] };
   }
   const gid = idOf(entry?.[3] ?? '');
   if (entry === undefined || gid === undefined)
-    throw refusal(text, `/etc/passwd has no user ${uid}: give a group, too, as ${uid}:${uid}`);
+    throw invalidUser(text, `/etc/passwd has no user ${uid}: give a group, too, as ${uid}:${uid}`);
   const further = groups.filter(([, , , members = '']) => members.split(',').includes(entry[0] as string));
   const ids = new Set([gid, ...further.map(([, , id = '']) => idOf(id)).filter((id) => id !== undefined)]);
-  if (ids.size > MOST_GROUPS) throw refusal(text, `it is in more than ${MOST_GROUPS} groups`);
+  if (ids.size > MAX_GROUPS) throw invalidUser(text, `it is in more than ${MAX_GROUPS} groups`);
   return { uid, gid, groups: [...ids] };
 }
 
@@ -49,20 +49,22 @@ export function actionUserOf(
  * @param status text of `/proc/self/status` (proc(5))
  * @throws Error naming the capabilities that are missing
  */
-export function expectCapabilities(text: string, status: string): void {
+export function requireCapabilities(text: string, status: string): void {
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
-  const missing = Object.entries(NEEDED).filter(([, bit]) => ((effective >> BigInt(bit)) & 1n) === 0n);
+  const missing = Object.entries(REQUIRED_CAPABILITIES).filter(
+    ([, bit]) => ((effective >> BigInt(bit)) & 1n) === 0n,
+  );
   if (missing.length === 0 && /^Uid:\s*\d+\s+0\s/m.test(status)) return;
   const names = missing.length === 0 ? '' : ` with ${missing.map(([name]) => name).join(', ')}`;
-  throw refusal(text, `the server must be root${names}`);
+  throw invalidUser(text, `the server must be root${names}`);
 }
 
-function refusal(text: string, why: string): Error {
+function invalidUser(text: string, why: string): Error {
   return new Error(`HYPERSKELETON_ACTION_USER=${JSON.stringify(text)}: ${why}`);
 }
 
 function idOf(text: string): number | undefined {
-  return /^\d{1,10}$/.test(text) && Number(text) <= LARGEST_ID ? Number(text) : undefined;
+  return /^\d{1,10}$/.test(text) && Number(text) <= MAX_ID ? Number(text) : undefined;
 }
 
 function fieldsOf(text: string): string[][] {

@@ -4,7 +4,7 @@ import type { SettingKind } from './settings.js';
 const HOST_NAME = /^(?!.*\.\.)[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_.])?$/i;
 
 /** The words of a list that is separated by commas; blanks around them do not count. */
-export function listOf(text: string): string[] {
+export function splitList(text: string): string[] {
   return text
     .split(',')
     .map((word) => word.trim())
@@ -12,29 +12,31 @@ export function listOf(text: string): string[] {
 }
 
 /** Whether a setting of that kind takes the text. */
-export function isAllowed(kind: SettingKind, text: string): boolean {
+export function isValidSetting(kind: SettingKind, text: string): boolean {
   switch (kind.type) {
     case 'choice':
       return kind.of.includes(text);
     case 'path':
+    case 'text':
       return true;
     case 'url':
       return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
     case 'hosts':
-      return listOf(text).length > 0 && listOf(text).every(isHost);
+      return splitList(text).length > 0 && splitList(text).every(isHost);
     case 'origins':
-      return listOf(text).every((one) => one === '*' || one === 'null' || isOrigin(one));
+      return splitList(text).every((one) => one === '*' || one === 'null' || isOrigin(one));
     case 'integer':
       return /^\d{1,16}$/.test(text) && Number(text) >= kind.min && Number(text) <= kind.max;
   }
 }
 
 /** What a kind takes, in words; undefined where it takes any text. */
-export function allowedText(kind: SettingKind): string | undefined {
+export function describeAllowed(kind: SettingKind): string | undefined {
   switch (kind.type) {
     case 'choice':
       return `one of ${kind.of.join(', ')}`;
     case 'path':
+    case 'text':
       return undefined;
     case 'url':
       return 'an address of http or https';

@@ -1,19 +1,18 @@
 import { resolve } from 'node:path';
-import type { FrontEndName } from '../http/front-end.js';
-import type { EngineChoice } from '../pool/messages.js';
-import type { ResourceLimit } from '../process/rights.js';
-import { allowedText, isAllowed, listOf } from './kinds.js';
+
+import type { ResourceLimit } from '../os/rights.js';
+import { describeAllowed, isValidSetting, splitList } from './kinds.js';
 import { LIMITS_FORMAT, parseResourceLimits } from './resource-limits.js';
 import { defaultThreads, SETTINGS, type Setting, type SettingKey } from './settings.js';
 
 /** How actions are run. */
-export type Protocol = 'classic' | 'actionloop';
+type Protocol = 'classic' | 'actionloop';
 
 /** How the server's own log is written. */
 export type LogFormat = 'auto' | 'json' | 'pretty';
 
-/** What becomes of the processes that an activation leaves behind (D-02). */
-export type LeftoversChoice = 'keep' | 'group' | 'all';
+/** What becomes of the processes that an activation leaves behind (C-RUN-25). */
+type LeftoversPolicy = 'keep' | 'group' | 'all';
 
 /** The settings as the server uses them. */
 export interface Config {
@@ -24,7 +23,7 @@ export interface Config {
   readonly metricsHosts: readonly string[] | undefined;
   /** Origins in their serialised form (RFC 6454, section 6.2), or `*`. */
   readonly allowedOrigins: readonly string[];
-  /** Whether everything is served at `/` (section 4). */
+  /** Whether everything is served at `/` (C-KN-01 to C-KN-21). */
   readonly knative: boolean;
   /** What __OW_RUNTIME_PLATFORM said where it named no platform; lower case. */
   readonly unknownPlatform: string | undefined;
@@ -64,7 +63,7 @@ export interface Config {
   readonly activationTimeoutMs: number;
   readonly honorDeadline: boolean;
   readonly timeoutGraceMs: number;
-  readonly leftovers: LeftoversChoice;
+  readonly leftovers: LeftoversPolicy;
   readonly graceMs: number;
   readonly drainMs: number;
   readonly allowReinit: boolean;
@@ -86,7 +85,7 @@ export interface Config {
   readonly logFormat: LogFormat;
 }
 
-/** The settings of the ActionLoop protocol (section 5). */
+/** The settings of the ActionLoop protocol (C-AL-01 to C-AL-23). */
 export interface ActionLoopConfig {
   readonly processes: number;
   readonly pipeline: number;
@@ -125,7 +124,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
   const optionalPath = (value: string): string | undefined => (value === '' ? undefined : resolve(value));
   const optionalText = (value: string): string | undefined => (value === '' ? undefined : value);
   const optionalNumber = (value: string): number | undefined => (value === '' ? undefined : Number(value));
-  const optionalList = (value: string): string[] | undefined => (value === '' ? undefined : listOf(value));
+  const optionalList = (value: string): string[] | undefined => (value === '' ? undefined : splitList(value));
   const limits = parseResourceLimits(text('actionRlimits'));
   if (limits === undefined) {
     const source = sourceOf(SETTINGS.actionRlimits, flags, environment, { knative, otel });
@@ -135,7 +134,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     port: number('port'),
     hosts: optionalList(text('host')),
     metricsHosts: optionalList(text('metricsHost')),
-    allowedOrigins: listOf(text('allowedOrigins')),
+    allowedOrigins: splitList(text('allowedOrigins')),
     knative,
     unknownPlatform: knative || platform === 'openwhisk' ? undefined : platform,
     protocol: text('protocol') as Protocol,
@@ -162,7 +161,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     activationTimeoutMs: number('activationTimeoutMs'),
     honorDeadline: text('honorDeadline') === '1',
     timeoutGraceMs: number('timeoutGraceMs'),
-    leftovers: text('leftovers') as LeftoversChoice,
+    leftovers: text('leftovers') as LeftoversPolicy,
     graceMs: number('graceMs'),
     drainMs: number('drainMs'),
     allowReinit: text('allowReinit') === '1',
@@ -220,7 +219,13 @@ function sourceOf(
 
 function problemOf({ kind }: Setting, source: Source | undefined): string | undefined {
   if (source === undefined) return undefined;
-  const allowed = allowedText(kind);
-  if (allowed === undefined || isAllowed(kind, source.text)) return undefined;
+  const allowed = describeAllowed(kind);
+  if (allowed === undefined || isValidSetting(kind, source.text)) return undefined;
   return `${source.name}=${JSON.stringify(source.text)}: must be ${allowed}`;
 }
+
+/** The engine settings: `auto` takes the best that works. */
+export type EngineChoice = 'auto' | 'forkserver' | 'posix_spawn' | 'child_process';
+
+/** The front ends, by the names that the setting has for them. */
+export type FrontEndName = 'uws' | 'node';

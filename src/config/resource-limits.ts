@@ -1,4 +1,4 @@
-import { type ResourceLimit, UNLIMITED } from '../process/rights.js';
+import { type ResourceLimit, UNLIMITED } from '../os/rights.js';
 
 interface Resource {
   readonly resource: number;

@@ -6,6 +6,8 @@ export type SettingKind =
   | { readonly type: 'integer'; readonly min: number; readonly max: number }
   | { readonly type: 'choice'; readonly of: readonly string[] }
   | { readonly type: 'path' }
+  /** Any text; what it means is checked where it is read. */
+  | { readonly type: 'text' }
   /** Separated by commas. */
   | { readonly type: 'hosts' }
   /** Separated by commas. */
@@ -18,7 +20,7 @@ export interface Setting {
   readonly flag: string;
   /** Environment variables, the first that is set counts. */
   readonly env: readonly string[];
-  /** Those of Knative mode, where they differ (D-15). */
+  /** Those of Knative mode, where they differ (C-SRV-01). */
   readonly knativeEnv?: readonly string[];
   /** Those that count besides, behind the others, where OpenTelemetry's variables are the server's. */
   readonly otelEnv?: readonly string[];
@@ -32,13 +34,13 @@ export interface Setting {
 }
 
 /** Room in the memory that threads share. */
-export const MAX_THREADS = 32;
+const MAX_THREADS = 32;
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
 /** The largest delay that Node's timers take. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 /** Each takes some hundred bytes of memory until the archive is unpacked. */
 const MAX_ENTRIES = 10_000_000;
-const LARGEST_BODY_BYTES = 2 ** 31 - 1;
+const MAX_BODY_BYTES = 2 ** 31 - 1;
 
 /** Every setting. The loader, --help and docs/configuration.md come from here. */
 export const SETTINGS = {
@@ -63,7 +65,7 @@ export const SETTINGS = {
   platform: {
     flag: 'platform',
     env: ['__OW_RUNTIME_PLATFORM'],
-    kind: { type: 'path' },
+    kind: { type: 'text' },
     default: 'openwhisk',
     sentence:
       'The platform whose requests are understood: openwhisk (POST /init and /run) or knative (everything at /), in any case of letters. Anything else counts as openwhisk, with a warning.',
@@ -120,7 +122,7 @@ export const SETTINGS = {
   actionUser: {
     flag: 'action-user',
     env: ['HYPERSKELETON_ACTION_USER'],
-    kind: { type: 'path' },
+    kind: { type: 'text' },
     default: '',
     sentence:
       "The user that actions run as, where the server is root: a name or a number, with `:` and a group or without; without one, the user's groups of /etc/passwd and /etc/group. The action folder and what an init installs belong to that user. Empty: the server's own user, whose processes actions may then signal (docs/isolation.md).",
@@ -137,7 +139,7 @@ export const SETTINGS = {
   actionRlimits: {
     flag: 'action-rlimits',
     env: ['HYPERSKELETON_ACTION_RLIMITS'],
-    kind: { type: 'path' },
+    kind: { type: 'text' },
     default: '',
     sentence: `Resource limits of each process of an action (getrlimit(2)): ${LIMITS_FORMAT}. Those that are not named are the server's own.`,
   },
@@ -182,12 +184,12 @@ export const SETTINGS = {
     kind: { type: 'choice', of: ['on', 'off'] },
     default: 'on',
     sentence:
-      'Whether the main thread itself starts activations that come one at a time, from a clone that waits: a quarter faster than through a worker thread (docs/engines.md).',
+      'Whether the main thread itself starts activations that come one at a time, from a prewarmed clone: a quarter faster than through a worker thread (docs/engines.md).',
   },
   maxBodyBytes: {
     flag: 'max-body-bytes',
     env: ['HYPERSKELETON_MAX_BODY_BYTES'],
-    kind: { type: 'integer', min: 1, max: LARGEST_BODY_BYTES },
+    kind: { type: 'integer', min: 1, max: MAX_BODY_BYTES },
     default: undefined,
     derived: '128 MiB (134217728), or HYPERSKELETON_MAX_BUFFERED_BYTES if that is less',
     sentence: 'Largest request body; a larger one is answered 413.',
@@ -205,7 +207,7 @@ export const SETTINGS = {
   maxResultBytes: {
     flag: 'max-result-bytes',
     env: ['HYPERSKELETON_MAX_RESULT_BYTES'],
-    kind: { type: 'integer', min: 1, max: LARGEST_BODY_BYTES },
+    kind: { type: 'integer', min: 1, max: MAX_BODY_BYTES },
     default: String(64 * 1024 * 1024),
     unit: 'bytes',
     sentence: 'Longest last line of stdout; a longer one goes to the log and is no result.',
@@ -257,7 +259,7 @@ export const SETTINGS = {
   honorDeadline: {
     flag: 'honor-deadline',
     env: ['HYPERSKELETON_HONOR_DEADLINE'],
-    kind: { type: 'path' },
+    kind: { type: 'text' },
     default: '',
     sentence:
       'Exactly 1 makes the `deadline` that the platform sends with an activation end it as the time limit does.',
@@ -298,7 +300,7 @@ export const SETTINGS = {
   allowReinit: {
     flag: 'allow-reinit',
     env: ['PROXY_ALLOW_REINIT'],
-    kind: { type: 'path' },
+    kind: { type: 'text' },
     default: '',
     sentence: 'Exactly 1 allows a further /init; anything else does not.',
   },

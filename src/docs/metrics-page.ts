@@ -1,25 +1,25 @@
-import { metricsOf } from '../metrics/exposition.js';
-import type { Gauges } from '../metrics/gauges.js';
-import { Recorder } from '../metrics/recorder.js';
-import type { Metric } from '../metrics/samples.js';
+import { metricsOf } from '../observability/metrics/exposition.js';
+import type { Gauges } from '../observability/metrics/gauges.js';
+import { Recorder } from '../observability/metrics/recorder.js';
+import type { Metric } from '../observability/metrics/samples.js';
 
-const none = (): number => 0;
+const zero = (): number => 0;
 
 /** Nothing that is asked for the page: it tells of the metrics, not of their values. */
-const NO_GAUGES: Gauges = {
-  inFlight: none,
-  queued: none,
+const EMPTY_GAUGES: Gauges = {
+  inFlight: zero,
+  queued: zero,
   limits: () => ({ inFlight: 0, queued: 0 }),
   buffered: () => ({ usedBytes: 0, limitBytes: 0 }),
-  workerThreads: none,
+  workerThreads: zero,
   threads: () => [],
   engine: () => '',
   frontEnd: () => '',
   losses: () => [],
   version: '',
   spans: () => undefined,
-  survivors: none,
-  loop: () => undefined,
+  leftovers: zero,
+  actionLoop: () => undefined,
   prewarm: () => undefined,
   memory: () => undefined,
   cpu: () => ({ throttledSeconds: undefined, waitedSeconds: undefined }),
@@ -28,10 +28,10 @@ const NO_GAUGES: Gauges = {
 
 /** docs/metrics.md, from the metrics' own descriptions. */
 export function metricsPage(): string {
-  const rows = metricsOf(new Recorder(NO_GAUGES)).map(metricRow).join('\n');
+  const rows = metricsOf(new Recorder(EMPTY_GAUGES)).map(metricRow).join('\n');
   return `# Metrics
 
-Made from \`src/metrics/\` by \`npm run docs\`.
+Made from \`src/observability/metrics/\` by \`npm run docs\`.
 
 \`GET /metrics\` answers in Prometheus' text format, or in OpenMetrics where the scraper asks for it.
 \`HYPERSKELETON_METRICS=off\` removes the page and everything that is counted for it.

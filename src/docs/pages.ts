@@ -1,13 +1,13 @@
 import type { AnyCommand } from '../cli/command.js';
 import { commandsOf } from '../cli/commands.js';
 import { commandHelp } from '../cli/help.js';
-import { allowedText } from '../config/kinds.js';
+import { describeAllowed } from '../config/kinds.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
-import { ERRORS, type ErrorRow } from '../errors/table.js';
+import { ERRORS, type ErrorRow } from '../protocol/errors.js';
 import { metricsPage } from './metrics-page.js';
 
 /** A page of docs/ that is made from the code's own tables. */
-export interface Page {
+interface Page {
   readonly path: string;
   readonly text: string;
 }
@@ -57,7 +57,7 @@ function sectionOf(command: AnyCommand): string {
 
 function settingRow(setting: Setting): string {
   const variables = setting.env.map((name) => `\`${name}\``).join(', ');
-  const allowed = allowedText(setting.kind) ?? 'any text';
+  const allowed = describeAllowed(setting.kind) ?? 'any text';
   const value = setting.default === '' ? 'not set' : (setting.default ?? setting.derived ?? '');
   const unit = setting.unit === undefined ? '' : ` ${setting.unit}`;
   return `| \`--${setting.flag}\` | ${variables} | ${allowed} | ${value}${unit} | ${setting.sentence} |`;
@@ -69,7 +69,7 @@ function errorsPage(): string {
     .join('\n');
   return `# Error answers
 
-Made from \`src/errors/table.ts\` by \`npm run docs\`.
+Made from \`src/protocol/errors.ts\` by \`npm run docs\`.
 
 Every error answer is \`{"error": text}\`. The headers \`X-Hyperskeleton-Cause\` and \`X-Hyperskeleton-Fault\` carry the
 code and whose fault it is, as the log and the metric \`hyperskeleton_failures_total\` do. Where the fault is not the

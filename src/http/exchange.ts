@@ -1,4 +1,4 @@
-import type { Header } from '../pool/messages.js';
+import type { Header } from '../protocol/answer.js';
 
 /** A piece of a body, in the front end's own memory: valid during the call only. */
 export type BodyPiece = ArrayBuffer | Uint8Array;

@@ -17,7 +17,7 @@ const MAX_FREE_PORT_ATTEMPTS = 20;
 const NO_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);
 
 /** What {@link Listener.listen} is to listen on. */
-export interface ListenRequest {
+interface ListenRequest {
   /** IP addresses and host names. */
   readonly hosts: readonly string[];
   /** 0 takes one that is free at every address. */

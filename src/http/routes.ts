@@ -1,5 +1,5 @@
 import type { ConnectionLimit } from '../admission/connection-limit.js';
-import type { Failure } from '../errors/table.js';
+import type { Failure } from '../protocol/errors.js';
 import type { Answer, Exchange } from './exchange.js';
 
 /** Answers an exchange. A failure is the server's own. */

@@ -1,13 +1,13 @@
-import { type ErrorCode, rowOf, textOfFailure } from '../errors/table.js';
 import type { Answer, Delivery, Exchange } from '../http/exchange.js';
-import type { AnswerFailure, Header, ShapedAnswer } from '../pool/messages.js';
+import type { AnswerFailure, Header, ShapedAnswer } from '../protocol/answer.js';
+import { type ErrorCode, errorRowOf, textOfFailure } from '../protocol/errors.js';
 
 const JSON_TYPE = 'application/json';
 /** Seconds after which a refused caller may try again. */
 const RETRY_AFTER_SECONDS = '1';
-const RETRIED: ReadonlySet<ErrorCode> = new Set(['overloaded', 'buffers_full']);
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['overloaded', 'buffers_full']);
 /** After these the connection is of no use: the server goes away, or what follows can't be told from the body. */
-const CLOSING: ReadonlySet<ErrorCode> = new Set([
+const CONNECTION_ENDING: ReadonlySet<ErrorCode> = new Set([
   'draining',
   'malformed_request',
   'request_timeout',
@@ -58,7 +58,7 @@ export function sendFailure(
 
 /**
  * The answer to a failure: `{"error": text}`, and headers that tell whose fault it is and what its cause, what of it is
- * an answer of the runtime's own (D-10), and what exactly was wrong with an `exec` that could not be started.
+ * an answer of the runtime's own (C-LOG-01), and what exactly was wrong with an `exec` that could not be started.
  *
  * @param allow the methods that the path takes, with a 405
  * @param further headers besides
@@ -68,7 +68,7 @@ export function failureAnswer(
   allow?: string,
   further: readonly Header[] = [],
 ): Answer {
-  const { status, fault, refusal } = rowOf(failure.code);
+  const { status, fault, refusal } = errorRowOf(failure.code);
   const headers: Header[] = [
     ...further,
     ['X-Hyperskeleton-Fault', fault],
@@ -76,8 +76,8 @@ export function failureAnswer(
   ];
   if (fault !== 'action' || refusal) headers.push(['X-Hyperskeleton-Error', failure.code]);
   if (failure.reason !== undefined) headers.push(['X-Hyperskeleton-Reason', failure.reason]);
-  if (RETRIED.has(failure.code)) headers.push(['Retry-After', RETRY_AFTER_SECONDS]);
+  if (RETRYABLE.has(failure.code)) headers.push(['Retry-After', RETRY_AFTER_SECONDS]);
   if (allow !== undefined) headers.push(['Allow', allow]);
   const body = JSON.stringify({ error: textOfFailure(failure) });
-  return { status, type: JSON_TYPE, body, headers, closes: CLOSING.has(failure.code) };
+  return { status, type: JSON_TYPE, body, headers, closes: CONNECTION_ENDING.has(failure.code) };
 }

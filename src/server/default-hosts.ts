@@ -8,7 +8,7 @@ const LOOPBACK = ['127.0.0.1', '::1'];
 const CONTAINER_FILES = ['/.dockerenv', '/run/.containerenv'];
 
 /** What tells whether this process is in a container. */
-export interface Surroundings {
+interface HostEnvironment {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
   readonly exists: (path: string) => boolean;
@@ -22,7 +22,7 @@ export interface Surroundings {
  * files of its engine, by the variables that Kubernetes and systemd-nspawn set, and by process 1.
  */
 export function defaultHosts(
-  { environment, pid, exists }: Surroundings = {
+  { environment, pid, exists }: HostEnvironment = {
     environment: process.env,
     pid: process.pid,
     exists: existsSync,

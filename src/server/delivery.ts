@@ -1,22 +1,23 @@
 import type { Delivery } from '../http/exchange.js';
-import type { Received } from './receive.js';
-import type { Service } from './service.js';
+import type { Received } from '../protocol/received.js';
+import type { ServerContext } from './server-context.js';
 
 /**
  * Watches over a large answer while it is sent: it counts against the common budget, a shutdown waits for it, and one
  * that is cut is counted and logged.
  */
-export function deliveryOf(service: Service, { receivedMs, requestId }: Received): Delivery {
-  const hold = service.budget.hold();
+export function deliveryOf(context: ServerContext, { receivedMs, requestId }: Received): Delivery {
+  const reservation = context.budget.reserve();
   return {
     begins: (bytes) => {
-      hold.count(bytes);
-      service.begin();
+      reservation.setUnchecked(bytes);
+      context.begin();
     },
     ends: (isWhole, sentBytes) => {
-      hold.release();
-      service.end();
-      if (!isWhole) service.aborted('answer', { sentBytes, ms: performance.now() - receivedMs }, requestId);
+      reservation.release();
+      context.end();
+      if (!isWhole)
+        context.recordAborted('answer', { sentBytes, ms: performance.now() - receivedMs }, requestId);
     },
   };
 }

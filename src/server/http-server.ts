@@ -8,19 +8,19 @@ import { handleInit } from './init-route.js';
 import { OriginCheck } from './origin-check.js';
 import { requestIdOf } from './receive.js';
 import { handleRun } from './run-route.js';
-import type { Service } from './service.js';
+import type { ServerContext } from './server-context.js';
 
-/** The server's side of HTTP (sections 1 and 4): routes, methods, unknown paths. It never looks into a body. */
+/** The server's side of HTTP (C-SRV-04, C-KN-01): routes, methods, unknown paths. It never looks into a body. */
 export class HttpServer {
-  readonly #service: Service;
+  readonly #context: ServerContext;
   readonly #frontEnd: FrontEnd;
   readonly #origins: OriginCheck;
   readonly #listeners: Listener[] = [];
 
-  constructor(service: Service, frontEnd: FrontEnd) {
-    this.#service = service;
+  constructor(context: ServerContext, frontEnd: FrontEnd) {
+    this.#context = context;
     this.#frontEnd = frontEnd;
-    this.#origins = new OriginCheck(service.config.allowedOrigins);
+    this.#origins = new OriginCheck(context.config.allowedOrigins);
   }
 
   /**
@@ -30,7 +30,7 @@ export class HttpServer {
    * @throws Error for the operator when an address can't be had
    */
   async listen(): Promise<readonly ListenAddress[]> {
-    const { config } = this.#service;
+    const { config } = this.#context;
     const { port, metricsPort, metrics, knative } = config;
     if (metricsPort !== undefined) {
       const routes = [...this.#probes(''), ...(metrics ? [this.#page('/metrics', this.#metrics)] : [])];
@@ -56,7 +56,7 @@ export class HttpServer {
   }
 
   #classicRoutes(): Route[] {
-    const { metrics, metricsPort } = this.#service.config;
+    const { metrics, metricsPort } = this.#context.config;
     return [
       this.#route('/init', { POST: this.#fromOwnOrigin(handleInit) }),
       this.#route('/run', { POST: this.#fromOwnOrigin(handleRun) }),
@@ -67,8 +67,8 @@ export class HttpServer {
 
   /** Imported only in that mode. */
   async #knativeRoutes(): Promise<Route[]> {
-    const { KnativeRoute } = await import('../knative/route.js');
-    const knative = new KnativeRoute(this.#service);
+    const { KnativeRoute } = await import('./knative-route.js');
+    const knative = new KnativeRoute(this.#context);
     const handle: Handler = (exchange) => knative.handle(exchange);
     const handlers = knative.methods.map((method) => [method.toUpperCase(), handle] as const);
     return [this.#route('/', Object.fromEntries(handlers)), ...this.#probes('/_hyperskeleton')];
@@ -93,25 +93,25 @@ export class HttpServer {
   }
 
   #serve(routes: readonly Route[]): SiteServer {
-    const service = this.#service;
+    const context = this.#context;
     const site: Site = {
-      connections: service.connections,
+      connections: context.connections,
       routes,
       notFound: (exchange) => {
-        service.strayed('not_found', requestIdOf(exchange));
+        context.recordUnmatched('not_found', requestIdOf(exchange));
         sendFailure(exchange, { code: 'not_found' });
       },
       failed: (exchange, error) => {
-        service.metrics?.countFailure('internal');
-        service.log.fault('a request handler failed', error);
+        context.metrics?.countFailure('internal');
+        context.log.logFault('a request handler failed', error);
         sendFailure(exchange, {
           code: 'internal',
           detail: error instanceof Error ? error.message : String(error),
         });
       },
       refused: (failure) => {
-        if (failure.code === 'method_not_allowed') service.strayed(failure.code);
-        else service.refused(failure.code);
+        if (failure.code === 'method_not_allowed') context.recordUnmatched(failure.code);
+        else context.recordRefusal(failure.code);
         return failureAnswer(failure);
       },
     };
@@ -119,34 +119,34 @@ export class HttpServer {
   }
 
   /** Runs code for whoever may: pages of other origins are answered 403, their bodies are ignored. */
-  #fromOwnOrigin(handler: (exchange: Exchange, service: Service) => Promise<void>): Handler {
-    const service = this.#service;
+  #fromOwnOrigin(handler: (exchange: Exchange, context: ServerContext) => Promise<void>): Handler {
+    const context = this.#context;
     return (exchange) => {
       const origin = exchange.header('origin');
       const secFetchSite = exchange.header('sec-fetch-site');
       if (this.#origins.allows({ origin, host: exchange.header('host'), secFetchSite }))
-        return handler(exchange, service);
-      service.refused('foreign_origin', requestIdOf(exchange));
+        return handler(exchange, context);
+      context.recordRefusal('foreign_origin', requestIdOf(exchange));
       sendFailure(exchange, { code: 'foreign_origin' });
       return undefined;
     };
   }
 
   #refuseMethod(exchange: Exchange, allow: string): void {
-    this.#service.strayed('method_not_allowed', requestIdOf(exchange));
+    this.#context.recordUnmatched('method_not_allowed', requestIdOf(exchange));
     sendFailure(exchange, { code: 'method_not_allowed' }, allow);
   }
 
   readonly #health: Handler = (exchange) => sendText(exchange, 200, 'text/plain', 'ok\n');
 
   readonly #readiness: Handler = (exchange) => {
-    if (this.#service.draining) sendFailure(exchange, { code: 'draining' });
-    else if (this.#service.ready) sendText(exchange, 200, 'text/plain', 'ready\n');
+    if (this.#context.draining) sendFailure(exchange, { code: 'draining' });
+    else if (this.#context.ready) sendText(exchange, 200, 'text/plain', 'ready\n');
     else sendText(exchange, 503, 'text/plain', 'starting\n');
   };
 
   readonly #metrics: Handler = async (exchange) => {
-    const page = await this.#service.metrics?.scrape(exchange.header('accept'));
+    const page = await this.#context.metrics?.scrape(exchange.header('accept'));
     if (page === undefined) sendFailure(exchange, { code: 'not_found' });
     else sendText(exchange, 200, page.type, page.text);
   };

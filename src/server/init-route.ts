@@ -1,21 +1,22 @@
-import { traceIdOf } from '../contract/trace-context.js';
-import { wipe } from '../contract/wipe.js';
-import { rowOf } from '../errors/table.js';
 import type { Exchange } from '../http/exchange.js';
-import type { InitAnswer } from '../pool/messages.js';
-import { buffersPassed } from '../process/memory-relief.js';
+import { scheduleIdleGc } from '../os/idle-gc.js';
+import type { InitAnswer } from '../protocol/answer.js';
+import { errorRowOf } from '../protocol/errors.js';
+import type { Received } from '../protocol/received.js';
+import { traceIdOf } from '../protocol/trace-context.js';
+import { wipe } from '../protocol/wipe.js';
 import { sendFailure, sendText } from './answer.js';
-import { type Received, receive } from './receive.js';
-import type { Service } from './service.js';
+import { receive } from './receive.js';
+import type { ServerContext } from './server-context.js';
 
-/** POST /init (section 2): hands the body on, in its turn. */
-export async function handleInit(exchange: Exchange, service: Service): Promise<void> {
-  const received = await receive(exchange, service);
+/** POST /init (C-INIT-01 to C-INIT-28): hands the body on, in its turn. */
+export async function handleInit(exchange: Exchange, context: ServerContext): Promise<void> {
+  const received = await receive(exchange, context);
   if (received === undefined) return;
-  const { failure } = await initialise(received, service, () => service.runner.init(received.body));
+  const { failure } = await initialise(received, context, () => context.executor.init(received.body));
   wipe(received.body);
   if (failure !== undefined) sendFailure(exchange, failure);
-  else sendText(exchange, 200, service.runner.initialised.type, service.runner.initialised.body);
+  else sendText(exchange, 200, context.executor.initResponse.type, context.executor.initResponse.body);
 }
 
 /**
@@ -26,9 +27,9 @@ export async function handleInit(exchange: Exchange, service: Service): Promise<
  */
 export async function initialise(
   request: Received,
-  service: Service,
+  context: ServerContext,
   install: () => Promise<InitAnswer>,
-  refuse: () => Promise<InitAnswer> = () => service.runner.refuseInit(),
+  refuse: () => Promise<InitAnswer> = () => context.executor.refuseInit(),
 ): Promise<InitAnswer> {
   const { receivedMs, trace, requestId } = request;
   const bodyBytes = request.body.byteLength;
@@ -37,37 +38,37 @@ export async function initialise(
     turnMs = performance.now();
     return work();
   };
-  service.begin();
+  context.begin();
   try {
-    const answer = await attempt(bodyBytes, service, inTurn(install), inTurn(refuse));
+    const answer = await attempt(bodyBytes, context, inTurn(install), inTurn(refuse));
     const answeredMs = performance.now();
-    service.metrics?.observeInit(answer, answeredMs - receivedMs);
-    service.log.init(answer, trace && traceIdOf(trace), requestId);
-    service.tracing?.initialised(request, answer, { turnMs, answeredMs });
+    context.metrics?.observeInit(answer, answeredMs - receivedMs);
+    context.log.logInit(answer, trace && traceIdOf(trace), requestId);
+    context.tracing?.initialised(request, answer, { turnMs, answeredMs });
     return answer;
   } finally {
-    service.end();
-    request.hold.release();
-    buffersPassed(bodyBytes);
+    context.end();
+    request.reservation.release();
+    scheduleIdleGc(bodyBytes);
   }
 }
 
 async function attempt(
   codeBytes: number,
-  service: Service,
+  context: ServerContext,
   install: () => Promise<InitAnswer>,
   refuse: () => Promise<InitAnswer>,
 ): Promise<InitAnswer> {
   try {
-    return await service.pending.of(service.action.init(install, refuse), () => ({
+    return await context.pending.wait(context.action.init(install, refuse), () => ({
       failure: { code: 'draining' },
       durationMs: 0,
       codeBytes,
     }));
   } catch (error) {
-    service.log.fault('an init failed inside the runtime', error);
+    context.log.logFault('an init failed inside the runtime', error);
     const failure = { code: 'worker_lost' } as const;
-    if (rowOf(failure.code).sentinels) await service.oweSentinels();
+    if (errorRowOf(failure.code).sentinels) await context.writeMissingSentinels();
     return { failure, durationMs: 0, codeBytes };
   }
 }

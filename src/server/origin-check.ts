@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 
 /** What of a request's head says which web page it comes from; each is undefined if the header is missing. */
-export interface RequestOrigin {
+interface RequestOrigin {
   readonly origin: string | undefined;
   readonly secFetchSite: string | undefined;
   readonly host: string | undefined;
@@ -40,10 +40,10 @@ function isOwn(origin: string, host: string | undefined): boolean {
   const page = new URL(origin);
   const address = `${page.protocol}//${host}`;
   if (!/^https?:$/.test(page.protocol) || !URL.canParse(address)) return false;
-  return new URL(address).origin === page.origin && isNobodysName(page.hostname);
+  return new URL(address).origin === page.origin && isLocalName(page.hostname);
 }
 
-function isNobodysName(hostname: string): boolean {
+function isLocalName(hostname: string): boolean {
   return (
     isIP(hostname.replace(/^\[|\]$/g, '')) !== 0 || !hostname.includes('.') || hostname.endsWith('.localhost')
   );

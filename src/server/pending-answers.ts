@@ -1,7 +1,7 @@
-import type { Alarm } from '../process/awake-clock.js';
+import type { ClockTimer } from '../os/freeze-aware-clock.js';
 
 /** Sets a limit of time, and calls back when it has passed. */
-export type SetLimit = (passed: () => void) => Alarm;
+export type SetLimit = (passed: () => void) => ClockTimer;
 
 /**
  * The answers that requests wait for. Whoever is to give one may be stuck: a worker thread in an endless loop, a file
@@ -13,23 +13,23 @@ export class PendingAnswers {
   /**
    * Waits for an answer.
    *
-   * @param instead makes the one that is given where this one has been given up
+   * @param fallback makes the one that is given where this one has been given up
    * @param setLimit sets the time after which it is given up without a shutdown
    * @throws as `answer` does
    */
-  of<Answer>(
+  wait<Answer>(
     answer: Promise<Answer>,
-    instead: (reason: 'time' | 'shutdown') => Answer,
+    fallback: (reason: 'time' | 'shutdown') => Answer,
     setLimit?: SetLimit,
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
         limit?.cancel();
-        resolve(instead('shutdown'));
+        resolve(fallback('shutdown'));
       };
       const limit = setLimit?.(() => {
         this.#waiting.delete(giveUp);
-        resolve(instead('time'));
+        resolve(fallback('time'));
       });
       this.#waiting.add(giveUp);
       const settled = (): void => {
@@ -50,7 +50,7 @@ export class PendingAnswers {
   }
 
   /** Gives up all that are waited for now. @returns how many */
-  giveUp(): number {
+  abandonAll(): number {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const one of waiting) one();

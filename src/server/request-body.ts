@@ -1,16 +1,16 @@
 import type { CutReason, Exchange } from '../http/exchange.js';
-import type { ByteBudget, ByteHold } from '../pool/byte-budget.js';
-import { BodyPlace, type NoPlace } from './body-place.js';
+import type { ByteBudget, ByteReservation } from '../shared-memory/byte-budget.js';
+import { BodyBuffer, type BodyRefusal } from './body-buffer.js';
 
 /** A body that has come whole, or why there is none. */
-export type RequestBody =
+type RequestBody =
   | {
       /** In a buffer of its own, that may be transferred to another thread. */
       readonly body: Uint8Array;
       /** What it takes of the budget; released by whoever is done with the body. */
-      readonly hold: ByteHold;
+      readonly reservation: ByteReservation;
     }
-  | { readonly problem: NoPlace | CutReason; readonly receivedBytes: number };
+  | { readonly problem: BodyRefusal | CutReason; readonly receivedBytes: number };
 
 /**
  * Receives a request's body, whatever its content type, chunked or with a length (C-SRV-06, C-SRV-09). Only one
@@ -19,26 +19,26 @@ export type RequestBody =
  *
  * Must be called before the handler's first await.
  *
- * @param gone is called if the connection ends later, and before the request has been answered
+ * @param onAbort is called if the connection ends later, and before the request has been answered
  */
 export function receiveBody(
   exchange: Exchange,
   budget: ByteBudget,
   maxBytes: number,
-  gone: () => void,
+  onAbort: () => void,
 ): Promise<RequestBody> | RequestBody {
   const isChunked = exchange.header('transfer-encoding') !== undefined;
   const announcedBytes = isChunked ? undefined : Number(exchange.header('content-length') ?? 0);
-  const place = new BodyPlace(budget, announcedBytes, maxBytes);
+  const place = new BodyBuffer(budget, announcedBytes, maxBytes);
   let settle: ((body: RequestBody) => void) | undefined;
   exchange.onCut((reason) => {
     const waiting = settle;
     settle = undefined;
     if (waiting === undefined) {
-      gone();
+      onAbort();
       return;
     }
-    place.drop();
+    place.discard();
     waiting({ problem: reason, receivedBytes: place.length });
   });
   if (lengthsOf(exchange) > 1) return { problem: 'malformed', receivedBytes: 0 };
@@ -52,7 +52,7 @@ export function receiveBody(
       if (settle === undefined) return;
       if (problem === undefined) {
         problem = place.add(piece, isLast);
-        if (problem !== undefined) place.drop();
+        if (problem !== undefined) place.discard();
       }
       if (!isLast && (problem === undefined || waits)) return;
       settle = undefined;

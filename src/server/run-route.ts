@@ -1,32 +1,34 @@
-import { traceIdOf } from '../contract/trace-context.js';
-import { wipe } from '../contract/wipe.js';
+import { readDeadline, TimeLimit } from '../executor/time-limit.js';
 import type { Exchange } from '../http/exchange.js';
-import type { ActivationTiming } from '../metrics/recorder.js';
-import type { DeadlineAnswer, RunAnswer } from '../pool/messages.js';
-import { buffersPassed } from '../process/memory-relief.js';
-import type { ActivationSpan } from '../tracing/tracing.js';
+import type { ActivationTiming } from '../observability/metrics/recorder.js';
+import type { ActivationSpan } from '../observability/tracing/tracing.js';
+import { scheduleIdleGc } from '../os/idle-gc.js';
+import type { RunAnswer } from '../protocol/answer.js';
+import type { Received } from '../protocol/received.js';
+import { traceIdOf } from '../protocol/trace-context.js';
+import { wipe } from '../protocol/wipe.js';
+import type { DeadlineAnswer } from '../threads/messages.js';
 import { admit } from './admit.js';
 import { sendFailure, sendResult } from './answer.js';
 import { deliveryOf } from './delivery.js';
-import { type Received, receive } from './receive.js';
+import { receive } from './receive.js';
+import type { ServerContext } from './server-context.js';
 import { timingHeaders } from './server-timing.js';
-import type { Service } from './service.js';
-import { readDeadline, TimeLimit } from './time-limit.js';
 
-/** POST /run (section 3): lets the activation in, hands it to whoever runs it, answers what comes back. */
-export async function handleRun(exchange: Exchange, service: Service): Promise<void> {
-  const received = await receive(exchange, service);
+/** POST /run (C-RUN-01 to C-RUN-26): lets the activation in, hands it to whoever runs it, answers what comes back. */
+export async function handleRun(exchange: Exchange, context: ServerContext): Promise<void> {
+  const received = await receive(exchange, context);
   if (received === undefined) return;
-  const delivery = deliveryOf(service, received);
-  const answer = await activate(received, service, (traced, time) => service.runner.run(traced, time));
+  const delivery = deliveryOf(context, received);
+  const answer = await activate(received, context, (traced, time) => context.executor.execute(traced, time));
   wipe(received.body);
-  const headers = timingHeaders(answer.timing, service.config);
+  const headers = timingHeaders(answer.timing, context.config);
   if (answer.result !== undefined) sendResult(exchange, answer.result, headers, delivery);
   else sendFailure(exchange, answer.failure ?? { code: 'internal' }, undefined, headers);
 }
 
-/** An activation that has been answered; without a timing it turned out to be none. */
-export interface Activated extends RunAnswer {
+/** A run's answer. `timing` is missing for a Knative request that only carried an init. */
+export interface ActivationAnswer extends RunAnswer {
   readonly timing?: ActivationTiming;
 }
 
@@ -38,73 +40,83 @@ type Execute = (request: Received, time: TimeLimit | undefined) => Promise<RunAn
  *
  * @param execute runs it, once it has been let in; may throw where a worker died with it
  */
-export async function activate(received: Received, service: Service, execute: Execute): Promise<Activated> {
-  const { receivedMs, hold } = received;
-  const span = service.tracing?.begin(received);
+export async function activate(
+  received: Received,
+  context: ServerContext,
+  execute: Execute,
+): Promise<ActivationAnswer> {
+  const { receivedMs, reservation } = received;
+  const span = context.tracing?.begin(received);
   let request = span === undefined ? received : { ...received, trace: span.trace };
-  service.lag?.touch();
+  context.lag?.touch();
   const bodyBytes = received.body.byteLength;
   let deadlineEpochMs: number | undefined;
-  if (service.deadlineIn !== undefined) {
-    const read = await deadlineOf(received.body, service);
+  if (context.parseDeadline !== undefined) {
+    const read = await deadlineOf(received.body, context);
     if (read === undefined) {
-      hold.release();
-      return told(LOST, 0, request, service, span);
+      reservation.release();
+      return recordAndFinish(LOST, 0, request, context, span);
     }
     request = { ...request, body: read.body };
     deadlineEpochMs = read.deadlineEpochMs;
   }
-  const time = TimeLimit.of(service.config, service.clock, deadlineEpochMs);
-  const refusal = await admit(service, time);
+  const time = TimeLimit.of(context.config, context.clock, deadlineEpochMs);
+  const refusal = await admit(context, time);
   if (refusal !== undefined) {
-    hold.release();
+    reservation.release();
     const failure = time === undefined ? refusal : { ...refusal, detail: time.describe() };
-    if (failure.code === 'run_timeout') await service.oweSentinels();
-    return told({ failure, facts: NOTHING_RAN }, performance.now() - receivedMs, request, service, span);
+    if (failure.code === 'run_timeout') await context.writeMissingSentinels();
+    return recordAndFinish(
+      { failure, stats: NOTHING_RAN },
+      performance.now() - receivedMs,
+      request,
+      context,
+      span,
+    );
   }
-  const sweep = service.leftovers?.begin();
+  const sweep = context.leftovers?.begin();
   let isDone = true;
   try {
     const queuedMs = performance.now() - receivedMs;
-    const answer = await attempt(execute, request, time, service);
+    const answer = await awaitAnswer(execute, request, time, context);
     // The body is needed on.
-    isDone = answer.bringsInit === undefined;
+    isDone = answer.embeddedInit === undefined;
     if (!isDone) return answer;
-    return told(answer, queuedMs, request, service, span);
+    return recordAndFinish(answer, queuedMs, request, context, span);
   } finally {
     sweep?.();
-    service.admission.leave();
-    if (isDone) hold.release();
-    buffersPassed(bodyBytes);
+    context.admission.leave();
+    if (isDone) reservation.release();
+    scheduleIdleGc(bodyBytes);
   }
 }
 
 const NOTHING_RAN = { logBytes: 0, argumentBytes: 0 };
-const LOST: RunAnswer = { failure: { code: 'worker_lost' }, facts: NOTHING_RAN };
+const LOST: RunAnswer = { failure: { code: 'worker_lost' }, stats: NOTHING_RAN };
 
 /** Reads the platform's deadline; undefined if a worker died with the body, and then the sentinels are written. */
-async function deadlineOf(body: Uint8Array, service: Service): Promise<DeadlineAnswer | undefined> {
+async function deadlineOf(body: Uint8Array, context: ServerContext): Promise<DeadlineAnswer | undefined> {
   // It is under way, though not yet let in.
-  service.begin();
+  context.begin();
   try {
-    return await readDeadline(body, service.deadlineIn, service.pool);
+    return await readDeadline(body, context.parseDeadline, context.pool);
   } catch (error) {
-    service.log.fault('an activation failed inside the runtime', error);
-    await service.oweSentinels();
+    context.log.logFault('an activation failed inside the runtime', error);
+    await context.writeMissingSentinels();
     return undefined;
   } finally {
-    service.end();
+    context.end();
   }
 }
 
-function told(
+function recordAndFinish(
   answer: RunAnswer,
   queueMs: number,
   { receivedMs, trace, requestId }: Received,
-  service: Service,
+  context: ServerContext,
   span: ActivationSpan | undefined,
-): Activated {
-  const { startMs, runMs } = answer.facts;
+): ActivationAnswer {
+  const { startMs, runMs } = answer.stats;
   const timing: ActivationTiming = {
     queueMs,
     ...(startMs !== undefined && { startMs }),
@@ -112,52 +124,52 @@ function told(
     totalMs: performance.now() - receivedMs,
   };
   const traceId = trace && traceIdOf(trace);
-  service.metrics?.observeRun(answer, timing, traceId);
-  service.log.run(answer, traceId, requestId);
-  if (answer.facts.logIncomplete) {
-    const { activationId, logBytesDropped = 0 } = answer.facts;
-    service.log.warn('answered before the log was written: its reader stands still', {
+  context.metrics?.observeRun(answer, timing, traceId);
+  context.log.logRun(answer, traceId, requestId);
+  if (answer.stats.logIncomplete) {
+    const { activationId, logBytesDropped = 0 } = answer.stats;
+    context.log.warn('answered before the log was written: its reader stands still', {
       ...(activationId !== undefined && { activationId }),
       logBytesDropped,
     });
   }
   span?.end(answer, timing);
-  if (answer.result !== undefined) buffersPassed(answer.result.byteLength);
+  if (answer.result !== undefined) scheduleIdleGc(answer.result.byteLength);
   return { ...answer, timing };
 }
 
 /** So long after the time limit and the grace of its processes the supervisor of an activation may still answer. */
 const MAX_SUPERVISOR_DELAY_MS = 2000;
 
-async function attempt(
+async function awaitAnswer(
   execute: Execute,
   request: Received,
   time: TimeLimit | undefined,
-  service: Service,
+  context: ServerContext,
 ): Promise<RunAnswer> {
-  const beyondMs = service.config.timeoutGraceMs + MAX_SUPERVISOR_DELAY_MS;
-  let givenUp = false;
+  const beyondMs = context.config.timeoutGraceMs + MAX_SUPERVISOR_DELAY_MS;
+  let abandoned = false;
   try {
-    const answer = await service.pending.of(
+    const answer = await context.pending.wait(
       execute(request, time),
       (reason): RunAnswer => {
-        givenUp = true;
+        abandoned = true;
         return {
           failure: { code: reason === 'time' ? 'run_timeout' : 'run_shutdown_killed' },
-          facts: NOTHING_RAN,
+          stats: NOTHING_RAN,
         };
       },
-      time && ((passed) => service.clock.alarm(time.leftAnd(beyondMs), passed)),
+      time && ((passed) => context.clock.setTimer(time.remainingPlus(beyondMs), passed)),
     );
-    if (givenUp) {
-      service.log.fault('an activation was given up', new Error('its supervisor does not answer'));
-      await service.oweSentinels();
+    if (abandoned) {
+      context.log.logFault('an activation was given up', new Error('its supervisor does not answer'));
+      await context.writeMissingSentinels();
     }
     if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;
     return { ...answer, failure: { ...answer.failure, detail: time.describe() } };
   } catch (error) {
-    service.log.fault('an activation failed inside the runtime', error);
-    await service.oweSentinels();
+    context.log.logFault('an activation failed inside the runtime', error);
+    await context.writeMissingSentinels();
     return LOST;
   }
 }

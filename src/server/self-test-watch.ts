@@ -1,9 +1,9 @@
-import type { WorkerPool } from '../pool/worker-pool.js';
+import type { WorkerPool } from '../threads/worker-pool.js';
 
 const SELF_TEST_LOOK_MS = 500;
 
 /** Is called with the outcome. */
-export interface SelfTestObserver {
+interface SelfTestObserver {
   /** Once: activations are started by another engine. */
   failed(reason: string): void;
   /** A later test has passed. */

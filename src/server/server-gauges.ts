@@ -1,16 +1,22 @@
 import type { Admission } from '../admission/admission.js';
-import { containerMemory } from '../metrics/container-memory.js';
-import { cpuShortage } from '../metrics/cpu-shortage.js';
-import type { Gauges, LoopGauges, PrewarmStats, SpanCounts, ThreadGauges } from '../metrics/gauges.js';
-import { type LoopLag, lagCellsOf, worstLagSeconds } from '../metrics/loop-lag.js';
-import { LoopUtilization } from '../metrics/loop-utilization.js';
-import type { Startup } from '../metrics/startup.js';
-import type { ByteBudget } from '../pool/byte-budget.js';
-import type { WorkerPool } from '../pool/worker-pool.js';
-import { survivorCount } from '../process/leftovers.js';
+import { containerMemory } from '../observability/metrics/container-memory.js';
+import { cpuPressure } from '../observability/metrics/cpu-pressure.js';
+import { EventLoopUtilizations } from '../observability/metrics/event-loop-utilization.js';
+import type {
+  ActionLoopGauges,
+  Gauges,
+  PrewarmStats,
+  SpanCounts,
+  ThreadGauges,
+} from '../observability/metrics/gauges.js';
+import type { Startup } from '../observability/metrics/startup.js';
+import { leftoverCount } from '../os/leftover-processes.js';
+import type { ByteBudget } from '../shared-memory/byte-budget.js';
+import { type EventLoopLag, lagCellsOf, maxLagSeconds } from '../shared-memory/event-loop-lag.js';
+import type { WorkerPool } from '../threads/worker-pool.js';
 
 /** What the gauges look at. */
-export interface GaugeSources {
+interface GaugeSources {
   readonly admission: Admission;
   readonly pool: WorkerPool;
   readonly budget: ByteBudget;
@@ -18,13 +24,13 @@ export interface GaugeSources {
   readonly engine: () => string;
   readonly frontEnd: () => string;
   readonly version: string;
-  readonly loop: () => LoopGauges | undefined;
+  readonly actionLoop: () => ActionLoopGauges | undefined;
   readonly prewarm: () => PrewarmStats | undefined;
   readonly spans: () => SpanCounts | undefined;
   readonly signals: () => ReadonlyMap<string, number>;
   readonly logRecordsDropped: () => number;
   /** Of the main thread. */
-  readonly lag: LoopLag;
+  readonly lag: EventLoopLag;
   /** Of the worker threads. */
   readonly lagMemory: SharedArrayBuffer;
 }
@@ -39,15 +45,15 @@ export function serverGauges(sources: GaugeSources): Gauges {
     engine,
     frontEnd,
     version,
-    loop,
+    actionLoop,
     prewarm,
     spans,
     signals,
     logRecordsDropped,
   } = sources;
-  const utilization = new LoopUtilization();
+  const utilization = new EventLoopUtilizations();
   let memory: ReturnType<typeof containerMemory> | null = null;
-  let cpu: ReturnType<typeof cpuShortage> | undefined;
+  let cpu: ReturnType<typeof cpuPressure> | undefined;
   return {
     inFlight: () => admission.inFlight,
     queued: () => admission.queued,
@@ -59,8 +65,8 @@ export function serverGauges(sources: GaugeSources): Gauges {
     frontEnd,
     losses: () => pool.losses,
     version,
-    survivors: survivorCount,
-    loop,
+    leftovers: leftoverCount,
+    actionLoop,
     prewarm,
     spans,
     signals,
@@ -70,20 +76,20 @@ export function serverGauges(sources: GaugeSources): Gauges {
       return memory?.();
     },
     cpu: () => {
-      cpu ??= cpuShortage();
+      cpu ??= cpuPressure();
       return cpu();
     },
     startup: () => startup.seconds,
   };
 }
 
-function threadGauges({ pool, lag, lagMemory }: GaugeSources, loops: LoopUtilization): ThreadGauges[] {
+function threadGauges({ pool, lag, lagMemory }: GaugeSources, loops: EventLoopUtilizations): ThreadGauges[] {
   const main = {
     thread: 'main',
     utilization: loops.ratioOf(performance),
-    lagSeconds: worstLagSeconds(lag.cells),
+    lagSeconds: maxLagSeconds(lag.cells),
   };
-  const workers = pool.views.map(({ tasks, queued, worker }, index): ThreadGauges => {
+  const workers = pool.threadStatuses.map(({ tasks, queued, worker }, index): ThreadGauges => {
     const thread = `worker-${index + 1}`;
     if (worker === undefined) return { thread, tasks, queued };
     const cells = lagCellsOf(lagMemory, worker.threadId);
@@ -92,7 +98,7 @@ function threadGauges({ pool, lag, lagMemory }: GaugeSources, loops: LoopUtiliza
       tasks,
       queued,
       utilization: loops.ratioOf(worker.performance),
-      ...(cells !== undefined && { lagSeconds: worstLagSeconds(cells) }),
+      ...(cells !== undefined && { lagSeconds: maxLagSeconds(cells) }),
     };
   });
   return [main, ...workers];

@@ -1,6 +1,6 @@
 import type { Config } from '../config/load.js';
-import type { ActivationTiming } from '../metrics/recorder.js';
-import type { Header } from '../pool/messages.js';
+import type { ActivationTiming } from '../observability/metrics/recorder.js';
+import type { Header } from '../protocol/answer.js';
 
 /** The header that tells how long the phases of an activation took (W3C Server Timing), where it is asked for. */
 export function timingHeaders(timing: ActivationTiming | undefined, { serverTiming }: Config): Header[] {
@@ -12,6 +12,6 @@ export function timingHeaders(timing: ActivationTiming | undefined, { serverTimi
     ['run', runMs],
     ['total', totalMs],
   ];
-  const told = phases.flatMap(([name, ms]) => (ms === undefined ? [] : [`${name};dur=${ms.toFixed(3)}`]));
-  return [['Server-Timing', told.join(', ')]];
+  const reported = phases.flatMap(([name, ms]) => (ms === undefined ? [] : [`${name};dur=${ms.toFixed(3)}`]));
+  return [['Server-Timing', reported.join(', ')]];
 }

@@ -1,41 +1,41 @@
 import { availableParallelism } from 'node:os';
 import { threadId } from 'node:worker_threads';
+import { ensureActionRoot, ensureDefaultAction } from '../action/default-action.js';
 import { ActionState } from '../action/state.js';
-import { ensureAction, ensureActionRoot } from '../action/stub.js';
 import { Admission } from '../admission/admission.js';
 import { ConnectionLimit } from '../admission/connection-limit.js';
 import { cpuSaturation } from '../admission/cpu-saturation.js';
 import { connectionsThatFit, ownLimits, systemLimits } from '../admission/default-limit.js';
 import { LoadShedder } from '../admission/load-shedder.js';
-import { actionRootFor } from '../cli/action-root.js';
-import { type LogTargets, rightsOf, workerSettings } from '../cli/worker-settings.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
-import { DirectLane } from '../direct/direct-lane.js';
-import { loadFrontEnd } from '../http/front-end.js';
+import { MainThreadExecutor } from '../executor/main-thread.js';
+import { loadDeadlineReader } from '../executor/time-limit.js';
 import { type ListenAddress, urlOf } from '../http/listener.js';
-import { ServerLog } from '../logs/server-log.js';
-import { createLagMemory, LoopLag, lagCells } from '../metrics/loop-lag.js';
-import { prewarmStats } from '../metrics/prewarm-stats.js';
-import { Recorder } from '../metrics/recorder.js';
-import { Startup } from '../metrics/startup.js';
-import { ByteBudget } from '../pool/byte-budget.js';
-import { WorkerPool } from '../pool/worker-pool.js';
-import { fileScopeOf } from '../process/acting-as.js';
-import { threadsThatFit } from '../process/address-space.js';
-import { AwakeClock } from '../process/awake-clock.js';
-import { oomPreference } from '../process/oom-preference.js';
-import { reapOrphans } from '../process/orphans.js';
-import { takePrecedence } from '../process/precedence.js';
-import { ServerSignals } from '../signals/server-signals.js';
-import { openTracing } from '../tracing/tracing.js';
-import { createRunner } from './create-runner.js';
+import { loadFrontEnd } from '../http/load-front-end.js';
+import { ServerLog } from '../logging/server-log/server-log.js';
+import { Recorder } from '../observability/metrics/recorder.js';
+import { Startup } from '../observability/metrics/startup.js';
+import { openTracing } from '../observability/tracing/tracing.js';
+import { threadsThatFit } from '../os/address-space.js';
+import { fileScopeOf } from '../os/file-scope.js';
+import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
+import { raisePriority } from '../os/nice.js';
+import { oomScoreGap } from '../os/oom-score.js';
+import { startOrphanReaper } from '../os/orphan-reaper.js';
+import { ServerSignals } from '../os/server-signals.js';
+import { ByteBudget } from '../shared-memory/byte-budget.js';
+import { createLagMemory, EventLoopLag, lagCells } from '../shared-memory/event-loop-lag.js';
+import { WorkerPool } from '../threads/worker-pool.js';
+import { actionRootFor } from './action-root.js';
+import { createExecutor } from './create-executor.js';
 import { HttpServer } from './http-server.js';
+import { prewarmStats } from './prewarm-stats.js';
 import { watchSelfTest } from './self-test-watch.js';
+import { ServerContext } from './server-context.js';
 import { serverGauges } from './server-gauges.js';
-import { Service } from './service.js';
 import { serveSignals } from './signals.js';
-import { loadDeadlineReader } from './time-limit.js';
+import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
 
 /** In a container the streams belong to the action. */
 const CONTAINER_LOGS: LogTargets = { logs: [1, 2], sentinels: true };
@@ -63,7 +63,7 @@ export interface RunningServer {
 export async function startServer(config: Config): Promise<RunningServer> {
   const signals = new ServerSignals();
   const startup = new Startup();
-  startup.ends('node');
+  startup.endPhase('node');
   if (config.unknownPlatform !== undefined) {
     process.stderr.write(
       `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
@@ -75,16 +75,16 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const actionRoot = actionRootFor(config.actionRoot, scope);
   const settings = {
     ...workerSettings(config, actionRoot, CONTAINER_LOGS, rights),
-    priority: takePrecedence(),
+    priority: raisePriority(),
   };
   // First, for the start of its thread takes longer than that of everything on this one.
   const pool = new WorkerPool(settings);
   try {
     ensureActionRoot(actionRoot, rights?.user);
-    if (config.protocol === 'classic') ensureAction(actionRoot, scope);
-    else (await import('../actionloop/recover.js')).ensureLoopRoot(actionRoot, scope);
+    if (config.protocol === 'classic') ensureDefaultAction(actionRoot, scope);
+    else (await import('../action/actionloop/recover.js')).ensureActionLoopRoot(actionRoot, scope);
 
-    const clock = new AwakeClock();
+    const clock = new FreezeAwareClock();
     const budget = new ByteBudget(settings.shared.budget);
     const action = new ActionState(config.allowReinit, () => pool.generation);
     const limits = systemLimits();
@@ -94,14 +94,14 @@ export async function startServer(config: Config): Promise<RunningServer> {
       : undefined;
     const admission = new Admission(maxInFlight, config.maxQueued ?? limits.queued, shedder);
     const isAlone = (): boolean => admission.inFlight === 1 && admission.queued === 0;
-    const direct = runsDirectly(config) ? new DirectLane(settings, pool, clock, isAlone) : undefined;
-    startup.ends('prepare');
+    const direct = runsDirectly(config) ? new MainThreadExecutor(settings, pool, clock, isAlone) : undefined;
+    startup.endPhase('prepare');
 
     const log = await ServerLog.open(config);
     // Loaded while the first worker starts on another core: the two take about as long.
-    const [{ frontEnd, fallbackReason: httpFallbackReason }, runner, tracing] = await Promise.all([
+    const [{ frontEnd, fallbackReason: httpFallbackReason }, executor, tracing] = await Promise.all([
       loadFrontEnd(config.http, config),
-      createRunner(config, settings, pool, action, clock, direct),
+      createExecutor(config, settings, pool, action, clock, direct),
       openTracing(
         {
           ...{ base: config.otlpEndpoint, traces: config.otlpTracesEndpoint },
@@ -111,11 +111,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
         log,
       ),
     ]);
-    startup.ends('load');
+    startup.endPhase('load');
 
     let engine = 'starting';
-    const { lag: lagMemory } = settings.shared;
-    const lag = lagMemory && new LoopLag(lagCells(createLagMemory(1), 0), threadId);
+    const { eventLoopLag: lagMemory } = settings.shared;
+    const lag = lagMemory && new EventLoopLag(lagCells(createLagMemory(1), 0), threadId);
     const recorder =
       lag &&
       new Recorder(
@@ -125,7 +125,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
           frontEnd: () => frontEnd.name,
           version: settings.version,
           spans: () => tracing?.counts,
-          loop: () => runner.gauges,
+          actionLoop: () => executor.gauges,
           prewarm: () => (engine === 'forkserver' ? prewarmStats(pool.engineStats) : undefined),
           signals: () => signals.counts,
           logRecordsDropped: () => log.dropped,
@@ -148,35 +148,35 @@ export async function startServer(config: Config): Promise<RunningServer> {
       },
       log: (refused, open) => log.warn('connections refused: too many are open', { refused, open }),
     });
-    const deadlineIn = await loadDeadlineReader(config);
+    const parseDeadline = await loadDeadlineReader(config);
 
-    const service = new Service({
+    const context = new ServerContext({
       ...{
         config,
         action,
         admission,
         connections,
         pool,
-        runner,
+        executor,
         tracing,
         log,
         clock,
         budget,
         lag,
-        deadlineIn,
+        parseDeadline,
       },
       maxBodyBytes: settings.maxBodyBytes,
       metrics: recorder,
     });
-    const server = new HttpServer(service, frontEnd);
+    const server = new HttpServer(context, frontEnd);
     const addresses = await server.listen();
-    startup.ends('listen');
-    serveSignals(signals, service, server);
-    process.on('uncaughtException', (error) => log.fault('an error that nobody caught', error));
+    startup.endPhase('listen');
+    serveSignals(signals, context, server);
+    process.on('uncaughtException', (error) => log.logFault('an error that nobody caught', error));
 
     const hello = await pool.hello();
     engine = hello.engine;
-    startup.ends('worker');
+    startup.endPhase('worker');
     watchSelfTest(pool, {
       failed: (reason) => {
         engine = 'posix_spawn';
@@ -187,11 +187,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
         log.info('the faster engine is in use again', { engine });
       },
     });
-    service.ready = true;
-    pool.allow(maxThreads);
+    context.ready = true;
+    pool.allowThreads(maxThreads);
     // Who gives the metrics a port has them scraped.
     if (config.metricsPort !== undefined && recorder !== undefined) warmUpLater(recorder, log);
-    await reapOrphans();
+    await startOrphanReaper();
 
     const { fallbackReason, inspectable } = hello;
     if (fallbackReason !== '') log.warn('a slower engine is in use', { engine, fallbackReason });
@@ -203,7 +203,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     }
     if (inspectable !== '')
       log.warn('actions of the same user can read the memory of the server', { inspectable });
-    const preference = oomPreference();
+    const preference = oomScoreGap();
     if (preference !== undefined && preference.gap < preference.intended) {
       log.warn('where memory is short the kernel may end the server before its actions', preference);
     }
@@ -228,6 +228,6 @@ function runsDirectly({ direct, engine, protocol, knative }: Config): boolean {
 
 function warmUpLater(recorder: Recorder, log: ServerLog): void {
   setTimeout(() => {
-    recorder.warmUp().catch((error: unknown) => log.fault('the metrics could not be prepared', error));
+    recorder.warmUp().catch((error: unknown) => log.logFault('the metrics could not be prepared', error));
   }, WARM_UP_AFTER_MS).unref();
 }

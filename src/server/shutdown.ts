@@ -1,10 +1,10 @@
-import type { Alarm } from '../process/awake-clock.js';
-import { killThisProcessIn, prepareEnd } from '../process/end-process.js';
+import { loadForcedExit, scheduleSelfKill } from '../os/forced-exit.js';
+import type { ClockTimer } from '../os/freeze-aware-clock.js';
 import type { HttpServer } from './http-server.js';
-import type { Service } from './service.js';
+import type { ServerContext } from './server-context.js';
 
 /** After the last answer the sockets get this long to carry it away. */
-const LINGER_MS = 50;
+const FLUSH_MS = 50;
 /** So long after the grace period what is killed may take to end and to be answered by its own supervisor. */
 const KILLING_MS = 400;
 /** So long it may take to let go of processes, threads and the collector of traces, beside what is left of the grace. */
@@ -15,54 +15,54 @@ const MAX_CLOSING_MS = 5000;
 const LAST_STEP_MS = 200;
 
 /** How a shutdown has ended. */
-export interface ShutdownEnd {
+interface ShutdownEnd {
   /** Requests whose own supervisor did not answer: their answer was made up. */
-  readonly givenUp: number;
+  readonly abandoned: number;
   /** Whether all threads have ended; else the process must be ended without waiting for them. */
   readonly closed: boolean;
 }
 
 /**
- * Ends the server in good order (C-SRV-11, D-16): new requests are refused, those in flight are finished,
+ * Ends the server in good order (C-SRV-11): new requests are refused, those in flight are finished,
  * what outlives the grace period is killed with its process group and answered, the listener closes last.
  *
- * Resolves within the grace period and 800 milliseconds, whatever is stuck: {@link KILLING_MS}, {@link LINGER_MS} three
+ * Resolves within the grace period and 800 milliseconds, whatever is stuck: {@link KILLING_MS}, {@link FLUSH_MS} three
  * times, {@link CLOSING_MS}.
  *
- * @param hurry ends the grace period early when it resolves
+ * @param graceEnded ends the grace period early when it resolves
  */
 export async function shutDown(
-  service: Service,
+  context: ServerContext,
   http: HttpServer,
-  hurry: Promise<void>,
+  graceEnded: Promise<void>,
 ): Promise<ShutdownEnd> {
-  service.draining = true;
-  service.log.info('draining', { inFlight: service.admission.inFlight });
-  const prepared = prepareEnd();
-  const idle = service.whenIdle();
-  let grace: Alarm | undefined;
+  context.draining = true;
+  context.log.info('draining', { inFlight: context.admission.inFlight });
+  const prepared = loadForcedExit();
+  const idle = context.whenIdle();
+  let grace: ClockTimer | undefined;
   const graceOver = new Promise<'over'>((resolve) => {
-    grace = service.clock.alarm({ inMs: service.config.graceMs }, () => resolve('over'));
+    grace = context.clock.setTimer({ inMs: context.config.graceMs }, () => resolve('over'));
   });
-  const begunMs = service.clock.nowMs();
-  const outcome = await Promise.race([idle, graceOver, hurry.then(() => 'over' as const)]);
-  const leftMs = outcome === 'over' ? 0 : service.config.graceMs - (service.clock.nowMs() - begunMs);
+  const begunMs = context.clock.nowMs();
+  const outcome = await Promise.race([idle, graceOver, graceEnded.then(() => 'over' as const)]);
+  const leftMs = outcome === 'over' ? 0 : context.config.graceMs - (context.clock.nowMs() - begunMs);
   grace?.cancel();
   await prepared;
-  if (outcome === 'over') killThisProcessIn(KILLING_MS + 3 * LINGER_MS + CLOSING_MS + LAST_STEP_MS);
-  const givenUp = outcome === 'over' ? await killUntilIdle(service, idle) : 0;
-  await after(LINGER_MS);
+  if (outcome === 'over') scheduleSelfKill(KILLING_MS + 3 * FLUSH_MS + CLOSING_MS + LAST_STEP_MS);
+  const abandoned = outcome === 'over' ? await killUntilIdle(context, idle) : 0;
+  await after(FLUSH_MS);
   const closingMs = Math.min(Math.max(leftMs, 0) + CLOSING_MS, MAX_CLOSING_MS);
-  if (outcome !== 'over') killThisProcessIn(closingMs + LAST_STEP_MS);
+  if (outcome !== 'over') scheduleSelfKill(closingMs + LAST_STEP_MS);
   const closed = await Promise.race([
-    close(service, http, closingMs / 2).then(() => true),
+    close(context, http, closingMs / 2).then(() => true),
     after(closingMs).then(() => false),
   ]);
-  const losses = service.pool.losses.filter(({ bytes }) => bytes > 0);
-  if (losses.length > 0) service.log.warn('parts of the logs were not written', { losses });
-  if (!closed) service.log.warn('a part of the server did not close in time', { closingMs });
-  service.log.info('stopped', { givenUp });
-  return { givenUp, closed };
+  const losses = context.pool.losses.filter(({ bytes }) => bytes > 0);
+  if (losses.length > 0) context.log.warn('parts of the logs were not written', { losses });
+  if (!closed) context.log.warn('a part of the server did not close in time', { closingMs });
+  context.log.info('stopped', { givenUp: abandoned });
+  return { abandoned, closed };
 }
 
 /**
@@ -71,28 +71,32 @@ export async function shutDown(
  *
  * @returns how many were given up
  */
-async function killUntilIdle(service: Service, idle: Promise<void>): Promise<number> {
-  service.log.warn('grace period over, killing', { inFlight: service.admission.inFlight });
+async function killUntilIdle(context: ServerContext, idle: Promise<void>): Promise<number> {
+  context.log.warn('grace period over, killing', { inFlight: context.admission.inFlight });
   const begunMs = performance.now();
-  let givenUp = 0;
+  let abandoned = 0;
   const timer = setInterval(() => {
-    service.runner.killAll();
-    if (performance.now() - begunMs >= KILLING_MS) givenUp += service.pending.giveUp();
-  }, LINGER_MS);
-  service.runner.killAll();
+    context.executor.killAll();
+    if (performance.now() - begunMs >= KILLING_MS) abandoned += context.pending.abandonAll();
+  }, FLUSH_MS);
+  context.executor.killAll();
   // Time for those whose turn comes when others are given up.
-  await Promise.race([idle, after(KILLING_MS + 2 * LINGER_MS)]);
+  await Promise.race([idle, after(KILLING_MS + 2 * FLUSH_MS)]);
   clearInterval(timer);
-  return givenUp;
+  return abandoned;
 }
 
 /** @param stopMs how long processes that stay may take to end by themselves */
-async function close({ runner, pool, tracing }: Service, http: HttpServer, stopMs: number): Promise<void> {
+async function close(
+  { executor, pool, tracing }: ServerContext,
+  http: HttpServer,
+  stopMs: number,
+): Promise<void> {
   http.close();
   const traced = tracing?.stop();
-  const stopped = runner.stop();
+  const stopped = executor.stop();
   const inTime = await Promise.race([stopped.then(() => true), after(stopMs).then(() => false)]);
-  if (!inTime) runner.killAll();
+  if (!inTime) executor.killAll();
   await stopped;
   await pool.close();
   await traced;

@@ -1,30 +1,30 @@
-import { endAtOnce } from '../process/end-process.js';
-import type { ServerSignals } from '../signals/server-signals.js';
+import { forceExit } from '../os/forced-exit.js';
+import type { ServerSignals } from '../os/server-signals.js';
 import type { HttpServer } from './http-server.js';
-import type { Service } from './service.js';
+import type { ServerContext } from './server-context.js';
 import { shutDown } from './shutdown.js';
 
 /** Has the signals of the process do what they are for, those too that came during the start. */
-export function serveSignals(signals: ServerSignals, service: Service, http: HttpServer): void {
-  const { log } = service;
-  let hurry: () => void = () => {};
+export function serveSignals(signals: ServerSignals, context: ServerContext, http: HttpServer): void {
+  const { log } = context;
+  let endGracePeriod: () => void = () => {};
   const hurried = new Promise<void>((resolve) => {
-    hurry = resolve;
+    endGracePeriod = resolve;
   });
   signals.serve({
     drain: () =>
-      shutDown(service, http, hurried).then(
-        ({ givenUp, closed }) => {
-          const status = givenUp > 0 ? 1 : 0;
+      shutDown(context, http, hurried).then(
+        ({ abandoned, closed }) => {
+          const status = abandoned > 0 ? 1 : 0;
           if (closed) process.exit(status);
-          else endAtOnce(status);
+          else forceExit(status);
         },
         (error: unknown) => {
-          log.fault('the shutdown failed', error);
-          endAtOnce(1);
+          log.logFault('the shutdown failed', error);
+          forceExit(1);
         },
       ),
-    hurry,
+    endGracePeriod,
     reopenLog: () => log.reopen(),
     ignored: (signal, count) => log.warn('signal ignored', { signal, count }),
   });

@@ -1,12 +1,12 @@
-import { PHASES } from '../metrics/recorder.js';
+import { PHASES } from '../observability/metrics/labels.js';
 import { bytes, duration, number, percent, rate } from './units.js';
 import type { Counted, View } from './view.js';
 
 const BAR_WIDTH = 24;
-const MOST_FAILURES = 6;
+const MAX_FAILURES = 6;
 
 /** Puts text into a terminal's colour; as it is where there is none. */
-export interface Paint {
+interface Paint {
   bold(text: string): string;
   dim(text: string): string;
   good(text: string): string;
@@ -106,12 +106,12 @@ function phaseTable({ phases }: View, paint: Paint): string[] {
 
 function failureTable({ failures }: View, paint: Paint): string[] {
   if (failures.length === 0) return [];
-  const rows = failures.slice(0, MOST_FAILURES).map(({ code, fault, perSecond, total }) => {
+  const rows = failures.slice(0, MAX_FAILURES).map(({ code, fault, perSecond, total }) => {
     const text = `${code.padEnd(24)}${fault.padEnd(10)}${rate(perSecond).padStart(12)}${number(total).padStart(12)} in all`;
     if (perSecond === 0) return paint.dim(text);
     return fault === 'runtime' ? paint.bad(text) : paint.warn(text);
   });
-  const more = failures.length - MOST_FAILURES;
+  const more = failures.length - MAX_FAILURES;
   return [paint.dim('failures'), ...rows, ...(more > 0 ? [paint.dim(`and ${more} more codes`)] : []), ''];
 }
 

@@ -1,4 +1,4 @@
-import type { Sample } from './text-format.js';
+import type { ParsedSample } from './text-format.js';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -13,15 +13,15 @@ export interface Buckets {
 export class Snapshot {
   /** When it was taken, on a clock that only goes forward. */
   readonly atMs: number;
-  readonly #byName: ReadonlyMap<string, readonly Sample[]>;
+  readonly #byName: ReadonlyMap<string, readonly ParsedSample[]>;
 
-  constructor(samples: readonly Sample[], atMs: number) {
+  constructor(samples: readonly ParsedSample[], atMs: number) {
     this.atMs = atMs;
     this.#byName = grouped(samples);
   }
 
   /** The series of a metric that carry these labels, perhaps with others. */
-  all(name: string, labels: Labels = {}): readonly Sample[] {
+  all(name: string, labels: Labels = {}): readonly ParsedSample[] {
     const wanted = Object.entries(labels);
     return (this.#byName.get(name) ?? []).filter((sample) =>
       wanted.every(([label, value]) => sample.labels[label] === value),
@@ -47,12 +47,12 @@ export class Snapshot {
   }
 }
 
-function boundOf({ labels: { le = '' } }: Sample): number {
+function boundOf({ labels: { le = '' } }: ParsedSample): number {
   return le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le);
 }
 
-function grouped(samples: readonly Sample[]): Map<string, Sample[]> {
-  const groups = new Map<string, Sample[]>();
+function grouped(samples: readonly ParsedSample[]): Map<string, ParsedSample[]> {
+  const groups = new Map<string, ParsedSample[]>();
   for (const sample of samples) {
     const group = groups.get(sample.name);
     if (group === undefined) groups.set(sample.name, [sample]);

@@ -1,5 +1,5 @@
 /** One line of an exposition. */
-export interface Sample {
+export interface ParsedSample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
@@ -19,8 +19,8 @@ const TIMESTAMP = /^-?\d+$/;
  *
  * @throws Error that names the line
  */
-export function parseText(text: string): Sample[] {
-  const samples: Sample[] = [];
+export function parseText(text: string): ParsedSample[] {
+  const samples: ParsedSample[] = [];
   for (const [at, line] of text.split('\n').entries()) {
     if (line === '' || COMMENT.test(line)) continue;
     try {
@@ -33,7 +33,7 @@ export function parseText(text: string): Sample[] {
   return samples;
 }
 
-function sampleOf(line: string): Sample {
+function sampleOf(line: string): ParsedSample {
   const reader = new Reader(line);
   const name = reader.take(NAME, 'a name');
   const labels: Record<string, string> = {};

@@ -1,6 +1,6 @@
-import * as names from '../metrics/names.js';
-import { PHASES, type Phase } from '../metrics/recorder.js';
-import { between, type Percentiles, percentilesOf } from './distribution.js';
+import { PHASES, type Phase } from '../observability/metrics/labels.js';
+import * as names from '../observability/metrics/names.js';
+import { bucketsBetween, type Percentiles, percentilesOf } from './percentiles.js';
 import type { Snapshot } from './snapshot.js';
 
 /** Something that is counted: how fast it happens now, and how often it has happened in all. */
@@ -28,7 +28,7 @@ export interface View {
   /** Those that have happened, the most frequent first. */
   readonly failures: readonly (Counted & { readonly code: string; readonly fault: string })[];
   readonly inits: Counted;
-  readonly threads: readonly ThreadView[];
+  readonly threads: readonly ThreadRow[];
   readonly cpu: { readonly serverCores: number; readonly actionCores: number };
   readonly memory: {
     readonly serverBytes: number | null;
@@ -46,7 +46,7 @@ export interface View {
 }
 
 /** One phase within the interval; the share is of the time of all activations. */
-export interface PhaseView {
+interface PhaseView {
   readonly mean: number | null;
   readonly p50: number | null;
   readonly p90: number | null;
@@ -55,7 +55,7 @@ export interface PhaseView {
 }
 
 /** One thread of the server. */
-export interface ThreadView {
+interface ThreadRow {
   readonly thread: string;
   readonly utilization: number;
   readonly lagSeconds: number | null;
@@ -73,7 +73,7 @@ export function viewOf(before: Snapshot, after: Snapshot): View {
   const seconds = Math.max((after.atMs - before.atMs) / 1000, Number.EPSILON);
   const counted = counting(before, after, seconds);
   const started = after.one('process_start_time_seconds');
-  const loop = after.all(names.LOOP_PROCESSES);
+  const loop = after.all(names.ACTIONLOOP_PROCESSES);
   const ready = after.one(names.PREWARM_PROCESSES);
   return {
     intervalSeconds: seconds,
@@ -132,9 +132,9 @@ export function viewOf(before: Snapshot, after: Snapshot): View {
       loop.length === 0
         ? null
         : {
-            busy: after.one(names.LOOP_PROCESSES, { state: 'busy' }) ?? 0,
-            idle: after.one(names.LOOP_PROCESSES, { state: 'idle' }) ?? 0,
-            lost: after.one(names.LOOP_LOST_TOTAL) ?? 0,
+            busy: after.one(names.ACTIONLOOP_PROCESSES, { state: 'busy' }) ?? 0,
+            idle: after.one(names.ACTIONLOOP_PROCESSES, { state: 'idle' }) ?? 0,
+            lost: after.one(names.ACTIONLOOP_LOST_TOTAL) ?? 0,
           },
   };
 }
@@ -162,7 +162,7 @@ function phasesOf(before: Snapshot, after: Snapshot): Record<Phase, PhaseView> {
   for (const phase of PHASES) {
     const now = after.buckets(name, { phase });
     if (now === undefined) continue;
-    const buckets = between(before.buckets(name, { phase }), now);
+    const buckets = bucketsBetween(before.buckets(name, { phase }), now);
     spent.set(phase, { percentiles: percentilesOf(buckets), sum: buckets.sum });
   }
   const whole = spent.get('total')?.sum ?? 0;
@@ -180,11 +180,11 @@ function phasesOf(before: Snapshot, after: Snapshot): Record<Phase, PhaseView> {
   return { queue: one('queue'), start: one('start'), run: one('run'), total: one('total') };
 }
 
-function threadsOf(after: Snapshot): ThreadView[] {
-  return after.all(names.LOOP_UTILIZATION).map(({ labels: { thread = '' }, value }) => ({
+function threadsOf(after: Snapshot): ThreadRow[] {
+  return after.all(names.EVENT_LOOP_UTILIZATION).map(({ labels: { thread = '' }, value }) => ({
     thread,
     utilization: value,
-    lagSeconds: after.one(names.LOOP_LAG_SECONDS, { thread }) ?? null,
+    lagSeconds: after.one(names.EVENT_LOOP_LAG_SECONDS, { thread }) ?? null,
     tasks: after.one(names.WORKER_TASKS, { thread }) ?? null,
   }));
 }

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { loopInit, startLoopServer } from '../support/loop-server.js';
+import { actionLoopInit, startActionLoopServer } from '../support/actionloop-server.js';
 import { compileAction } from '../support/run-programs.js';
 import type { RunServer } from '../support/run-server.js';
-import { end, isAlive, until } from '../support/run-waiting.js';
 import { scrape } from '../support/scrape.js';
+import { end, isAlive, until } from '../support/waiting.js';
 
 const WAYS = ['ignores SIGTERM', 'stopped', 'traced'];
 
@@ -21,9 +21,9 @@ describe.each(['posix_spawn', 'child_process'])('the end of an ActionLoop proces
   });
 
   async function start(way: string, env: Record<string, string> = {}): Promise<number> {
-    server = await startLoopServer({ engine, env });
+    server = await startActionLoopServer({ engine, env });
     const code = readFileSync(await compileAction('loop_escapes'));
-    expect((await server.post('/init', loopInit(code, { env: { WAY: way } }))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(code, { env: { WAY: way } }))).status).toBe(200);
     const seen = JSON.parse((await server.run()).body.toString()) as { pid: number; tracer: number };
     tracer = seen.tracer;
     expect(tracer >= 0 && (way !== 'traced' || tracer > 0)).toBe(true);

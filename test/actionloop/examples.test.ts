@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { loopInit, startLoopServer } from '../support/loop-server.js';
+import { actionLoopInit, startActionLoopServer } from '../support/actionloop-server.js';
 import type { RunServer } from '../support/run-server.js';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/actionloop/', import.meta.url));
@@ -14,9 +14,9 @@ describe.each([
   afterEach(() => server.stop());
 
   async function start(example: string): Promise<void> {
-    server = await startLoopServer({ engine: 'auto', env: { OW_WAIT_FOR_ACK: acknowledged } });
+    server = await startActionLoopServer({ engine: 'auto', env: { OW_WAIT_FOR_ACK: acknowledged } });
     const code = readFileSync(`${EXAMPLES}${example}/exec`, 'utf8');
-    expect((await server.post('/init', loopInit(code))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(code))).status).toBe(200);
   }
 
   it('C-AL-23: shell', async () => {

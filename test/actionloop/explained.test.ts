@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { errorOf, loopInit, startLoopServer } from '../support/loop-server.js';
+import { actionLoopInit, errorOf, startActionLoopServer } from '../support/actionloop-server.js';
 import type { RunServer } from '../support/run-server.js';
 
 describe.each(['posix_spawn', 'child_process'])(
@@ -20,8 +20,8 @@ describe.each(['posix_spawn', 'child_process'])(
       ],
       ['an interpreter that is missing', '#!/nowhere/sh\nread line\n', /needs the interpreter \/nowhere\/sh/],
     ])('%s is explained in the log', async (_what, exec, pattern) => {
-      server = await startLoopServer({ engine });
-      const answer = await server.post('/init', loopInit(exec));
+      server = await startActionLoopServer({ engine });
+      const answer = await server.post('/init', actionLoopInit(exec));
       // On a busy machine it lives beyond the time in which an end is the init's (C-AL-09).
       if (answer.status === 200) expect((await server.run()).status).toBeGreaterThanOrEqual(400);
       else expect(errorOf(answer)).toBe('cannot start action: command exited');
@@ -29,16 +29,16 @@ describe.each(['posix_spawn', 'child_process'])(
     });
 
     it('an end of its own is not explained', async () => {
-      server = await startLoopServer({ engine });
-      const { status } = await server.post('/init', loopInit('#!/bin/sh\nexit 1\n'));
+      server = await startActionLoopServer({ engine });
+      const { status } = await server.post('/init', actionLoopInit('#!/bin/sh\nexit 1\n'));
       if (status === 200) expect((await server.run()).status).toBeGreaterThanOrEqual(400);
       expect(server.takeLogs().stderr.toString()).not.toContain('error:');
     });
 
     it('C-AL-14: a byte order mark before an answer is explained in its log', async () => {
-      server = await startLoopServer({ engine });
+      server = await startActionLoopServer({ engine });
       const loop = '#!/bin/sh\nwhile read -r line; do printf "\\357\\273\\277{}\\n" >&3; done\n';
-      expect((await server.post('/init', loopInit(loop))).status).toBe(200);
+      expect((await server.post('/init', actionLoopInit(loop))).status).toBe(200);
       expect((await server.run()).status).toBe(502);
       expect(server.takeRunLogs().stderr).toMatch(/the result begins with a byte order mark/);
     });

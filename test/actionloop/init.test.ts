@@ -10,23 +10,29 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import {
+  actionLoopInit,
+  actionLoopScript,
+  ECHO,
+  errorOf,
+  startActionLoopServer,
+} from '../support/actionloop-server.js';
 import { script, zipOf } from '../support/archives.js';
-import { ECHO, errorOf, loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
 import { ENGINES, type RunServer, SENTINEL, type ServerOptions } from '../support/run-server.js';
-import { childrenOf, until } from '../support/run-waiting.js';
+import { childrenOf, until } from '../support/waiting.js';
 
 const SENTINEL_LINE = `${SENTINEL}\n`;
 
 describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
   let server: RunServer;
   const start = async (options: Partial<ServerOptions> = {}): Promise<void> => {
-    server = await startLoopServer({ engine, ...options });
+    server = await startActionLoopServer({ engine, ...options });
   };
   afterEach(() => server.stop());
 
   it('C-AL-01: success is {"ok":true} and a line break in JSON, and nothing is logged', async () => {
     await start();
-    const answer = await server.post('/init', loopInit(ECHO));
+    const answer = await server.post('/init', actionLoopInit(ECHO));
     expect([answer.status, answer.body.toString()]).toEqual([200, '{"ok":true}\n']);
     expect(answer.headers['content-type']).toBe('application/json');
     expect(answer.headers['content-length']).toBe(String(answer.body.length));
@@ -35,8 +41,8 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
   });
 
   it.each([
-    ['text', (): string => loopInit(ECHO)],
-    ['a single file in base64', (): string => loopInit(Buffer.from(ECHO))],
+    ['text', (): string => actionLoopInit(ECHO)],
+    ['a single file in base64', (): string => actionLoopInit(Buffer.from(ECHO))],
     [
       'base64 with line breaks',
       (): string => {
@@ -47,14 +53,17 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
     [
       'a zip whose exec has no x bit',
       (): string =>
-        loopInit(
+        actionLoopInit(
           zipOf([
             { name: 'exec', data: ECHO, mode: 0o100644 },
             { name: 'lib/data', data: 'x' },
           ]),
         ),
     ],
-    ['a tar.gz whose exec has no x bit', (): string => loopInit(tarball({ exec: ECHO, 'lib/data': 'x' }))],
+    [
+      'a tar.gz whose exec has no x bit',
+      (): string => actionLoopInit(tarball({ exec: ECHO, 'lib/data': 'x' })),
+    ],
   ])('C-AL-02: the upload may be %s', async (_kind, body) => {
     await start();
     expect((await server.post('/init', body())).status).toBe(200);
@@ -69,11 +78,11 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
       execFileSync('chmod', ['751', join(folder, 'bin/tool')]);
       symlinkSync('lib/data', join(folder, 'link'));
     });
-    expect((await server.post('/init', loopInit(archive))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(archive))).status).toBe(200);
     const bin = join(server.actionRoot, '1', 'bin');
     expect(statSync(join(bin, 'bin/tool')).mode & 0o777).toBe(0o751);
     expect(readFileSync(join(bin, 'link'), 'utf8')).toBe('y');
-    expect((await server.post('/init', loopInit(ECHO))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(ECHO))).status).toBe(200);
     expect(existsSync(join(server.actionRoot, '2', 'bin', 'exec'))).toBe(true);
     await until('the first folder is gone', () => !existsSync(join(server.actionRoot, '1')));
   });
@@ -89,13 +98,13 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
     const answer = await server.post('/init', body);
     expect([answer.status, errorOf(answer)]).toEqual([403, 'Missing main/no code to execute.']); // loop_no_code
     expect(server.takeLogs().stdout.length).toBe(0);
-    expect((await server.post('/init', loopInit(ECHO))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(ECHO))).status).toBe(200);
   });
 
   it('C-AL-04: a second init is refused and logged, and the first action stays', async () => {
     await start();
-    await server.post('/init', loopInit(ECHO));
-    const answer = await server.post('/init', loopInit(loopScript('echo "[]" >&3')));
+    await server.post('/init', actionLoopInit(ECHO));
+    const answer = await server.post('/init', actionLoopInit(actionLoopScript('echo "[]" >&3')));
     expect([answer.status, errorOf(answer)]).toEqual([403, 'Cannot initialize the action more than once.']);
     expect(server.takeLogs().stderr.toString()).toBe('Cannot initialize the action more than once.\n');
     expect((await server.run({ a: 1 })).body.toString()).toBe('{"value":{"a":1}}\n');
@@ -103,10 +112,10 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
 
   it('C-AL-04: where it is allowed the new process takes over, and one that fails leaves the old one', async () => {
     await start({ env: { PROXY_ALLOW_REINIT: '1' } });
-    await server.post('/init', loopInit(loopScript('echo "[1]" >&3')));
-    expect((await server.post('/init', loopInit('no program'))).status).toBe(502);
+    await server.post('/init', actionLoopInit(actionLoopScript('echo "[1]" >&3')));
+    expect((await server.post('/init', actionLoopInit('no program'))).status).toBe(502);
     expect((await server.run()).body.toString()).toBe('[1]\n');
-    expect((await server.post('/init', loopInit(loopScript('echo "[2]" >&3')))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(actionLoopScript('echo "[2]" >&3')))).status).toBe(200);
     expect((await server.run()).body.toString()).toBe('[2]\n');
     await until('one process is left', () => childrenOf(server.pid).length === 1);
   });
@@ -134,20 +143,20 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
     const answer = await server.post('/init', body); // loop_bad_init, loop_bad_base64
     expect(answer.status).toBe(400);
     expect(errorOf(answer)).toMatch(message);
-    expect((await server.post('/init', loopInit(ECHO))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(ECHO))).status).toBe(200);
   });
 
   it.each([
-    ['a zip without exec', (): string => loopInit(zipOf([{ name: 'data', data: 'x' }]))],
-    ['a script without an interpreter line', (): string => loopInit('echo hello\n')],
-    ['a program that ends at once', (): string => loopInit('#!/bin/sh\nexit 0\n')],
+    ['a zip without exec', (): string => actionLoopInit(zipOf([{ name: 'data', data: 'x' }]))],
+    ['a script without an interpreter line', (): string => actionLoopInit('echo hello\n')],
+    ['a program that ends at once', (): string => actionLoopInit('#!/bin/sh\nexit 0\n')],
     // Where others have the machine even that takes longer than the 5 ms that count.
   ])('C-AL-09: %s does not start, and does not count as an init', { retry: 5 }, async (_what, body) => {
     await start();
     const answer = await server.post('/init', body()); // loop_start_failed
     expect([answer.status, errorOf(answer)]).toEqual([502, 'cannot start action: command exited']);
     await until('its folder is gone', () => readdirSync(server.actionRoot).length === 0);
-    expect((await server.post('/init', loopInit(ECHO))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(ECHO))).status).toBe(200);
   });
 
   it.each([
@@ -157,7 +166,10 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
     ['an end', 'exit 1', 'Command exited abruptly during initialization.'],
   ])('C-AL-10: an init that waits for the acknowledgement gets %s', async (_what, before, problem) => {
     await start({ env: { OW_WAIT_FOR_ACK: '1' } });
-    const answer = await server.post('/init', loopInit(loopScript('printf "%s\\n" "$line" >&3', before)));
+    const answer = await server.post(
+      '/init',
+      actionLoopInit(actionLoopScript('printf "%s\\n" "$line" >&3', before)),
+    );
     if (problem === undefined) {
       expect(answer.body.toString()).toBe('{"ok":true}\n');
       expect((await server.run({ a: 1 })).body.toString()).toBe('{"value":{"a":1}}\n');
@@ -169,13 +181,13 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
 
   it('C-AL-10: garbage for an acknowledgement is told as what the parser says', async () => {
     await start({ env: { OW_WAIT_FOR_ACK: '1' } });
-    const answer = await server.post('/init', loopInit(loopScript(':', 'echo garbage >&3')));
+    const answer = await server.post('/init', actionLoopInit(actionLoopScript(':', 'echo garbage >&3')));
     expect(errorOf(answer)).toMatch(/^cannot start action: .*not valid JSON/);
   });
 
   it('C-AL-10: an acknowledgement that does not come is waited for no longer than the limit', async () => {
     await start({ env: { OW_WAIT_FOR_ACK: '1', HYPERSKELETON_INIT_TIMEOUT_MS: '200' } });
-    const answer = await server.post('/init', loopInit(ECHO));
+    const answer = await server.post('/init', actionLoopInit(ECHO));
     expect(errorOf(answer)).toBe('cannot start action: there was no acknowledgement within 200 milliseconds');
     await until('its process has ended', () => childrenOf(server.pid).length === 0);
   });
@@ -183,7 +195,7 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
   it('C-AL-11: an archive for another environment is refused, and what was expected is logged', async () => {
     await start({ env: { OW_EXECUTION_ENV: 'test/1.0' } });
     const archive = (env: string): string =>
-      loopInit(
+      actionLoopInit(
         zipOf([script('exec', 'while read -r l; do echo "{}" >&3; done'), { name: 'exec.env', data: env }]),
       );
     const wrong = await server.post('/init', archive('other/2.0'));
@@ -193,7 +205,7 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
     expect(server.takeLogs().stdout.toString()).toBe(
       'Expected exec.env should start with test/1.0\nActual value: other/2.0\n',
     );
-    const missing = await server.post('/init', loopInit(ECHO));
+    const missing = await server.post('/init', actionLoopInit(ECHO));
     expect(errorOf(missing)).toMatch(/^cannot start action: open .*\/exec\.env: no such file or directory$/);
     expect((await server.post('/init', archive(' test/1.0\n'))).status).toBe(200);
   });
@@ -210,7 +222,7 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
     'C-AL-12: with OW_LOG_INIT_ERROR the reason of %s that failed is in the logs',
     async (_what, code, message, reason) => {
       await start({ env: { OW_LOG_INIT_ERROR: '1' } });
-      const answer = await server.post('/init', loopInit(code)); // loop_start_logged, loop_init_logged
+      const answer = await server.post('/init', actionLoopInit(code)); // loop_start_logged, loop_init_logged
       expect([answer.status, errorOf(answer)]).toEqual([502, message]);
       const { stdout, stderr } = server.takeLogs();
       expect(stdout.toString()).toBe(SENTINEL_LINE);
@@ -229,17 +241,20 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
     ],
   ])('C-AL-21: %s is refused, and nothing is written', async (_what, archive) => {
     await start();
-    const answer = await server.post('/init', loopInit(archive()));
+    const answer = await server.post('/init', actionLoopInit(archive()));
     expect([400, 502]).toContain(answer.status);
     expect(errorOf(answer)).toMatch(/archive/);
     expect(readdirSync(server.actionRoot)).toEqual([]);
     expect(existsSync(join(server.folder, 'evil'))).toBe(false);
-    expect((await server.post('/init', loopInit(ECHO))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(ECHO))).status).toBe(200);
   });
 
   it('C-AL-21: a tar.gz that inflates beyond the limit is refused', async () => {
     await start({ env: { HYPERSKELETON_MAX_UNZIPPED_BYTES: '100000' } });
-    const answer = await server.post('/init', loopInit(tarball({ exec: ECHO, zeros: '0'.repeat(200_000) })));
+    const answer = await server.post(
+      '/init',
+      actionLoopInit(tarball({ exec: ECHO, zeros: '0'.repeat(200_000) })),
+    );
     expect(errorOf(answer)).toMatch(/too large/);
     expect(readdirSync(server.actionRoot)).toEqual([]);
   });
@@ -253,7 +268,7 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
 
     it('C-AL-02: source becomes what it makes of it, by main, source and bin folder', async () => {
       await start({ env: compiler('{ echo "#!/bin/sh"; cat "$2/exec"; echo "# $1 $X"; } > "$3/exec"') });
-      const body = loopInit(ECHO.replace('#!/bin/sh\n', ''), { main: 'hello', env: { X: 'y' } });
+      const body = actionLoopInit(ECHO.replace('#!/bin/sh\n', ''), { main: 'hello', env: { X: 'y' } });
       expect((await server.post('/init', body)).status).toBe(200);
       expect(readFileSync(join(server.actionRoot, '1', 'bin', 'exec'), 'utf8')).toMatch(/# hello y\n$/);
       expect((await server.run({ a: 1 })).body.toString()).toBe('{"value":{"a":1}}\n');
@@ -261,7 +276,7 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
 
     it('C-AL-02: a program is taken as it is', async () => {
       await start({ env: compiler('echo never') });
-      expect((await server.post('/init', loopInit(ECHO))).status).toBe(200);
+      expect((await server.post('/init', actionLoopInit(ECHO))).status).toBe(200);
     });
 
     it.each([
@@ -270,7 +285,7 @@ describe.each(ENGINES)('init of an ActionLoop action (%s)', (engine) => {
       ['that it made nothing', 'exit 0', 'cannot compile'],
     ])('C-AL-12: %s is the error', async (_what, text, message) => {
       await start({ env: compiler(text) });
-      const answer = await server.post('/init', loopInit('source')); // loop_not_compiled
+      const answer = await server.post('/init', actionLoopInit('source')); // loop_not_compiled
       expect([answer.status, errorOf(answer)]).toEqual([502, message]);
       expect(readdirSync(server.actionRoot)).toEqual([]);
     });

@@ -1,11 +1,11 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { unreadIn } from '../../src/process/libc.js';
-import { loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
+import { unreadBytesIn } from '../../src/os/libc.js';
+import { actionLoopInit, actionLoopScript, startActionLoopServer } from '../support/actionloop-server.js';
 import { ENGINES, type RunServer, SENTINEL } from '../support/run-server.js';
-import { until } from '../support/run-waiting.js';
 import { scrape } from '../support/scrape.js';
+import { until } from '../support/waiting.js';
 
 const LINES = 5000;
 /** A pipe holds 64 KiB (pipe(7)), and a line that does not fit whole waits. */
@@ -28,8 +28,8 @@ afterEach(async () => {
 });
 
 async function start(engine: string, script: string, options = {}): Promise<RunServer> {
-  server = await startLoopServer({ engine, ...options });
-  expect((await server.post('/init', loopInit(script))).status).toBe(200);
+  server = await startActionLoopServer({ engine, ...options });
+  expect((await server.post('/init', actionLoopInit(script))).status).toBe(200);
   return server;
 }
 
@@ -37,11 +37,11 @@ describe.each(ENGINES)('the log of an ActionLoop process (%s)', (engine) => {
   it('C-LOG-05: of a reader that is slow every line comes', async () => {
     const flood =
       'i=0; while [ $i -lt $n ]; do echo "line $i of a log that is longer than a pipe"; i=$((i+1)); done';
-    const script = loopScript(`n=${LINES}; ${flood}; echo "{}" >&3`);
+    const script = actionLoopScript(`n=${LINES}; ${flood}; echo "{}" >&3`);
     const running = await start(engine, script, { logs: 'pipes' });
     const end = openSync(join(running.folder, 'stdout'), constants.O_RDONLY | constants.O_NONBLOCK);
     const answer = running.run();
-    await until('the pipe is full', () => unreadIn(end) > FULL_BYTES);
+    await until('the pipe is full', () => unreadBytesIn(end) > FULL_BYTES);
     closeSync(end);
     running.stderr.resume();
     let text = '';
@@ -65,7 +65,7 @@ describe.each(ENGINES)('the log of an ActionLoop process (%s)', (engine) => {
     async (_, options) => {
       const running = await start(
         engine,
-        loopScript('echo "a line"; echo "a line" >&2; echo "{}" >&3'),
+        actionLoopScript('echo "a line"; echo "a line" >&2; echo "{}" >&3'),
         options,
       );
       if ('logs' in options) {

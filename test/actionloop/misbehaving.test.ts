@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { loopInit, startLoopServer } from '../support/loop-server.js';
+import { actionLoopInit, startActionLoopServer } from '../support/actionloop-server.js';
 import { compileAction } from '../support/run-programs.js';
 import type { RunServer } from '../support/run-server.js';
 import { scrape } from '../support/scrape.js';
@@ -65,13 +65,13 @@ describe.each(['posix_spawn', 'child_process'])('an ActionLoop action that misbe
     const env = { HYPERSKELETON_ACTIVATION_TIMEOUT_MS: String(TIME_LIMIT_MS), ...more };
     const isNumbered = 'OW_WAIT_FOR_ACK' in more;
     const grace = { HYPERSKELETON_TIMEOUT_GRACE_MS: '50' };
-    server = await startLoopServer({
+    server = await startActionLoopServer({
       engine,
       env: way === 'no line feed' ? { ...env, ...grace } : { ...more },
     });
     const code = readFileSync(await compileAction('loop_misbehaves'));
     const variables = { WAY: way, EVERY: String(every), ...(isNumbered && { NUMBERED: '1' }) };
-    expect((await server.post('/init', loopInit(code, { env: variables }))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(code, { env: variables }))).status).toBe(200);
   }
 
   function ask(token: string): Promise<{ status: number; body: string }> {

@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { errorOf, loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
+import {
+  actionLoopInit,
+  actionLoopScript,
+  errorOf,
+  startActionLoopServer,
+} from '../support/actionloop-server.js';
 import type { RunServer } from '../support/run-server.js';
 import { scrape } from '../support/scrape.js';
 
@@ -9,8 +14,8 @@ const NUMBERED = `echo '{"ok":true,"numbered":true}' >&3`;
 describe.each(['posix_spawn', 'child_process'])('lines with numbers (%s)', (engine) => {
   let server: RunServer;
   const start = async (each: string, env: Record<string, string> = {}, before = NUMBERED): Promise<void> => {
-    server = await startLoopServer({ engine, env: { OW_WAIT_FOR_ACK: '1', ...env } });
-    const answer = await server.post('/init', loopInit(loopScript(each, before)));
+    server = await startActionLoopServer({ engine, env: { OW_WAIT_FOR_ACK: '1', ...env } });
+    const answer = await server.post('/init', actionLoopInit(actionLoopScript(each, before)));
     expect(answer.body.toString()).toBe('{"ok":true}\n');
   };
   afterEach(() => server.stop());
@@ -50,9 +55,9 @@ describe.each(['posix_spawn', 'child_process'])('lines with numbers (%s)', (engi
   });
 
   it('C-AL-10: a line that follows the acknowledgement fails the init', async () => {
-    server = await startLoopServer({ engine, env: { OW_WAIT_FOR_ACK: '1' } });
+    server = await startActionLoopServer({ engine, env: { OW_WAIT_FOR_ACK: '1' } });
     const before = `printf '{"ok":true}\\n{"extra":1}\\n' >&3`;
-    const answer = await server.post('/init', loopInit(loopScript('', before)));
+    const answer = await server.post('/init', actionLoopInit(actionLoopScript('', before)));
     expect([answer.status, errorOf(answer)]).toEqual([502, 'cannot start action: command exited']);
   });
 });

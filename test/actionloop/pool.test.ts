@@ -1,9 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { errorOf, loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
+import {
+  actionLoopInit,
+  actionLoopScript,
+  errorOf,
+  startActionLoopServer,
+} from '../support/actionloop-server.js';
 import { compileAction } from '../support/run-programs.js';
 import { ENGINES, type RunServer } from '../support/run-server.js';
-import { childrenOf, Gate, stateOf, until } from '../support/run-waiting.js';
+import { childrenOf, Gate, stateOf, until } from '../support/waiting.js';
 
 /** How many processes die where what they leave behind is counted: each would leave at least one thing. */
 const DEATHS = 100;
@@ -11,7 +16,7 @@ const DEATHS = 100;
 describe.each(ENGINES)('the processes of an ActionLoop action (%s)', (engine) => {
   let server: RunServer;
   const start = async (env: Record<string, string> = {}): Promise<void> => {
-    server = await startLoopServer({ engine, env });
+    server = await startActionLoopServer({ engine, env });
   };
   afterEach(() => server.stop());
 
@@ -24,7 +29,10 @@ describe.each(ENGINES)('the processes of an ActionLoop action (%s)', (engine) =>
   it('there is one by default, and one that is asked for more grows while activations wait', async () => {
     await start({ HYPERSKELETON_ACTIONLOOP_PROCESSES: '3', HYPERSKELETON_ACTIONLOOP_IDLE_MS: '300' });
     const gate = new Gate(server.folder);
-    await server.post('/init', loopInit(loopScript(`own=$line; ${gate.wait}; printf "%s\\n" "$own" >&3`)));
+    await server.post(
+      '/init',
+      actionLoopInit(actionLoopScript(`own=$line; ${gate.wait}; printf "%s\\n" "$own" >&3`)),
+    );
     expect(childrenOf(server.pid)).toHaveLength(1);
     const runs = Array.from({ length: 9 }, (_, run) => server.run({ run }));
     await until(
@@ -43,7 +51,7 @@ describe.each(ENGINES)('the processes of an ActionLoop action (%s)', (engine) =>
 
   it('many callers of several processes get their own answers, in whatever order', async () => {
     await start({ HYPERSKELETON_ACTIONLOOP_PROCESSES: '2' });
-    await server.post('/init', loopInit(readFileSync(await compileAction('loop_echo'))));
+    await server.post('/init', actionLoopInit(readFileSync(await compileAction('loop_echo'))));
     const tokens = Array.from({ length: 2000 }, (_, run) => `token-${run}-${'x'.repeat(run % 50)}`);
     for (let at = 0; at < tokens.length; at += 100) {
       const some = tokens.slice(at, at + 100);
@@ -57,7 +65,7 @@ describe.each(ENGINES)('the processes of an ActionLoop action (%s)', (engine) =>
   it('one that dies is replaced while the others serve on', async () => {
     await start({ HYPERSKELETON_ACTIONLOOP_PROCESSES: '2' });
     const each = 'case $line in *die*) kill -9 $$;; *) printf "%s\\n" "$line" >&3;; esac';
-    await server.post('/init', loopInit(loopScript(each)));
+    await server.post('/init', actionLoopInit(actionLoopScript(each)));
     const runs = Array.from({ length: 40 }, (_, run) => server.run(run % 8 === 0 ? { die: 1 } : { run }));
     const seen = (await Promise.all(runs)).map(({ status, body }) => [status, body.toString()]);
     for (const [run, [status, body]] of seen.entries()) {
@@ -73,7 +81,7 @@ describe.each(ENGINES)('the processes of an ActionLoop action (%s)', (engine) =>
     // It reads four lines before it answers the first.
     const four =
       'read -r b; read -r c; read -r d; for l in "$line" "$b" "$c" "$d"; do printf "%s\\n" "$l" >&3; done';
-    await server.post('/init', loopInit(loopScript(four)));
+    await server.post('/init', actionLoopInit(actionLoopScript(four)));
     const runs = Array.from({ length: 8 }, (_, run) => server.run({ run }));
     const seen = (await Promise.all(runs)).map(({ body }) => body.toString());
     expect(seen).toEqual(Array.from({ length: 8 }, (_, run) => `{"value":{"run":${run}}}\n`));
@@ -83,7 +91,7 @@ describe.each(ENGINES)('the processes of an ActionLoop action (%s)', (engine) =>
   it('with several at a time a line too many ends the process, and nobody gets it', async () => {
     await start({ HYPERSKELETON_ACTIONLOOP_PIPELINE: '4' });
     const each = 'printf "%s\\n" "$line" >&3; case $line in *twice*) echo "[\\"extra\\"]" >&3;; esac';
-    await server.post('/init', loopInit(loopScript(each)));
+    await server.post('/init', actionLoopInit(actionLoopScript(each)));
     expect((await server.run({ twice: 1 })).body.toString()).toBe('{"value":{"twice":1}}\n');
     await until(
       'it has been replaced',
@@ -100,7 +108,7 @@ describe.each(ENGINES)('the processes of an ActionLoop action (%s)', (engine) =>
     await start({ HYPERSKELETON_ACTIVATION_TIMEOUT_MS: '400', HYPERSKELETON_TIMEOUT_GRACE_MS: '100' });
     const each =
       'case $line in *hang*) trap "" TERM; sleep 1000; sleep 1000;; *) printf "%s\\n" "$line" >&3;; esac';
-    await server.post('/init', loopInit(loopScript(each)));
+    await server.post('/init', actionLoopInit(actionLoopScript(each)));
     const hanging = server.run({ hang: 1 });
     const [answer, ...others] = await Promise.all([hanging, ...[1, 2].map((run) => server.run({ run }))]);
     expect([answer.status, errorOf(answer)]).toEqual([
@@ -120,7 +128,7 @@ describe.each(ENGINES)('the processes of an ActionLoop action (%s)', (engine) =>
   it('after thousands of activations descriptors, threads and children are as before', async () => {
     await start({ HYPERSKELETON_ACTIONLOOP_PROCESSES: '2' });
     const each = 'case $line in *die*) exit 1;; *) printf "%s\\n" "$line" >&3;; esac';
-    await server.post('/init', loopInit(loopScript(each)));
+    await server.post('/init', actionLoopInit(actionLoopScript(each)));
     const some = async (count: number): Promise<void> => {
       for (let begun = 0; begun < count; begun += 20) {
         await Promise.all(

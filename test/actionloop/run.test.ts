@@ -1,10 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ECHO, errorOf, loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
+import {
+  actionLoopInit,
+  actionLoopScript,
+  ECHO,
+  errorOf,
+  startActionLoopServer,
+} from '../support/actionloop-server.js';
 import { compileAction } from '../support/run-programs.js';
 import { ENGINES, type RunServer, type ServerOptions } from '../support/run-server.js';
-import { childrenOf, Gate, until } from '../support/run-waiting.js';
+import { childrenOf, Gate, until } from '../support/waiting.js';
 
 const M_RESULT = 'The action did not return a dictionary or array.';
 
@@ -25,8 +31,8 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
     options: Partial<ServerOptions> = {},
     more = {},
   ): Promise<void> => {
-    server = await startLoopServer({ engine, ...options });
-    const answer = await server.post('/init', loopInit(code, more));
+    server = await startActionLoopServer({ engine, ...options });
+    const answer = await server.post('/init', actionLoopInit(code, more));
     expect(answer.body.toString()).toBe('{"ok":true}\n');
   };
   afterEach(() => server.stop());
@@ -106,7 +112,7 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
   it.each(['{"a": 1}', '[1,  2]', '  {"a":"ä"}  ', '{"error":"x"}'])(
     'C-AL-14: %s is answered byte for byte with its line break',
     async (line) => {
-      await start(loopScript(`printf '%s\\n' '${line}' >&3`));
+      await start(actionLoopScript(`printf '%s\\n' '${line}' >&3`));
       const answer = await server.run();
       expect([answer.status, answer.body.toString()]).toEqual([200, `${line}\n`]);
       expect(answer.headers['content-type']).toBe('application/json');
@@ -118,7 +124,9 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
     'C-AL-14, C-AL-15: %j is no result, and the process goes on',
     async (line) => {
       await start(
-        loopScript(`n=$((n+1)); [ $n = 2 ] && printf '{"n":%s}\\n' $n >&3 || printf '%s\\n' '${line}' >&3`),
+        actionLoopScript(
+          `n=$((n+1)); [ $n = 2 ] && printf '{"n":%s}\\n' $n >&3 || printf '%s\\n' '${line}' >&3`,
+        ),
       );
       const answer = await server.run();
       expect([answer.status, errorOf(answer)]).toEqual([502, M_RESULT]);
@@ -127,16 +135,19 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
   );
 
   it('C-AL-14: an answer beyond the limit is no result, and the process is replaced', async () => {
-    await start(loopScript('case $line in *long*) echo "[\\"$line\\"]" >&3;; *) echo "[1]" >&3;; esac'), {
-      env: { HYPERSKELETON_MAX_RESULT_BYTES: '100' },
-    });
+    await start(
+      actionLoopScript('case $line in *long*) echo "[\\"$line\\"]" >&3;; *) echo "[1]" >&3;; esac'),
+      {
+        env: { HYPERSKELETON_MAX_RESULT_BYTES: '100' },
+      },
+    );
     const answer = await server.run({ long: 'x'.repeat(200) });
     expect([answer.status, errorOf(answer)]).toEqual([502, M_RESULT]);
     expect((await server.run()).body.toString()).toBe('[1]\n');
   });
 
   it('C-AL-16: logs go out as they come, and sentinels after each answer', async () => {
-    await start(loopScript('echo "out $line"; echo "err" >&2; echo "{}" >&3', 'echo began'));
+    await start(actionLoopScript('echo "out $line"; echo "err" >&2; echo "{}" >&3', 'echo began'));
     await server.run({ a: 1 });
     expect(server.takeRunLogs()).toEqual({ stdout: 'began\nout {"value":{"a":1}}\n', stderr: 'err\n' });
     await server.run({ a: 2 });
@@ -144,7 +155,7 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
   });
 
   it('C-AL-16: sentinels after a result that is none, a death, and bad JSON too', async () => {
-    await start(loopScript('case $line in *die*) exit 1;; *) echo none >&3;; esac'));
+    await start(actionLoopScript('case $line in *die*) exit 1;; *) echo none >&3;; esac'));
     for (const value of ['{}', '{"die":1}', 'no JSON']) {
       await server.runText(value);
       expect(server.takeRunLogs(), value).toEqual({ stdout: '', stderr: '' });
@@ -152,14 +163,14 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
   });
 
   it('C-AL-17: before an init nothing runs', async () => {
-    server = await startLoopServer({ engine });
+    server = await startActionLoopServer({ engine });
     const answer = await server.run(); // loop_no_action
     expect([answer.status, errorOf(answer)]).toEqual([500, 'no action defined yet']);
     expect(server.takeRunLogs()).toEqual({ stdout: '', stderr: '' });
   });
 
   it('C-AL-17: a process that dies takes its own activation with it, and is replaced', async () => {
-    await start(loopScript('case $line in *die*) kill -9 $$;; *) echo "[$$]" >&3;; esac'));
+    await start(actionLoopScript('case $line in *die*) kill -9 $$;; *) echo "[$$]" >&3;; esac'));
     const before = (await server.run()).body.toString();
     const answer = await server.run({ die: true }); // loop_exited
     expect([answer.status, errorOf(answer)]).toEqual([400, 'command exited']);
@@ -169,7 +180,7 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
   });
 
   it('C-AL-17: one that dies between runs is replaced before it is missed', async () => {
-    await start(loopScript('echo "[$$]" >&3'));
+    await start(actionLoopScript('echo "[$$]" >&3'));
     const [pid] = JSON.parse((await server.run()).body.toString()) as [number];
     process.kill(pid, 'SIGKILL');
     await until('another one lives', () => {
@@ -180,7 +191,7 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
   });
 
   it('C-AL-17: an answer written just before the end counts', async () => {
-    await start(loopScript('echo "[1]" >&3; exit 0'));
+    await start(actionLoopScript('echo "[1]" >&3; exit 0'));
     expect((await server.run()).body.toString()).toBe('[1]\n');
   });
 
@@ -188,7 +199,7 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
   it.skipIf(engine === 'child_process')(
     'C-AL-17: what a process had not read when it ended is given to the next one',
     async () => {
-      await start(loopScript('echo "[1]" >&3; exit 0'));
+      await start(actionLoopScript('echo "[1]" >&3; exit 0'));
       const runs = Array.from({ length: 30 }, () => server.run());
       const seen = (await Promise.all(runs)).map(({ body }) => body.toString());
       expect(seen).toEqual(seen.map(() => '[1]\n'));
@@ -197,7 +208,7 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
 
   it('C-AL-17: what can not be started again is told', async () => {
     await start(
-      loopScript('echo "[1]" >&3; : > /dev/null; exit 0').replace('exit 0', `rm -f "$0"; exit 0`),
+      actionLoopScript('echo "[1]" >&3; : > /dev/null; exit 0').replace('exit 0', `rm -f "$0"; exit 0`),
       {},
       {
         env: { PATH: '/usr/bin:/bin' },
@@ -211,13 +222,13 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
   });
 
   it('C-AL-17: with descriptor 3 closed the answer comes at the end of the process', async () => {
-    await start(loopScript('exec 3>&-; exit 0'));
+    await start(actionLoopScript('exec 3>&-; exit 0'));
     expect(errorOf(await server.run())).toBe('command exited');
   });
 
   it('C-AL-18: extra lines are dropped and logged, and answer nobody else', async () => {
     const twice = 'printf "%s\\n" "$line" >&3; printf "%s\\n" "{\\"extra\\":1}" >&3';
-    await start(loopScript(twice));
+    await start(actionLoopScript(twice));
     const seen: string[] = [];
     for (let run = 0; run < 10; run++) seen.push((await server.run({ run })).body.toString());
     expect(seen).toEqual(Array.from({ length: 10 }, (_, run) => `{"value":{"run":${run}}}\n`));
@@ -229,7 +240,7 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
 
   it('C-AL-18: not even to those who wait already', async () => {
     const twice = 'printf "%s\\n" "$line" >&3; printf "%s\\n" "{\\"extra\\":1}" >&3';
-    await start(loopScript(twice));
+    await start(actionLoopScript(twice));
     const runs = Array.from({ length: 20 }, (_, run) => server.run({ run }));
     const seen = (await Promise.all(runs)).map(({ body }) => body.toString());
     expect(seen).toEqual(Array.from({ length: 20 }, (_, run) => `{"value":{"run":${run}}}\n`));
@@ -263,9 +274,9 @@ describe.each(ENGINES)('runs of an ActionLoop action (%s)', (engine) => {
   });
 
   it('C-AL-17: what runs at the end of the grace period is killed and told so', async () => {
-    server = await startLoopServer({ engine, flags: ['--grace-ms', '100'] });
+    server = await startActionLoopServer({ engine, flags: ['--grace-ms', '100'] });
     const gate = new Gate(server.folder);
-    await server.post('/init', loopInit(loopScript(`${gate.wait}; echo "{}" >&3`), {}));
+    await server.post('/init', actionLoopInit(actionLoopScript(`${gate.wait}; echo "{}" >&3`), {}));
     const running = server.run();
     await gate.arrivals(1);
     server.process.kill('SIGTERM');

@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ECHO, errorOf, loopInit, startLoopServer } from '../support/loop-server.js';
+import { actionLoopInit, ECHO, errorOf, startActionLoopServer } from '../support/actionloop-server.js';
 import type { Answer, RunServer } from '../support/run-server.js';
 import { treeOf } from '../support/trees.js';
 
@@ -27,7 +27,7 @@ describe('C-AL-02: a tar.gz', () => {
   let folder: string;
 
   beforeEach(async () => {
-    server = await startLoopServer({ engine: 'posix_spawn' });
+    server = await startActionLoopServer({ engine: 'posix_spawn' });
     folder = join(server.folder, 'packed');
     mkdirSync(folder);
     writeFileSync(join(folder, 'exec'), ECHO);
@@ -40,7 +40,7 @@ describe('C-AL-02: a tar.gz', () => {
   }
 
   function upload(packed: Buffer): Promise<Answer> {
-    return server.post('/init', loopInit(packed));
+    return server.post('/init', actionLoopInit(packed));
   }
 
   async function expectServes(): Promise<void> {
@@ -87,7 +87,7 @@ describe('C-AL-02: a tar.gz', () => {
 
   async function expectRefusedNow(packed: Buffer, pattern: RegExp): Promise<void> {
     await server.stop();
-    server = await startLoopServer({ engine: 'posix_spawn' });
+    server = await startActionLoopServer({ engine: 'posix_spawn' });
     await expectRefused(packed, pattern);
   }
 

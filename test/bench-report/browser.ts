@@ -23,7 +23,7 @@ if (!hasBrowser)
     `There is no ${BROWSER}: the look of reports is not tested. Debian has it: apt-get install ${BROWSER} fonts-dejavu-core\n`,
   );
 
-export interface View {
+interface View {
   readonly width?: number;
   readonly dark?: boolean;
 }

@@ -10,7 +10,7 @@ import type {
 import { SCENARIOS, TARGETS } from './sample-parts.js';
 import { type Behaviour, type Random, sampleLatency, sampleRound, summarised } from './sample-rounds.js';
 
-export interface SampleOptions {
+interface SampleOptions {
   readonly seed?: number;
   readonly rounds?: number;
   /** Multiplies the rate, and divides the latency, of that target. */

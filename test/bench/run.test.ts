@@ -122,7 +122,7 @@ describe('hyperskeleton bench', { timeout: 120_000 }, () => {
     expect(stdout).toContain('--p99-limit');
   });
 
-  it('names the command that installs what is missing (D-30)', async () => {
+  it('names the command that installs what is missing', async () => {
     const project = new URL('../../', import.meta.url);
     const home = mkdtempSync(join(tmpdir(), 'bench-home-'));
     for (const part of ['bin', 'dist', 'package.json']) {

@@ -19,7 +19,7 @@ export function fixture(name: string): string {
 }
 
 /** What a `hyperskeleton bench` said and wrote. */
-export interface BenchEnd {
+interface BenchEnd {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;

@@ -11,7 +11,7 @@ function loaded(flags: Record<string, string>, env: Record<string, string>): Con
 }
 
 describe('settings', () => {
-  it('C-SRV-01, D-15: the port comes from --port, then FLASK_PROXY_PORT, then PORT, then it is 8080', () => {
+  it('C-SRV-01: the port comes from --port, then FLASK_PROXY_PORT, then PORT, then it is 8080', () => {
     const env = { FLASK_PROXY_PORT: '2', PORT: '3' };
     expect(loaded({ port: '1' }, env).port).toBe(1);
     expect(loaded({}, env).port).toBe(2);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { actionUserOf, expectCapabilities } from '../../src/config/action-user.js';
+import { actionUserOf, requireCapabilities } from '../../src/config/action-user.js';
 import { loadConfig } from '../../src/config/load.js';
 import { parseResourceLimits } from '../../src/config/resource-limits.js';
-import { rightsText, UNLIMITED } from '../../src/process/rights.js';
+import { rightsText, UNLIMITED } from '../../src/os/rights.js';
 
 const PASSWD =
   'root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\nweb:x:33:33::/:/bin/sh\nbad:x:x:1::/:\n';
@@ -38,9 +38,9 @@ describe('HYPERSKELETON_ACTION_USER', () => {
   it('takes a server that is root and has what it takes', () => {
     const status = (uid: number, capabilities: string): string =>
       `Uid:\t${uid}\t${uid}\t${uid}\t${uid}\nCapEff:\t${capabilities}\n`;
-    expect(() => expectCapabilities('app', status(0, '00000000a80425fb'))).not.toThrow();
-    expect(() => expectCapabilities('app', status(0, '00000000000000c0'))).toThrow('CAP_CHOWN, CAP_KILL');
-    expect(() => expectCapabilities('app', status(1000, '0000000000000000'))).toThrow(
+    expect(() => requireCapabilities('app', status(0, '00000000a80425fb'))).not.toThrow();
+    expect(() => requireCapabilities('app', status(0, '00000000000000c0'))).toThrow('CAP_CHOWN, CAP_KILL');
+    expect(() => requireCapabilities('app', status(1000, '0000000000000000'))).toThrow(
       'the server must be root',
     );
   });

@@ -13,7 +13,7 @@ const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const INHERITED = 40;
 
 /** What a run of the built suite came to. */
-export interface SuiteRun {
+interface SuiteRun {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -24,7 +24,7 @@ export interface SuiteRun {
 }
 
 /** How the suite is run. */
-export interface SuiteOptions {
+interface SuiteOptions {
   /** Whether it writes a report; it does by default. */
   readonly writesJson?: boolean;
   /** Whether it has a descriptor that it passes on to the servers. */

@@ -23,7 +23,7 @@ describe.each(ENGINES)('an exec that can not be started (%s)', (engine) => {
     const answer = await server.run({}, context);
     expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([502, { error: text }]);
     expect(answer.headers['x-hyperskeleton-reason']).toBe(reason);
-    // The fault is the action's, so no code of ours is on it (D-10).
+    // The fault is the action's, so no code of ours is on it (C-LOG-01).
     expect(answer.headers['x-hyperskeleton-error']).toBeUndefined();
     const { stdout, stderr } = server.takeRunLogs();
     expect(stdout).toMatch(/^error: .*\n$/);

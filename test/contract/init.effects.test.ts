@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { archiveBody, FILE, FOLDER, LINK, script, textBody, zipOf } from '../support/archives.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import { Gate } from '../support/run-waiting.js';
 import { treeOf } from '../support/trees.js';
+import { Gate } from '../support/waiting.js';
 
 const SHOW = (names: string): string =>
   `#!/bin/sh\nfor name in ${names}; do eval "printf '%s=[%s]\\n' $name \\"\\$$name\\"" >&2; done\necho "{}"\n`;
@@ -131,7 +131,7 @@ describe.each(ENGINES)('a further init (%s)', (engine) => {
     for (const answer of seen) expect(answer).toMatch(/^200 \{"version":\d+\}$/);
   });
 
-  it('D-05: a run under way goes on with the files it has, a first init is waited for', async () => {
+  it('C-INIT-20: a run under way goes on with the files it has, a first init is waited for', async () => {
     const running = await start(REINIT);
     const gate = new Gate(running.folder);
     await running.post('/init', textBody(`#!/bin/sh\n${gate.wait}\necho '{"old":1}'\n`));
@@ -143,7 +143,7 @@ describe.each(ENGINES)('a further init (%s)', (engine) => {
     expect((await old).body.toString()).toBe('{"old":1}');
   });
 
-  it('D-05: a run that comes during the first init waits for it', async () => {
+  it('C-INIT-20: a run that comes during the first init waits for it', async () => {
     const running = await start();
     const entries = [
       script('exec', 'echo \'{"unpacked":1}\''),

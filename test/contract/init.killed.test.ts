@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { recoverAction } from '../../src/action/recover.js';
+import { recoverInterruptedInit } from '../../src/action/recover.js';
+import { startActionLoopServer } from '../support/actionloop-server.js';
 import { archiveBody, type Entry, script, zipOf } from '../support/archives.js';
-import { startLoopServer } from '../support/loop-server.js';
 import { RunServer } from '../support/run-server.js';
-import { until } from '../support/run-waiting.js';
 import { treeOf } from '../support/trees.js';
+import { until } from '../support/waiting.js';
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/killed-replacement.mjs', import.meta.url));
 const HANG = fileURLToPath(new URL('../fixtures/hang-in-init.cjs', import.meta.url));
@@ -68,7 +68,7 @@ describe('C-INIT-23: a server that is killed amid an init', () => {
       const { status, signal, stderr } = spawnSync(process.execPath, [FIXTURE, root, String(at)], { env });
       if (signal !== 'SIGKILL') expect([status, stderr.toString()]).toEqual([0, '']);
       else killed++;
-      recoverAction(root);
+      recoverInterruptedInit(root);
       if (signal === 'SIGKILL') expect([at, treeOf(root)]).toEqual([at, before]);
       else after = treeOf(root);
     }
@@ -114,7 +114,7 @@ describe('C-INIT-23: a server that is killed amid an init', () => {
     const flags = ['--action-root', action];
     // It never acknowledges.
     const env = { OW_WAIT_FOR_ACK: '1' };
-    const first = await startLoopServer({ engine: 'posix_spawn', flags, env });
+    const first = await startActionLoopServer({ engine: 'posix_spawn', flags, env });
     const code = '#!/bin/sh\nread -r line\n';
     const init = first.post('/init', JSON.stringify({ value: { code } })).catch(() => undefined);
     await until('it is installed', () => existsSync(join(action, '8/bin/exec')));
@@ -122,7 +122,7 @@ describe('C-INIT-23: a server that is killed amid an init', () => {
     await once(first.process, 'exit');
     await init;
     expect(readdirSync(action)).toContain('8');
-    const second = await startLoopServer({ engine: 'posix_spawn', flags });
+    const second = await startActionLoopServer({ engine: 'posix_spawn', flags });
     try {
       expect(readdirSync(action)).toEqual(['7']);
       expect((await second.post('/init', JSON.stringify({ value: { code } }))).status).toBe(200);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { actionLoopInit, ECHO, startActionLoopServer } from '../support/actionloop-server.js';
 import { archiveBody, FILE, FOLDER, script, textBody, zipOf } from '../support/archives.js';
-import { ECHO, loopInit, startLoopServer } from '../support/loop-server.js';
 import { compileAction } from '../support/run-programs.js';
 import { RunServer } from '../support/run-server.js';
 
@@ -29,9 +29,9 @@ describe('a file system that refuses chmod', () => {
   });
 
   it('C-AL-02: takes an upload of ActionLoop', async () => {
-    server = await startLoopServer({ engine: 'posix_spawn', launcher: await launcher() });
+    server = await startActionLoopServer({ engine: 'posix_spawn', launcher: await launcher() });
     const zip = zipOf([script('exec', ECHO)]);
-    expect((await server.post('/init', loopInit(zip))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(zip))).status).toBe(200);
   });
 });
 

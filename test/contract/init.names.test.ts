@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { nameOfEntry } from '../../src/action/entry-name.js';
-import type { ZipEntry } from '../../src/action/zip-directory.js';
+import { decodeEntryName } from '../../src/action/archive/entry-name.js';
+import type { ZipEntry } from '../../src/action/archive/zip-directory.js';
 import { archiveBody, type Entry, FOLDER, script, zipOf } from '../support/archives.js';
 import { type Answer, RunServer } from '../support/run-server.js';
 import { treeOf } from '../support/trees.js';
@@ -103,7 +103,7 @@ describe('archives as other programs make them', () => {
     }
   });
 
-  it('C-INIT-07, init_exec_misplaced: a folder around the action is told, and the stub does not answer for it', async () => {
+  it('C-INIT-07, init_exec_misplaced: a folder around the action is told, and the default action does not answer for it', async () => {
     const entries = [
       { name: 'mine/', mode: FOLDER | 0o755 },
       { ...EXEC, name: 'mine/exec' },
@@ -206,11 +206,11 @@ describe('the Unicode path of Info-ZIP', () => {
       return Buffer.concat([head, text]);
     };
     const entry = { name: Buffer.from('\x9c', 'latin1'), flags: 0, madeOn: 3 };
-    expect(nameOfEntry({ ...entry, name, extra: field(crc32(name)) } as ZipEntry)).toEqual({
+    expect(decodeEntryName({ ...entry, name, extra: field(crc32(name)) } as ZipEntry)).toEqual({
       text: 'ü',
       by: 'extra',
     });
-    expect(nameOfEntry({ ...entry, extra: field(crc32(name)) } as ZipEntry)).toEqual({
+    expect(decodeEntryName({ ...entry, extra: field(crc32(name)) } as ZipEntry)).toEqual({
       text: '£',
       by: 'cp437',
     });

@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { archiveBody, LINK, script, textBody, zipOf } from '../support/archives.js';
 import { compileAction, readProbe, variablesOf } from '../support/run-programs.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import { until } from '../support/run-waiting.js';
 import { treeOf } from '../support/trees.js';
+import { until } from '../support/waiting.js';
 
 const M_STUB = '{"error":"This is a stub action. Replace it with custom logic."}';
 
@@ -216,7 +216,7 @@ describe.each(ENGINES)('what a further init leaves of the one before (%s)', (eng
     expect((await server.run()).body.toString()).toBe('["file"]');
   });
 
-  it('D-04: files that a run has written stay, the action folder is the same folder', async () => {
+  it('C-INIT-23: files that a run has written stay, the action folder is the same folder', async () => {
     await server.post('/init', textBody('#!/bin/sh\necho written > kept\nls -di . >&2\necho "{}"\n'));
     await server.run();
     const inode = server.takeRunLogs().stderr;
@@ -227,7 +227,7 @@ describe.each(ENGINES)('what a further init leaves of the one before (%s)', (eng
 });
 
 describe.each(ENGINES)('the first init (%s)', (engine) => {
-  it('D-05: runs that come while it is under way wait for it, and get its outcome', async () => {
+  it('C-INIT-20: runs that come while it is under way wait for it, and get its outcome', async () => {
     const server = await RunServer.start({ engine });
     try {
       expect((await server.run()).body.toString()).toBe(M_STUB);

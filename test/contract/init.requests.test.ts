@@ -154,7 +154,7 @@ describe('POST /init', () => {
 
   it('C-INIT-20: a second init is refused, the first action stays', async () => {
     expect((await init(textBody(OK_ACTION))).status).toBe(200);
-    // Told before its body is parsed: one that is not JSON gets the same answer (D-05).
+    // Told before its body is parsed: one that is not JSON gets the same answer (C-INIT-20).
     for (const body of [textBody('#!/bin/sh\necho "{}"'), 'no JSON', '{}']) {
       const answer = await init(body);
       expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([403, { error: M_TWICE }]);
@@ -164,7 +164,7 @@ describe('POST /init', () => {
     await expectServes({ from: 'init' });
   });
 
-  it('D-05: of many inits at once exactly one succeeds', async () => {
+  it('C-INIT-20: of many inits at once exactly one succeeds', async () => {
     const answers = await Promise.all(Array.from({ length: 8 }, () => init(textBody(OK_ACTION))));
     expect(answers.map(({ status }) => status).sort()).toEqual([
       200,
@@ -190,7 +190,7 @@ describe('POST /init', () => {
     expect(await expectRefused(body, 400, 'init_bad_json')).toContain('not valid JSON');
   });
 
-  it('D-17: a UTF-8 byte order mark is accepted', async () => {
+  it('C-RUN-03: a UTF-8 byte order mark is accepted', async () => {
     expect((await init(`\ufeff${textBody(OK_ACTION)}`)).status).toBe(200);
     await expectServes({ from: 'init' });
   });

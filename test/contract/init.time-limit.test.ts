@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { actionLoopInit, ECHO, startActionLoopServer } from '../support/actionloop-server.js';
 import { archiveBody, type Entry, script, textBody, zipOf } from '../support/archives.js';
-import { ECHO, loopInit, startLoopServer } from '../support/loop-server.js';
 import { type Answer, RunServer, type ServerOptions } from '../support/run-server.js';
-import { isAlive, until } from '../support/run-waiting.js';
 import { treeOf } from '../support/trees.js';
+import { isAlive, until } from '../support/waiting.js';
 
 const HANG = fileURLToPath(new URL('../fixtures/hang-in-init.cjs', import.meta.url));
 const LIMIT_MS = 1500;
@@ -63,7 +63,7 @@ describe.each(['loop', 'wait'])('an init whose archive makes its reader hang (%s
     expect(await running.get('/healthz')).toBe(200);
     expectTimeout(await init);
     expect(treeOf(running.actionRoot)).toEqual(before);
-    // What has waited for it gets the action that is there: the stub.
+    // What has waited for it gets the action that is there: the default action.
     expect((await waiting).body.toString()).toContain('stub');
     expect((await running.post('/init', textBody(GO))).status).toBe(200);
     expect((await running.run()).body.toString()).toBe('{"after":1}');
@@ -106,11 +106,11 @@ describe.each(['loop', 'wait'])('an init whose archive makes its reader hang (%s
   });
 
   it('C-AL-04, C-INIT-23: ActionLoop, with a tar.gz: the same', async () => {
-    const running = await startLoopServer({ engine: 'posix_spawn', ...hanging(how) });
+    const running = await startActionLoopServer({ engine: 'posix_spawn', ...hanging(how) });
     server = running;
-    expectTimeout(await running.post('/init', loopInit(gzipSync(Buffer.alloc(10_240)))));
+    expectTimeout(await running.post('/init', actionLoopInit(gzipSync(Buffer.alloc(10_240)))));
     expect(readdirSync(running.actionRoot)).toEqual([]);
-    expect((await running.post('/init', loopInit(ECHO))).status).toBe(200);
+    expect((await running.post('/init', actionLoopInit(ECHO))).status).toBe(200);
     expect((await running.run({ a: 1 })).body.toString()).toBe('{"value":{"a":1}}\n');
   });
 
@@ -141,9 +141,9 @@ describe('an init that takes too long without hanging', () => {
     expect(treeOf(server.actionRoot)).toEqual(before);
   });
 
-  it('D-11: a compiler whose children hold its output open is ended with them', async () => {
+  it('C-AL-02: a compiler whose children hold its output open is ended with them', async () => {
     const options = hanging('wait');
-    server = await startLoopServer({
+    server = await startActionLoopServer({
       engine: 'posix_spawn',
       launcher: 'OW_COMPILER="$TMPDIR/compiler"; export OW_COMPILER; exec "$@"',
       ...options,
@@ -152,7 +152,7 @@ describe('an init that takes too long without hanging', () => {
     const compiler = join(server.temporary, 'compiler');
     await writeFile(compiler, `#!/bin/sh\nsleep 1000 &\necho $$ $! >'${pids}'\nsleep 1000\n`);
     await chmod(compiler, 0o755);
-    expectTimeout(await server.post('/init', loopInit('source text')));
+    expectTimeout(await server.post('/init', actionLoopInit('source text')));
     const [shell, child] = readFileSync(pids, 'utf8').trim().split(' ').map(Number) as [number, number];
     await until('they are gone', () => !isAlive(shell) && !isAlive(child));
     expect(readdirSync(server.actionRoot)).toEqual([]);

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { compileAction } from '../support/run-programs.js';
 import { ENGINES, RunServer, SENTINEL } from '../support/run-server.js';
-import { Collected, until } from '../support/run-waiting.js';
+import { Collected, until } from '../support/waiting.js';
 
 const RUNS = 50;
 const LINES = 200;
@@ -82,7 +82,7 @@ describe.each(ENGINES)('logs of runs at the same time (%s)', (engine) => {
     expectWhole(both.text, ['stdout', 'stderr'], 2 * RUNS);
   });
 
-  it('D-19: a reader that stops holds back actions only: HTTP answers, and then nothing is lost', async () => {
+  it('C-LOG-01: a reader that stops holds back actions only: HTTP answers, and then nothing is lost', async () => {
     server = await RunServer.start({ engine, logs: 'pipes' });
     const stderr = new Collected(server.stderr);
     await server.installProgram(noisy);
@@ -111,7 +111,7 @@ describe.each(ENGINES)('logs of runs at the same time (%s)', (engine) => {
     expectWhole(stderr.text, ['stderr'], RUNS);
   });
 
-  it('D-19: readers that go away (EPIPE) while runs log: they and later ones are answered', async () => {
+  it('C-LOG-01: readers that go away (EPIPE) while runs log: they and later ones are answered', async () => {
     server = await RunServer.start({ engine, logs: 'pipes' });
     const [stdout, stderr] = [new Collected(server.stdout), new Collected(server.stderr)];
     await server.installProgram(noisy);
@@ -126,7 +126,7 @@ describe.each(ENGINES)('logs of runs at the same time (%s)', (engine) => {
     expect(server.process.exitCode).toBeNull();
   });
 
-  it('D-19: one reader that goes away leaves the other stream complete', async () => {
+  it('C-LOG-01: one reader that goes away leaves the other stream complete', async () => {
     server = await RunServer.start({ engine, logs: 'pipes' });
     const stderr = new Collected(server.stderr);
     server.stdout.destroy();
@@ -135,7 +135,7 @@ describe.each(ENGINES)('logs of runs at the same time (%s)', (engine) => {
     expectWhole(stderr.text, ['stderr'], RUNS);
   });
 
-  it('D-19: streams that are closed from the start', async () => {
+  it('C-LOG-01: streams that are closed from the start', async () => {
     server = await RunServer.start({ engine, launcher: 'exec "$@" >&- 2>&-' });
     await server.install(ECHO);
     for (let at = 0; at < 5; at++) {
@@ -144,7 +144,7 @@ describe.each(ENGINES)('logs of runs at the same time (%s)', (engine) => {
     }
   });
 
-  it('D-19: a device that is full (ENOSPC)', async () => {
+  it('C-LOG-01: a device that is full (ENOSPC)', async () => {
     server = await RunServer.start({ engine, launcher: 'exec "$@" >/dev/full 2>/dev/full' });
     await server.install(ECHO);
     for (let at = 0; at < 5; at++) expect((await server.run({ at })).body.toString()).toBe(`{"at":${at}}`);

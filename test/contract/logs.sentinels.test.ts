@@ -2,7 +2,7 @@ import { chmod, rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { compileAction } from '../support/run-programs.js';
 import { ENGINES, RunServer, SENTINEL } from '../support/run-server.js';
-import { Gate, until } from '../support/run-waiting.js';
+import { Gate, until } from '../support/waiting.js';
 
 const LINE = `${SENTINEL}\n`;
 const GOOD = '#!/bin/sh\necho out\necho err >&2\necho "{}"\n';
@@ -43,7 +43,7 @@ describe.each(ENGINES)('the end of a log (%s)', (engine) => {
     ['400, not JSON', 400, '{'],
     ['400, an impossible variable', 400, '{"a=b":"c"}'],
     ['404, no dictionary', 404, '{"value":5}'],
-  ])('D-10: %s: the sentinels alone', async (_what, status, body) => {
+  ])('C-LOG-01: %s: the sentinels alone', async (_what, status, body) => {
     expect(await logsOf(status, body)).toEqual({ stdout: LINE, stderr: LINE });
   });
 
@@ -74,7 +74,7 @@ describe.each(ENGINES)('the end of a log (%s)', (engine) => {
   it.each([
     ['/nowhere', 404],
     ['/run/', 404],
-  ])('D-10: no sentinel for %s', async (path, status) => {
+  ])('C-LOG-01: no sentinel for %s', async (path, status) => {
     expect((await server.post(path, '{}')).status).toBe(status);
     expect(await server.get('/run')).toBe(405);
     expect(await server.get('/healthz')).toBe(200);
@@ -97,7 +97,7 @@ describe.each(ENGINES)('the end of a log (%s)', (engine) => {
       expect(await logsOf(502)).toEqual({ stdout: `first\ncut off\n${LINE}`, stderr: LINE });
     });
 
-    it('D-18: so does one that was too long to be held', async () => {
+    it('C-LOG-04: so does one that was too long to be held', async () => {
       await server.install('#!/bin/sh\nhead -c 5000 /dev/zero | tr "\\\\0" x\n');
       expect(await logsOf(502)).toEqual({ stdout: `${'x'.repeat(5000)}\n${LINE}`, stderr: LINE });
     });
@@ -133,7 +133,7 @@ describe.each(ENGINES)('refusals that end no log (%s)', (engine) => {
   let server: RunServer;
   afterEach(() => server.stop());
 
-  it('D-10: 413 and 429: no sentinel', async () => {
+  it('C-LOG-01: 413 and 429: no sentinel', async () => {
     server = await RunServer.start({
       engine,
       env: {
@@ -153,7 +153,7 @@ describe.each(ENGINES)('refusals that end no log (%s)', (engine) => {
     expect(server.takeRunLogs()).toEqual({ stdout: '', stderr: '' });
   });
 
-  it('D-10: 503 while it drains: no sentinel; what was in flight has its own', async () => {
+  it('C-LOG-01: 503 while it drains: no sentinel; what was in flight has its own', async () => {
     server = await RunServer.start({ engine });
     const gate = new Gate(server.folder);
     await server.install(`#!/bin/sh\n${gate.wait}\necho "{}"\n`);

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { compileAction } from '../support/run-programs.js';
 import { ENGINES, RunServer, SENTINEL } from '../support/run-server.js';
-import { Collected, Gate } from '../support/run-waiting.js';
+import { Collected, Gate } from '../support/waiting.js';
 
 const MEGABYTE = 1 << 20;
 const LINE_BYTES = 128;
@@ -74,7 +74,7 @@ describe.each(ENGINES)('logs while the action runs (%s)', (engine) => {
     await expectFlood(server, FLOODS[engine], LINE_BYTES, block, '');
   });
 
-  it('D-18: so does a single line of as much, longer than HYPERSKELETON_MAX_RESULT_BYTES', async () => {
+  it('C-LOG-04: so does a single line of as much, longer than HYPERSKELETON_MAX_RESULT_BYTES', async () => {
     server = await RunServer.start({
       engine,
       logs: 'pipes',
@@ -84,7 +84,7 @@ describe.each(ENGINES)('logs while the action runs (%s)', (engine) => {
     await expectFlood(server, FLOODS[engine], 0, Buffer.alloc(MEGABYTE, 'x'), '\n');
   });
 
-  it('D-18: a line that outgrows the limit is streamed while it is being written', async () => {
+  it('C-LOG-04: a line that outgrows the limit is streamed while it is being written', async () => {
     server = await RunServer.start({
       engine,
       logs: 'pipes',
@@ -103,7 +103,7 @@ describe.each(ENGINES)('logs while the action runs (%s)', (engine) => {
     expect(stdout.text).toBe(`${'x'.repeat(2 * LIMIT_BYTES)}end\n${SENTINEL}\n`);
   });
 
-  it('D-18: if it is the last, it is no result, though it is JSON', async () => {
+  it('C-LOG-04: if it is the last, it is no result, though it is JSON', async () => {
     server = await RunServer.start({ engine, env: { HYPERSKELETON_MAX_RESULT_BYTES: String(LIMIT_BYTES) } });
     const result = `{"a":"${'x'.repeat(3 * LIMIT_BYTES)}"}`;
     await server.write('output', `first\n${result}\n`);

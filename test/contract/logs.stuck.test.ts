@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { actionLoopInit, actionLoopScript, startActionLoopServer } from '../support/actionloop-server.js';
 import { logFile } from '../support/log-file.js';
-import { loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
 import { type Answer, ENGINES, RunServer, type ServerOptions } from '../support/run-server.js';
-import { Gate, until } from '../support/run-waiting.js';
+import { Gate, until } from '../support/waiting.js';
 
 /** More than a pipe and what the test's own end has read of it. */
 const FLOOD = "head -c 2000000 /dev/zero | tr '\\0' x >&2";
@@ -103,11 +103,11 @@ describe.each([
 
 describe.each(ENGINES)('a reader of the logs that stands still, ActionLoop (%s)', (engine) => {
   const start = async (env: Record<string, string>): Promise<RunServer> => {
-    server = await startLoopServer({ engine, logs: 'pipes', env });
+    server = await startActionLoopServer({ engine, logs: 'pipes', env });
     return server;
   };
   // Nothing but what the shell has itself: an ActionLoop process has no PATH.
-  const flood = loopScript(
+  const flood = actionLoopScript(
     'case $line in *flood*) while :; do echo 0123456789012345678901234567890123456789 >&2; done;; esac\necho "{}" >&3',
   );
 
@@ -116,7 +116,7 @@ describe.each(ENGINES)('a reader of the logs that stands still, ActionLoop (%s)'
       HYPERSKELETON_ACTIVATION_TIMEOUT_MS: '1000',
       HYPERSKELETON_TIMEOUT_GRACE_MS: '100',
     });
-    await running.post('/init', loopInit(flood));
+    await running.post('/init', actionLoopInit(flood));
     expect(causeOf(await running.run({ flood: 1 }))).toEqual([504, 'run_timeout']);
     expect((await running.run()).status).toBe(200);
     expect(await endOf(running)).toEqual(GOOD_END);
@@ -124,7 +124,7 @@ describe.each(ENGINES)('a reader of the logs that stands still, ActionLoop (%s)'
 
   it('C-SRV-11: does not hold up a shutdown', async () => {
     const running = await start({ HYPERSKELETON_GRACE_MS: '300' });
-    await running.post('/init', loopInit(flood));
+    await running.post('/init', actionLoopInit(flood));
     const flooding = running.run({ flood: 1 });
     await until('it has come', async () =>
       (await metrics(running)).includes('hyperskeleton_activations_in_flight 1\n'),

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import { Collected, Gate, until } from '../support/run-waiting.js';
+import { Collected, Gate, until } from '../support/waiting.js';
 
 const SENTINEL_LINE = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n';
 
@@ -21,7 +21,7 @@ describe.each(ENGINES)('logs (%s)', (engine) => {
     server = undefined;
   });
 
-  it('C-LOG-01, C-LOG-06, D-10: one sentinel on each stream for every run, whatever its status, before the answer', async () => {
+  it('C-LOG-01, C-LOG-06: one sentinel on each stream for every run, whatever its status, before the answer', async () => {
     const running = await start();
     await running.install('#!/bin/sh\nread -r line\necho out\necho err >&2\necho "$line"\n');
     const bodies: [string, number][] = [
@@ -128,7 +128,7 @@ describe.each(ENGINES)('stdout and stderr that lead to one pipe (%s)', (engine) 
 });
 
 describe.each(ENGINES)('a reader of the logs (%s)', (engine) => {
-  it('D-19: that is slow holds back the actions that log, not HTTP; nothing is lost', async () => {
+  it('C-LOG-01: that is slow holds back the actions that log, not HTTP; nothing is lost', async () => {
     const server = await RunServer.start({ engine, logs: 'pipes' });
     try {
       await server.install(
@@ -151,7 +151,7 @@ describe.each(ENGINES)('a reader of the logs (%s)', (engine) => {
     }
   });
 
-  it('D-19: that goes away (EPIPE) does not take the server with it', async () => {
+  it('C-LOG-01: that goes away (EPIPE) does not take the server with it', async () => {
     const server = await RunServer.start({ engine, logs: 'pipes' });
     try {
       server.stdout.destroy();
@@ -165,7 +165,7 @@ describe.each(ENGINES)('a reader of the logs (%s)', (engine) => {
 });
 
 describe('the server’s own log', () => {
-  it('D-08: it goes to its file, with no parameter in it', async () => {
+  it('C-SRV-03: it goes to its file, with no parameter in it', async () => {
     const server = await RunServer.start({
       engine: 'posix_spawn',
       env: { HYPERSKELETON_LOG_FILE: '/dev/stdout', HYPERSKELETON_LOG_LEVEL: 'debug' },

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../conformance/target/free-port.js';
 import { RunServer } from '../support/run-server.js';
-import { Gate, until } from '../support/run-waiting.js';
+import { Gate, until } from '../support/waiting.js';
 
 describe('more activations than there is room for', () => {
   let server: RunServer;
@@ -79,7 +79,7 @@ describe('more activations than there is room for', () => {
 });
 
 describe('a port of its own for the metrics', () => {
-  it('D-07: has the pages of the operator, and the main port has no metrics', async () => {
+  it('C-KN-01: has the pages of the operator, and the main port has no metrics', async () => {
     const port = await freePort();
     const server = await RunServer.start({ engine: 'posix_spawn', flags: ['--metrics-port', String(port)] });
     try {

@@ -6,7 +6,7 @@ import { ENGINES, RunServer } from '../support/run-server.js';
 
 const M_ARGS = 'The action did not receive a dictionary or array as an argument.';
 const MARKER_ACTION = '#!/bin/sh\n: > started\necho "{}"\n';
-const LARGEST_ARGUMENT_BYTES = 131_071;
+const MAX_ARGUMENT_BYTES = 131_071;
 const DEEPEST = 10_000;
 
 describe.each(ENGINES)('arguments (%s)', (engine) => {
@@ -72,7 +72,7 @@ describe.each(ENGINES)('arguments (%s)', (engine) => {
       await expectArgument(' \r\n\t{"value":{"a":1}}\n\n', '{"a":1}');
     });
 
-    it('D-17: a body of 10,000 levels is taken', async () => {
+    it('C-RUN-03: a body of 10,000 levels is taken', async () => {
       const value = '['.repeat(DEEPEST - 1) + ']'.repeat(DEEPEST - 1);
       await expectArgument(`{"value":${value}}`, value);
     });
@@ -124,21 +124,21 @@ describe.each(ENGINES)('arguments (%s)', (engine) => {
       await expectRefused(body, 400);
     });
 
-    it.each(['utf16le', 'utf16be'])('D-17: %s is not taken: 400', async (encoding) => {
+    it.each(['utf16le', 'utf16be'])('C-RUN-03: %s is not taken: 400', async (encoding) => {
       const little = Buffer.from('\ufeff{"value":{}}', 'utf16le');
       await expectRefused(encoding === 'utf16le' ? little : Buffer.from(little).swap16(), 400);
     });
 
-    it('D-17: a body deeper than 10,000 levels: 400', async () => {
+    it('C-RUN-03: a body deeper than 10,000 levels: 400', async () => {
       await expectRefused(`{"value":${'['.repeat(DEEPEST)}${']'.repeat(DEEPEST)}}`, 400);
     });
 
-    it('D-17: a body of 100,000 levels: 400, and the server goes on', async () => {
+    it('C-RUN-03: a body of 100,000 levels: 400, and the server goes on', async () => {
       await expectRefused(`{"value":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`, 400);
       expect((await server.run()).status).toBe(200);
     });
 
-    it('D-10: a refused body carries our error code, so that it is told apart from the action', async () => {
+    it('C-LOG-01: a refused body carries our error code, so that it is told apart from the action', async () => {
       const answer = await server.runBody('{');
       expect(answer.headers['x-hyperskeleton-error']).toBe('run_bad_json');
     });
@@ -204,8 +204,8 @@ describe.each(ENGINES)('arguments (%s)', (engine) => {
       ['characters of four bytes', '😀'],
     ])('C-RUN-04: 131,071 bytes of %s are argv[1]', async (_what, filling) => {
       await expectArgument(
-        `{"value":${ofBytes(LARGEST_ARGUMENT_BYTES, filling)}}`,
-        ofBytes(LARGEST_ARGUMENT_BYTES, filling),
+        `{"value":${ofBytes(MAX_ARGUMENT_BYTES, filling)}}`,
+        ofBytes(MAX_ARGUMENT_BYTES, filling),
       );
     });
 
@@ -214,8 +214,8 @@ describe.each(ENGINES)('arguments (%s)', (engine) => {
       ['characters of two bytes', 'é'],
       ['characters of four bytes', '😀'],
     ])('C-RUN-06: 131,072 bytes of %s come on stdin alone, argc is 1', async (_what, filling) => {
-      const text = ofBytes(LARGEST_ARGUMENT_BYTES + 1, filling);
-      expect(Buffer.byteLength(text)).toBe(LARGEST_ARGUMENT_BYTES + 1);
+      const text = ofBytes(MAX_ARGUMENT_BYTES + 1, filling);
+      expect(Buffer.byteLength(text)).toBe(MAX_ARGUMENT_BYTES + 1);
       const { argv, stdin, stdinEnded } = await probed(`{"value":${text}}`);
       expect(argv.map(String)).toEqual([server.exec]);
       expect(stdin.toString()).toBe(text);
@@ -223,7 +223,7 @@ describe.each(ENGINES)('arguments (%s)', (engine) => {
     });
 
     it('C-RUN-06: the limit counts the text without its line breaks', async () => {
-      const text = ofBytes(LARGEST_ARGUMENT_BYTES);
+      const text = ofBytes(MAX_ARGUMENT_BYTES);
       await expectArgument(`{"value":\n{\n${text.slice(1, -1)}\n}\n}`, text);
     });
   });

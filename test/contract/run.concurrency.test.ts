@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RawConnection } from '../support/raw-http.js';
 import { compileAction, readProbe } from '../support/run-programs.js';
 import { ENGINES, RunServer, SENTINEL } from '../support/run-server.js';
-import { childrenOf, Gate, until } from '../support/run-waiting.js';
+import { childrenOf, Gate, until } from '../support/waiting.js';
 
 const ECHO = '#!/bin/sh\nread -r line\necho "$line"\n';
 
@@ -92,7 +92,7 @@ describe.each(ENGINES)('runs at the same time (%s)', (engine) => {
     await Promise.all(runs);
   });
 
-  it('D-06: more runs than the limit on open files allows: they wait or are refused, none fails', async () => {
+  it('more runs than the limit on open files allows: they wait or are refused, none fails', async () => {
     server = await RunServer.start({ engine, launcher: 'ulimit -n 512; exec "$@"' });
     await server.install('#!/bin/sh\nread -r line\nsleep 0.1\necho "$line"\n');
     const answers = await Promise.all(Array.from({ length: 400 }, (_, at) => server.run({ at })));
@@ -128,7 +128,7 @@ describe.each(ENGINES)('runs at the same time (%s)', (engine) => {
     expect(stderr.toString().match(/^ended$/gm)?.length).toBe(20);
   });
 
-  it('D-03: pipelined runs: never a swapped answer; each that was begun is finished and logged', async () => {
+  it('C-SRV-06: pipelined runs: never a swapped answer; each that was begun is finished and logged', async () => {
     server = await RunServer.start({ engine });
     await server.install('#!/bin/sh\nread -r line\necho "$line" >&2\necho "$line"\n');
     let sent = 0;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { compileAction, readProbe, variablesOf } from '../support/run-programs.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import { Gate } from '../support/run-waiting.js';
+import { Gate } from '../support/waiting.js';
 
 /** What the container of these tests has in its environment, besides PATH and TMPDIR. */
 const CONTAINER = {
@@ -298,7 +298,7 @@ describe.each(ENGINES)('environment after an init with env (%s)', (engine) => {
     expect(next.get('__OW_API_KEY')).toBe('init');
   });
 
-  it('D-13: only the server’s own settings are held back, not the action’s', async () => {
+  it('C-RUN-08: only the server’s own settings are held back, not the action’s', async () => {
     const seen = await variables('{}');
     expect(seen.get('NODE_ENV')).toBe('of the action');
     expect(seen.get('HYPERSKELETON_MINE')).toBe('of the action');

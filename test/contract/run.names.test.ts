@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { actionLoopInit, errorOf, startActionLoopServer } from '../support/actionloop-server.js';
 import { textBody } from '../support/archives.js';
-import { errorOf, loopInit, startLoopServer } from '../support/loop-server.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
 
 let server: RunServer | undefined;
@@ -58,10 +58,10 @@ describe.each(ENGINES)('%s', (engine) => {
 
   it('actionloop: variables of those names', async () => {
     if (engine === 'forkserver') return;
-    server = await startLoopServer({ engine });
+    server = await startActionLoopServer({ engine });
     const script =
       '#!/bin/sh\nPATH=/usr/bin:/bin\nwhile read -r line; do env | grep -c "=value " | sed "s/.*/{\\"found\\":&}/" >&3; done\n';
-    expect(errorOf(await server.post('/init', loopInit(script, { env: VALUES })))).toBeUndefined();
+    expect(errorOf(await server.post('/init', actionLoopInit(script, { env: VALUES })))).toBeUndefined();
     expect(own((await server.run()).body)).toEqual({ found: NAMES.length });
   });
 });

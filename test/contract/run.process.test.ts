@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { compileAction, type Probe, readProbe, variablesOf } from '../support/run-programs.js';
 import { type Answer, ENGINES, RunServer } from '../support/run-server.js';
-import { Collected, childrenOf, end, Gate, isAlive, until } from '../support/run-waiting.js';
+import { Collected, childrenOf, end, Gate, isAlive, until } from '../support/waiting.js';
 
 const M_NOBIN = 'The action failed to locate a binary. See logs for details.';
 const M_RESULT = 'The action did not return a dictionary or array.';
@@ -55,7 +55,7 @@ describe.each(ENGINES)('process of a run (%s)', (engine) => {
     expect(seen.group).toBe(seen.pid);
   });
 
-  it('D-23: posix_spawn leaves a run in the server’s session, child_process gives it one of its own', async () => {
+  it('posix_spawn leaves a run in the server’s session, child_process gives it one of its own', async () => {
     const seen = await probed();
     const serverSession = Number(
       readFileSync(`/proc/${server.pid}/stat`, 'latin1').split(') ')[1]?.split(' ')[3],
@@ -77,7 +77,7 @@ describe.each(ENGINES)('process of a run (%s)', (engine) => {
     });
   });
 
-  // Node's child_process closes none of what the server itself inherited without close-on-exec (D-23).
+  // Node's child_process closes none of what the server itself inherited without close-on-exec.
   const closesInherited = engine !== 'child_process';
 
   it.runIf(closesInherited)(
@@ -103,7 +103,7 @@ describe.each(ENGINES)('process of a run (%s)', (engine) => {
     for (const { descriptors } of all) expect(descriptors.map(({ fd }) => fd)).toEqual([0, 1, 2]);
   });
 
-  // Node's child_process makes sockets of the streams, and those can't be opened by name (D-23).
+  // Node's child_process makes sockets of the streams, and those can't be opened by name.
   it.runIf(engine !== 'child_process')(
     'C-RUN-14: the streams can be opened by their names in /dev',
     async () => {
@@ -226,7 +226,7 @@ echo "{\\"child\\":$!}"
       expect(server.takeRunLogs()).toEqual({ stdout: 'mine\n', stderr: '' });
     });
 
-    it('D-02: a child whose streams are redirected lives on into later runs', async () => {
+    it('C-RUN-25: a child whose streams are redirected lives on into later runs', async () => {
       await server.install('#!/bin/sh\nsleep 60 </dev/null >/dev/null 2>&1 &\necho "{\\"child\\":$!}"\n');
       const { child } = pidsIn(await server.run());
       await server.install('#!/bin/sh\necho "{}"\n');
@@ -235,7 +235,7 @@ echo "{\\"child\\":$!}"
       end(child as number);
     });
 
-    it('D-01: bash with its output through tee: the result is never lost', async () => {
+    it('C-RUN-25: bash with its output through tee: the result is never lost', async () => {
       await server.install('#!/bin/bash\nexec > >(tee log)\necho line\necho \'{"through":"tee"}\'\n');
       for (let round = 0; round < 20; round++) {
         const answer = await server.run();
@@ -244,7 +244,7 @@ echo "{\\"child\\":$!}"
       }
     });
 
-    it('D-01: a result that comes after exec has exited is waited for', async () => {
+    it('C-RUN-25: a result that comes after exec has exited is waited for', async () => {
       await server.install('#!/bin/sh\n(sleep 0.3; echo \'{"late":true}\') &\n');
       const answer = await server.run();
       expect([answer.status, answer.body.toString()]).toEqual([200, '{"late":true}']);
@@ -271,7 +271,7 @@ echo "{\\"child\\":$!}"
   });
 });
 
-describe.each(ENGINES)('waiting for stragglers (%s)', (engine) => {
+describe.each(ENGINES)('waiting for leftover processes (%s)', (engine) => {
   let server: RunServer;
 
   beforeAll(async () => {
@@ -279,7 +279,7 @@ describe.each(ENGINES)('waiting for stragglers (%s)', (engine) => {
   });
   afterAll(() => server.stop());
 
-  it('D-01: without a result, streams held open are waited for up to HYPERSKELETON_DRAIN_MS, then judged', async () => {
+  it('C-RUN-25: without a result, streams held open are waited for up to HYPERSKELETON_DRAIN_MS, then judged', async () => {
     await server.install('#!/bin/sh\nsleep 60 &\necho $! > child\necho "no result"\n');
     const answer = await server.run();
     const child = Number(await readFile(join(server.actionRoot, 'child'), 'utf8'));
@@ -290,11 +290,11 @@ describe.each(ENGINES)('waiting for stragglers (%s)', (engine) => {
   });
 });
 
-// Node starts processes with its own limit (D-23).
+// Node starts processes with its own limit.
 const SETTING_LIMITS = ENGINES.filter((engine) => engine !== 'child_process');
 
 describe.each(SETTING_LIMITS)('limits of a run (%s)', (engine) => {
-  it('D-06: a run has the soft limit of open files that the server was started with', async () => {
+  it('a run has the soft limit of open files that the server was started with', async () => {
     const server = await RunServer.start({ engine, launcher: 'ulimit -Sn 777; exec "$@"' });
     try {
       await server.installProgram(await compileAction('probe'));

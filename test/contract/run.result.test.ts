@@ -232,7 +232,7 @@ describe.each(ENGINES)('the longest result (%s)', (engine) => {
   it.each([
     ['without a line break', ''],
     ['with one', '\n'],
-  ])('D-18: a line of exactly the limit, %s, is a result', async (_what, ending) => {
+  ])('C-LOG-04: a line of exactly the limit, %s, is a result', async (_what, ending) => {
     await server.write('output', ofBytes(LIMIT_BYTES) + ending);
     server.takeLogs();
     const answer = await server.run();
@@ -245,7 +245,7 @@ describe.each(ENGINES)('the longest result (%s)', (engine) => {
     ['without a line break', ''],
     ['with one', '\n'],
   ])(
-    'D-18: one byte more, %s, is none (run_result_too_large), and the whole line is in the log',
+    'C-LOG-04: one byte more, %s, is none (run_result_too_large), and the whole line is in the log',
     async (_what, ending) => {
       await server.write('output', ofBytes(LIMIT_BYTES + 1) + ending);
       server.takeLogs();

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunServer } from '../support/run-server.js';
-import { until } from '../support/run-waiting.js';
 import { scrape } from '../support/scrape.js';
+import { until } from '../support/waiting.js';
 
 const FEW = 'ulimit -n 256; exec "$@"';
 /** More than the limit on open files lets the server have. */

@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { archiveBody, script, textBody, zipOf } from '../support/archives.js';
 import { RawConnection } from '../support/raw-http.js';
 import { ENGINES, RunServer, SENTINEL } from '../support/run-server.js';
-import { Gate, until } from '../support/run-waiting.js';
 import { silence } from '../support/silence.js';
+import { Gate, until } from '../support/waiting.js';
 
 let server: RunServer | undefined;
 
@@ -104,7 +104,7 @@ describe('draining', () => {
     expect(running.takeLogs()).toEqual(NO_LOGS);
   });
 
-  it('D-16: connections that only idle do not hold it back', async () => {
+  it('C-SRV-11: connections that only idle do not hold it back', async () => {
     const running = await start('posix_spawn');
     const idle = await RawConnection.open(running.port);
     const kept = await RawConnection.open(running.port);
@@ -115,7 +115,7 @@ describe('draining', () => {
     await Promise.all([idle.ended(), kept.ended()]);
   });
 
-  it('D-16: an upload that never ends does not hold it back, and one that ends late is a 503', async () => {
+  it('C-SRV-11: an upload that never ends does not hold it back, and one that ends late is a 503', async () => {
     const running = await start('posix_spawn');
     const gate = new Gate(running.folder);
     await running.install(`#!/bin/sh\n${gate.wait}\necho "{}"\n`);
@@ -135,7 +135,7 @@ describe('draining', () => {
     stuck.close();
   });
 
-  it('D-16: a refusal closes its connection', async () => {
+  it('C-SRV-11: a refusal closes its connection', async () => {
     const running = await start('posix_spawn');
     const gate = new Gate(running.folder);
     await running.install(`#!/bin/sh\n${gate.wait}\necho "{}"\n`);

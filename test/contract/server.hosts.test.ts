@@ -8,12 +8,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../conformance/target/free-port.js';
 import { ConnectionLimit } from '../../src/admission/connection-limit.js';
 import { loadConfig } from '../../src/config/load.js';
-import { loadFrontEnd } from '../../src/http/front-end.js';
 import { Listener } from '../../src/http/listener.js';
+import { loadFrontEnd } from '../../src/http/load-front-end.js';
 import { defaultHosts } from '../../src/server/default-hosts.js';
 import { logFile } from '../support/log-file.js';
 import { FRONT_ENDS, RunServer, type ServerOptions } from '../support/run-server.js';
-import { until } from '../support/run-waiting.js';
+import { until } from '../support/waiting.js';
 
 let server: RunServer | undefined;
 

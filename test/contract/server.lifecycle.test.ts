@@ -3,15 +3,7 @@ import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RawConnection } from '../support/raw-http.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import {
-  childrenOf,
-  end,
-  Gate,
-  isAlive,
-  settledDescriptors,
-  stateOf,
-  until,
-} from '../support/run-waiting.js';
+import { childrenOf, end, Gate, isAlive, settledDescriptors, stateOf, until } from '../support/waiting.js';
 
 const SENTINEL_LINE = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n';
 
@@ -43,7 +35,7 @@ describe.each(ENGINES)('life cycle (%s)', (engine) => {
     },
   );
 
-  it('C-SRV-11, D-16: in flight is finished with sentinels, everything new is a 503', async () => {
+  it('C-SRV-11: in flight is finished with sentinels, everything new is a 503', async () => {
     const running = await start();
     const gate = new Gate(running.folder);
     await running.install(`#!/bin/sh\n${gate.wait}\necho '{"finished":1}'\n`);
@@ -103,7 +95,7 @@ describe.each(ENGINES)('life cycle (%s)', (engine) => {
     await gate.arrivals(1);
     leaving.close();
     gate.open();
-    // The activation itself is finished and its log is complete (D-03).
+    // The activation itself is finished and its log is complete (C-SRV-06).
     const stderr: Buffer[] = [];
     await until('the log is complete', () => {
       stderr.push(running.takeLogs().stderr);

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { archiveBody, script, zipOf } from '../support/archives.js';
 import { RawConnection } from '../support/raw-http.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import { Gate, settledDescriptors, until } from '../support/run-waiting.js';
+import { Gate, settledDescriptors, until } from '../support/waiting.js';
 
 let server: RunServer | undefined;
 
@@ -83,7 +83,7 @@ describe('how many at once', () => {
       refused.headers['retry-after'],
       refused.headers['x-hyperskeleton-error'],
     ]).toEqual([429, '1', 'overloaded']);
-    // D-10: a refusal ends no log, for none was begun.
+    // C-LOG-01: a refusal ends no log, for none was begun.
     expect(running.takeLogs().stdout.length).toBe(0);
     // Who waited finds no gate any more.
     await running.install('#!/bin/sh\necho \'{"done":1}\'\n');

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { OriginCheck } from '../../src/server/origin-check.js';
+import { actionLoopInit, startActionLoopServer } from '../support/actionloop-server.js';
 import { logFile } from '../support/log-file.js';
-import { loopInit, startLoopServer } from '../support/loop-server.js';
 import { type Answer, RunServer } from '../support/run-server.js';
 import { scrape } from '../support/scrape.js';
 
@@ -30,11 +30,11 @@ function expectRefused({ status, headers, body }: Answer): void {
 describe('C-SRV-04: what a web page of another origin sends', () => {
   it.each([
     ['classic', (env: Record<string, string>) => RunServer.start({ engine: 'posix_spawn', env })],
-    ['actionloop', (env: Record<string, string>) => startLoopServer({ engine: 'posix_spawn', env })],
+    ['actionloop', (env: Record<string, string>) => startActionLoopServer({ engine: 'posix_spawn', env })],
   ])('%s: runs nothing, and is counted and logged', async (_protocol, start) => {
     const log = logFile();
     server = await start({ HYPERSKELETON_LOG_FILE: log });
-    const script = loopInit('#!/bin/sh\ntouch "$0.was-run"\necho "{}"\n');
+    const script = actionLoopInit('#!/bin/sh\ntouch "$0.was-run"\necho "{}"\n');
     expectRefused(await server.post('/init', script, FOREIGN));
     expectRefused(await server.post('/run', '{}', FOREIGN));
     expect(server.takeLogs()).toEqual({ stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compileAction } from '../support/run-programs.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import { childrenOf, end, isAlive, stateOf, until } from '../support/run-waiting.js';
+import { childrenOf, end, isAlive, stateOf, until } from '../support/waiting.js';
 
 /** Field 4 of proc(5)'s stat. */
 function parentOf(pid: number): number {
@@ -26,7 +26,7 @@ describe.each(ENGINES)('what actions leave behind (%s)', (engine) => {
     await server.installProgram(await compileAction('daemonize'));
     const answers = await Promise.all(Array.from({ length: 10 }, () => server.run()));
     const daemons = answers.map(({ body }) => (JSON.parse(body.toString()) as { daemon: number }).daemon);
-    // D-02: they live on.
+    // C-RUN-25: they live on.
     for (const daemon of daemons) expect([isAlive(daemon), parentOf(daemon)]).toEqual([true, server.pid]);
     for (const daemon of daemons) end(daemon);
     await until('all are reaped', () => daemons.every((daemon) => stateOf(daemon) === undefined));

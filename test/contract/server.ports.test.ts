@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunServer, type ServerOptions } from '../support/run-server.js';
-import { until } from '../support/run-waiting.js';
+import { until } from '../support/waiting.js';
 
 let server: RunServer | undefined;
 
@@ -26,7 +26,7 @@ describe('the port', () => {
     ['PORT', `export PORT="$4"; ${WITHOUT_PORT}`],
     ['FLASK_PROXY_PORT before PORT', `export FLASK_PROXY_PORT="$4" PORT=1; ${WITHOUT_PORT}`],
     ['--port before both', 'export FLASK_PROXY_PORT=1 PORT=1; exec "$@"'],
-  ])('C-SRV-01, D-15: %s', async (_what, launcher) => {
+  ])('C-SRV-01: %s', async (_what, launcher) => {
     const running = await start({ launcher });
     expect((await running.run()).status).toBe(200);
   });

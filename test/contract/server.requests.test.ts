@@ -148,7 +148,7 @@ describe.each(FRONT_ENDS)('HTTP (%s)', (http) => {
     }
   });
 
-  it('D-03: a request sent while an answer is pending closes the connection; nothing is swapped, both logs end', async () => {
+  it('C-SRV-06: a request sent while an answer is pending closes the connection; nothing is swapped, both logs end', async () => {
     const connection = await RawConnection.open(server.port);
     server.takeLogs();
     await server.install('#!/bin/sh\nread -r line\necho "$line" >&2\necho "$line"\n');

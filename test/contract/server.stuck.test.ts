@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
+import { actionLoopInit, actionLoopScript, startActionLoopServer } from '../support/actionloop-server.js';
 import { RawConnection } from '../support/raw-http.js';
 import { ENGINES, type RunServer } from '../support/run-server.js';
-import { Gate, isAlive, until } from '../support/run-waiting.js';
+import { Gate, isAlive, until } from '../support/waiting.js';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
@@ -73,10 +73,10 @@ describe.each(ENGINES)('a shutdown (%s)', (engine) => {
   afterEach(() => server.stop());
 
   it('C-SRV-11: is not held up by ActionLoop processes that ignore every signal, nor by half a request', async () => {
-    server = await startLoopServer({ engine, env: { HYPERSKELETON_GRACE_MS: '300' } });
+    server = await startActionLoopServer({ engine, env: { HYPERSKELETON_GRACE_MS: '300' } });
     const gate = new Gate(server.folder);
-    const code = loopScript(`${gate.wait}; echo "{}" >&3`, 'trap "" TERM INT HUP');
-    await server.post('/init', loopInit(code));
+    const code = actionLoopScript(`${gate.wait}; echo "{}" >&3`, 'trap "" TERM INT HUP');
+    await server.post('/init', actionLoopInit(code));
     const half = await RawConnection.open(server.port);
     half.send('POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{"value"');
     const run = server.run();
@@ -90,13 +90,13 @@ describe.each(ENGINES)('a shutdown (%s)', (engine) => {
   });
 
   it('C-SRV-11: is not held up by an ActionLoop process that is at rest and ignores every signal', async () => {
-    server = await startLoopServer({
+    server = await startActionLoopServer({
       engine,
       env: { HYPERSKELETON_GRACE_MS: '100', HYPERSKELETON_TIMEOUT_GRACE_MS: '100000' },
     });
     const code =
       '#!/bin/sh\ntrap "" TERM INT HUP\nwhile read -r line; do echo "[$$]" >&3; done\n/bin/sleep 1000\n';
-    await server.post('/init', loopInit(code));
+    await server.post('/init', actionLoopInit(code));
     const [pid] = JSON.parse((await server.run()).body.toString()) as [number];
     server.process.kill('SIGTERM');
     expect((await endOf(server.process)).code).toBe(0);

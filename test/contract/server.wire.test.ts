@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RawConnection } from '../support/raw-http.js';
 import { type Answer, FRONT_ENDS, RunServer } from '../support/run-server.js';
-import { Gate } from '../support/run-waiting.js';
 import { silence } from '../support/silence.js';
+import { Gate } from '../support/waiting.js';
 
 const ECHO = '#!/bin/sh\ncat\n';
 const NO_LOGS = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };

@@ -25,12 +25,12 @@ describe.each(ENGINES)('the trace context of a request (%s)', (engine) => {
   ): Promise<Map<string, string>> =>
     variablesOf(readProbe((await server.post('/run', JSON.stringify(body), headers)).body));
 
-  it('D-21: reaches the action', async () => {
+  it('reaches the action', async () => {
     const seen = await seenWith({ traceparent: TRACEPARENT });
     expect([seen.get('TRACEPARENT'), seen.get('__OW_TRACEPARENT')]).toEqual([TRACEPARENT, TRACEPARENT]);
   });
 
-  it('D-21: reaches the action with what systems on the way have noted', async () => {
+  it('reaches the action with what systems on the way have noted', async () => {
     const seen = await seenWith({ traceparent: TRACEPARENT, tracestate: 'rojo=00f067aa0ba902b7, a@b=1' });
     const noted = 'rojo=00f067aa0ba902b7,a@b=1';
     expect([seen.get('TRACESTATE'), seen.get('__OW_TRACESTATE')]).toEqual([noted, noted]);
@@ -41,12 +41,12 @@ describe.each(ENGINES)('the trace context of a request (%s)', (engine) => {
     ['nothing', { traceparent: TRACEPARENT }],
     ['what can’t be read', { traceparent: TRACEPARENT, tracestate: 'no pair' }],
     ['what comes without a trace', { tracestate: 'rojo=1' }],
-  ])('D-21: has nothing noted of %s', async (_, headers: Record<string, string>) => {
+  ])('has nothing noted of %s', async (_, headers: Record<string, string>) => {
     const seen = await seenWith(headers);
     expect([seen.has('TRACESTATE'), seen.has('__OW_TRACESTATE')]).toEqual([false, false]);
   });
 
-  it('D-21: nothing is invented without it, and it does not stay for the next run', async () => {
+  it('nothing is invented without it, and it does not stay for the next run', async () => {
     await seenWith({ traceparent: TRACEPARENT });
     const seen = await seenWith({});
     expect([seen.get('TRACEPARENT'), seen.get('__OW_TRACEPARENT')]).toEqual(['of the server', undefined]);

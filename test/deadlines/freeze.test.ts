@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
+import { actionLoopInit, actionLoopScript, startActionLoopServer } from '../support/actionloop-server.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import { childrenOf, Gate, stateOf, until } from '../support/run-waiting.js';
+import { childrenOf, Gate, stateOf, until } from '../support/waiting.js';
 
 /** Longer than every limit that is set below. */
 const FROZEN_MS = 2500;
@@ -48,7 +48,7 @@ describe.each(ENGINES)('a container that is frozen and thawed (%s)', (engine) =>
     expect((await Promise.all(runs)).map(({ status }) => status)).toEqual([200, 200]);
   });
 
-  it('C-PLAT-08: waits on for the output of stragglers', async () => {
+  it('C-PLAT-08: waits on for the output of leftover processes', async () => {
     server = await RunServer.start({ engine, env: { HYPERSKELETON_DRAIN_MS: '2000' } });
     const gate = new Gate(server.folder);
     await server.install(`#!/bin/sh\n(${gate.wait}; echo '{"late":1}') &\n`);
@@ -74,14 +74,14 @@ describe.each(ENGINES)('a container that is frozen and thawed (%s)', (engine) =>
   });
 
   it('C-PLAT-08: an ActionLoop process lives on, and serves the next activation', async () => {
-    server = await startLoopServer({
+    server = await startActionLoopServer({
       engine,
       env: { HYPERSKELETON_ACTIVATION_TIMEOUT_MS: '2000', HYPERSKELETON_ACTIONLOOP_IDLE_MS: '2000' },
     });
     const gate = new Gate(server.folder);
     await server.post(
       '/init',
-      loopInit(loopScript(`case $line in *wait*) ${gate.wait};; esac; echo "[$$]" >&3`)),
+      actionLoopInit(actionLoopScript(`case $line in *wait*) ${gate.wait};; esac; echo "[$$]" >&3`)),
     );
     const before = (await server.run()).body.toString();
     const run = server.run({ wait: 1 });

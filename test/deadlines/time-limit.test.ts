@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { errorOf } from '../support/loop-server.js';
+import { errorOf } from '../support/actionloop-server.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
-import { Gate, isAlive, until } from '../support/run-waiting.js';
+import { Gate, isAlive, until } from '../support/waiting.js';
 
 const TEXT = 'The activation exceeded its time limit of 300 milliseconds.';
 
@@ -58,7 +58,7 @@ describe.each(ENGINES)('the time limit of an activation (%s)', (engine) => {
     expect(server.takeRunLogs().stdout).toBe('{}\n');
   });
 
-  it('counts while the output of stragglers is waited for', async () => {
+  it('counts while the output of leftover processes is waited for', async () => {
     await start({ HYPERSKELETON_DRAIN_MS: '60000' });
     await server.install('#!/bin/sh\necho no result\nsleep 1000 &\n');
     expect(errorOf(await server.run())).toBe(TEXT);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Answer, ENGINES, RunServer } from '../support/run-server.js';
-import { isAlive, settledDescriptors, stateOf, until } from '../support/run-waiting.js';
+import { isAlive, settledDescriptors, stateOf, until } from '../support/waiting.js';
 
 /** Joins the server's own process group, or another one, where the system lets it. */
 const JOIN = (group: string): string => `#!/usr/bin/env python3

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { SETTINGS } from '../../src/config/settings.js';
-import { ERRORS } from '../../src/errors/table.js';
+import { ERRORS } from '../../src/protocol/errors.js';
 
 const textOf = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const exists = (path: string): boolean => existsSync(new URL(`../../${path}`, import.meta.url));

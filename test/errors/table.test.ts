@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { ERRORS, type ErrorCode, rowOf, textOfFailure } from '../../src/errors/table.js';
+import { ERRORS, type ErrorCode, errorRowOf, textOfFailure } from '../../src/protocol/errors.js';
 
 const TESTS = fileURLToPath(new URL('..', import.meta.url));
 const PAGE = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
@@ -27,8 +27,8 @@ describe('the error table', () => {
 
   it.each(CODES)('%s has its line in docs/errors.md', (code) => {
     const line = PAGE.split('\n').find((candidate) => candidate.startsWith(`| \`${code}\` |`));
-    expect(line).toContain(`| ${rowOf(code).status} |`);
-    expect(line).toContain(rowOf(code).meaning);
+    expect(line).toContain(`| ${errorRowOf(code).status} |`);
+    expect(line).toContain(errorRowOf(code).meaning);
   });
 
   it('puts the detail into the text, whatever characters it has', () => {
@@ -37,7 +37,7 @@ describe('the error table', () => {
 
   it('takes no status that the platform reads as something else', () => {
     for (const code of CODES) {
-      const { status } = rowOf(code);
+      const { status } = errorRowOf(code);
       // 503 makes the invoker give the container up: for a shutdown alone (C-SRV-08).
       expect(status === 503, code).toBe(code === 'draining');
       expect(status).toBeGreaterThanOrEqual(400);

@@ -97,7 +97,7 @@ function doctor(env: Record<string, string>): Promise<{ stdout: string }> {
 describe.each(['uws', 'node'] as const)('C-SRV-11: a shutdown (%s)', (http) => {
   it('answers kept connections 503 and ends them, finishes what runs, and listens until then', async () => {
     const { RawConnection } = await import('../support/raw-http.js');
-    const { Gate } = await import('../support/run-waiting.js');
+    const { Gate } = await import('../support/waiting.js');
     const running = await start({ http });
     const gate = new Gate(running.folder);
     await running.install(`#!/bin/sh\n${gate.wait}\necho '{"held":1}'\n`);
@@ -108,7 +108,7 @@ describe.each(['uws', 'node'] as const)('C-SRV-11: a shutdown (%s)', (http) => {
     await gate.arrivals(1);
     const ended = once(running.process, 'exit');
     running.process.kill('SIGTERM');
-    const { until } = await import('../support/run-waiting.js');
+    const { until } = await import('../support/waiting.js');
     await until('it drains', async () => (await running.get('/readyz')) === 503);
     kept.send('POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}');
     const refused = await kept.answer();

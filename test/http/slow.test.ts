@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { logFile } from '../support/log-file.js';
 import { RawConnection } from '../support/raw-http.js';
 import { FRONT_ENDS, RunServer } from '../support/run-server.js';
-import { until } from '../support/run-waiting.js';
 import { scrape } from '../support/scrape.js';
+import { until } from '../support/waiting.js';
 
 /** Longer than uWebSockets' own time of 8 to 12 s. */
 const LONG_MS = 13_000;

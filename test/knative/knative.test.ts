@@ -67,7 +67,7 @@ describe('routes', () => {
     expect((await send('POST')).status).toBe(405);
   });
 
-  it('D-22: OPTIONS that is not listed runs nothing, and GET implies HEAD', async () => {
+  it('C-KN-01: OPTIONS that is not listed runs nothing, and GET implies HEAD', async () => {
     await start({ __OW_HTTP_METHODS: '[GET]' });
     await server.install(`#!/bin/sh\n: > ran\necho '{"body":"text"}'\n`);
     const options = await send('OPTIONS');
@@ -89,7 +89,7 @@ describe('routes', () => {
     expect((await send('GET')).status).toBe(405);
   });
 
-  it('D-07: the public port has no metrics; the other pages are below /_hyperskeleton/', async () => {
+  it('C-KN-01: the public port has no metrics; the other pages are below /_hyperskeleton/', async () => {
     await start();
     expect(await server.get('/metrics')).toBe(404);
     expect(await server.get('/healthz')).toBe(404);
@@ -98,7 +98,7 @@ describe('routes', () => {
 });
 
 describe('init and run', () => {
-  it('C-KN-10: without an init the stub runs', async () => {
+  it('C-KN-10: without an init the default action runs', async () => {
     await start();
     const answer = await post({ value: { a: 1 } });
     expect(json(answer)).toEqual({ error: 'This is a stub action. Replace it with custom logic.' });
@@ -299,7 +299,7 @@ describe('arguments and environment', () => {
     expect(server.takeRunLogs()).toEqual({ stdout: '', stderr: '' });
   });
 
-  it('D-21: the trace context reaches the action', async () => {
+  it('the trace context reaches the action', async () => {
     await start();
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     const seen = variablesOf(await probed({ activation: {}, value: {} }, { traceparent }));
@@ -402,7 +402,7 @@ describe('answers', () => {
 });
 
 describe('the platform', () => {
-  it('D-22: Knative mode and ActionLoop contradict each other', async () => {
+  it('C-KN-01: Knative mode and ActionLoop contradict each other', async () => {
     const { execFileSync } = await import('node:child_process');
     await start();
     const run = (): unknown =>

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AnswerLines } from '../../src/actionloop/answer-lines.js';
-import { lineOf } from '../../src/actionloop/run-line.js';
+import { AnswerLineSplitter } from '../../src/protocol/actionloop/answer-line-splitter.js';
+import { encodeRequestLine } from '../../src/protocol/actionloop/request-line.js';
 
 describe('the line of an activation', () => {
   const pretty = fc
@@ -12,7 +12,7 @@ describe('the line of an activation', () => {
     fc.assert(
       fc.property(pretty, fc.constantFrom('', '\n', ' \r\n\t'), (text, around) => {
         const body = Buffer.from(`${around}${text}${around}`);
-        const line = lineOf(body);
+        const line = encodeRequestLine(body);
         expect(line.toString()).toBe(`${body.toString().replaceAll('\n', '')}\n`);
       }),
     );
@@ -35,7 +35,7 @@ describe('the line of an activation', () => {
         } catch {
           valid = false;
         }
-        expect('code' in lineOf(Buffer.from(text))).toBe(!valid);
+        expect('code' in encodeRequestLine(Buffer.from(text))).toBe(!valid);
       }),
       { numRuns: 2000 },
     );
@@ -49,7 +49,7 @@ describe('the lines of a process', () => {
       fc.property(bytes, fc.array(fc.nat(60), { maxLength: 10 }), (all, cuts) => {
         const stream = Buffer.from(all);
         const seen: Buffer[] = [];
-        const lines = new AnswerLines(
+        const lines = new AnswerLineSplitter(
           1000,
           (line) => seen.push(line),
           () => expect.unreachable(),
@@ -77,7 +77,7 @@ describe('the lines of a process', () => {
       fc.property(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 1, max: 20 }), (length, step) => {
         let tooLong = 0;
         let seen = 0;
-        const lines = new AnswerLines(
+        const lines = new AnswerLineSplitter(
           20,
           () => seen++,
           () => tooLong++,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeBase64InPlace } from '../../src/contract/base64.js';
+import { decodeBase64InPlace } from '../../src/protocol/base64.js';
 
 function decode(token: string): Buffer | undefined {
   const text = Buffer.from(token);

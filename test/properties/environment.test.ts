@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readInitBody } from '../../src/contract/init-body.js';
-import { readRunBody } from '../../src/contract/run-body.js';
+import { readInitBody } from '../../src/protocol/init-body.js';
+import { readRunBody } from '../../src/protocol/run-body.js';
 
 const name = fc.oneof(
   fc.string({ minLength: 1, maxLength: 8 }),

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readBody } from '../../src/contract/body.js';
-import { decodeInPlace, decodeString, MAX_JSON_DEPTH, skipValue } from '../../src/contract/json-text.js';
-import { MAX_CONTEXT_MEMBERS, readMembers, withoutMembers } from '../../src/contract/members.js';
-import { readRunBody } from '../../src/contract/run-body.js';
+import { readBody } from '../../src/protocol/body.js';
+import { decodeInPlace, decodeString, MAX_JSON_DEPTH, skipValue } from '../../src/protocol/json-text.js';
+import { MAX_CONTEXT_MEMBERS, readMembers, withoutMembers } from '../../src/protocol/members.js';
+import { readRunBody } from '../../src/protocol/run-body.js';
 
 /** JSON text as other programs write it: any white space, any escapes, numbers of every form. */
 const blanks = fc.stringMatching(/^[ \t\r\n]{0,3}$/);
@@ -152,7 +152,7 @@ describe('the JSON reader', () => {
     );
   });
 
-  it.each(['[', '{"a":'])('D-17: takes %s nested as deep as the limit, and no deeper', (open) => {
+  it.each(['[', '{"a":'])('C-RUN-03: takes %s nested as deep as the limit, and no deeper', (open) => {
     const close = open === '[' ? ']' : '}';
     const nested = (depth: number): string =>
       `${open.repeat(depth - 1)}${open[0]}${close}${close.repeat(depth - 1)}`;

@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readMethods } from '../../src/knative/methods.js';
-import { readKnativeRequest } from '../../src/knative/request.js';
-import { shapeResult } from '../../src/knative/response.js';
-import type { KnativeContext } from '../../src/pool/messages.js';
+import { parseHttpMethods } from '../../src/protocol/knative/methods.js';
+import { type KnativeContext, readKnativeRequest } from '../../src/protocol/knative/request.js';
+import { shapeResult } from '../../src/protocol/knative/response.js';
 
 const CONTEXT: KnativeContext = {
   method: 'POST',
@@ -131,10 +130,10 @@ describe('answers in Knative mode', () => {
         const asked = [...new Set(list.map((one) => one.trim().toLowerCase()))].filter((one) =>
           known.includes(one),
         );
-        expect(new Set(readMethods(`[${list.join(',')}]`).methods)).toEqual(
+        expect(new Set(parseHttpMethods(`[${list.join(',')}]`).methods)).toEqual(
           new Set(asked.length === 0 ? ['post'] : asked),
         );
-        expect(readMethods(list.join(',')).methods).toEqual(['post']);
+        expect(parseHttpMethods(list.join(',')).methods).toEqual(['post']);
       }),
     );
   });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LastLine } from '../../src/contract/last-line.js';
-import { resultIn, withoutFinalBreak } from '../../src/contract/result.js';
-import { WholeLines } from '../../src/contract/whole-lines.js';
+import { LastLineSplitter } from '../../src/protocol/last-line-splitter.js';
+import { LineSplitter } from '../../src/protocol/line-splitter.js';
+import { parseResult, withoutFinalLineBreak } from '../../src/protocol/result.js';
 
 const output = fc.string({ unit: fc.constantFrom('a', 'b', '\r', '\n', '\n'), maxLength: 60 });
 const cuts = fc.array(fc.nat(60), { maxLength: 8 });
@@ -26,11 +26,11 @@ describe('the last line', () => {
     fc.assert(
       fc.property(output, cuts, (text, places) => {
         const log: string[] = [];
-        const lines = new LastLine(1000, (bytes) => log.push(bytes.toString()));
+        const lines = new LastLineSplitter(1000, (bytes) => log.push(bytes.toString()));
         for (const piece of pieces(text, places)) lines.push(piece);
         const expected = parted(text);
         expect(log.join('')).toBe(expected.log);
-        expect(withoutFinalBreak(lines.held()).toString()).toBe(expected.last);
+        expect(withoutFinalLineBreak(lines.heldLine()).toString()).toBe(expected.last);
         // Whole lines only: each piece that is handed on ends in a break.
         expect(log.every((bytes) => bytes.endsWith('\n'))).toBe(true);
       }),
@@ -38,11 +38,11 @@ describe('the last line', () => {
     );
   });
 
-  it('D-18: a line over the limit goes to the log whole, and is no result when it is the last', () => {
+  it('C-LOG-04: a line over the limit goes to the log whole, and is no result when it is the last', () => {
     fc.assert(
       fc.property(output, cuts, fc.integer({ min: 1, max: 10 }), (text, places, limit) => {
         const log: string[] = [];
-        const lines = new LastLine(limit, (bytes) => log.push(bytes.toString()));
+        const lines = new LastLineSplitter(limit, (bytes) => log.push(bytes.toString()));
         for (const piece of pieces(text, places)) lines.push(piece);
         const expected = parted(text);
         expect(lines.overflowing).toBe(expected.last.length > limit);
@@ -53,15 +53,17 @@ describe('the last line', () => {
   });
 
   it('gives large holdings back', () => {
-    const lines = new LastLine(1 << 24, () => {});
+    const lines = new LastLineSplitter(1 << 24, () => {});
     lines.push(Buffer.alloc(5_000_000, 'x'));
     lines.push(Buffer.alloc(5_000_000, 'y'));
-    expect(lines.held().length).toBe(10_000_000);
+    expect(lines.heldLine().length).toBe(10_000_000);
     expect(
-      [lines.held()[4_999_999], lines.held()[5_000_000]].map((byte) => String.fromCharCode(byte ?? 0)),
+      [lines.heldLine()[4_999_999], lines.heldLine()[5_000_000]].map((byte) =>
+        String.fromCharCode(byte ?? 0),
+      ),
     ).toEqual(['x', 'y']);
     lines.push(Buffer.from('\n{}'));
-    expect(lines.held().toString()).toBe('{}');
+    expect(lines.heldLine().toString()).toBe('{}');
   });
 });
 
@@ -70,7 +72,7 @@ describe('whole lines', () => {
     fc.assert(
       fc.property(output, cuts, (text, places) => {
         const log: string[] = [];
-        const lines = new WholeLines(1000, (bytes) => log.push(bytes.toString()));
+        const lines = new LineSplitter(1000, (bytes) => log.push(bytes.toString()));
         for (const piece of pieces(text, places)) lines.push(piece);
         expect(log.every((bytes) => bytes.endsWith('\n'))).toBe(true);
         lines.end();
@@ -83,7 +85,7 @@ describe('whole lines', () => {
     fc.assert(
       fc.property(output, cuts, fc.integer({ min: 1, max: 5 }), (text, places, limit) => {
         let log = '';
-        const lines = new WholeLines(limit, (bytes) => {
+        const lines = new LineSplitter(limit, (bytes) => {
           log += bytes.toString();
         });
         for (const piece of pieces(text, places)) lines.push(piece);
@@ -100,7 +102,7 @@ describe('the result in a line', () => {
     fc.assert(
       fc.property(json, fc.stringMatching(/^[ \t\r\v\f]*$/), (value, blank) => {
         const text = JSON.stringify(value);
-        expect(resultIn(Buffer.from(`${blank}${text}${blank}`))?.toString()).toBe(text);
+        expect(parseResult(Buffer.from(`${blank}${text}${blank}`))?.toString()).toBe(text);
       }),
     );
   });
@@ -119,9 +121,9 @@ describe('the result in a line', () => {
     '\ufeff{}',
     '{"a":"\u0001"}',
     "{'a':1}",
-  ])('C-RUN-18, C-RUN-22: %j has none', (line) => expect(resultIn(Buffer.from(line))).toBeUndefined());
+  ])('C-RUN-18, C-RUN-22: %j has none', (line) => expect(parseResult(Buffer.from(line))).toBeUndefined());
 
   it('C-RUN-23: a line that is not UTF-8 has none', () => {
-    expect(resultIn(Buffer.from('7b2261223a22ff227d', 'hex'))).toBeUndefined();
+    expect(parseResult(Buffer.from('7b2261223a22ff227d', 'hex'))).toBeUndefined();
   });
 });

@@ -1,17 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { actionLoopScript } from '../support/actionloop-server.js';
 import { logFile } from '../support/log-file.js';
-import { loopScript } from '../support/loop-server.js';
 import { RawConnection } from '../support/raw-http.js';
 import { FRONT_ENDS, type FrontEndName, RunServer } from '../support/run-server.js';
-import { until } from '../support/run-waiting.js';
 import { scrape } from '../support/scrape.js';
+import { until } from '../support/waiting.js';
 
 /** Notes each activation in the file `ran` of the server's folder. */
 const noting = (folder: string): string => `#!/bin/sh\necho "$1" >>${folder}/ran\ncat\n`;
 const notingLoop = (folder: string): string =>
-  loopScript(`echo "$line" >>${folder}/ran\nprintf "%s\\n" "$line" >&3`);
+  actionLoopScript(`echo "$line" >>${folder}/ran\nprintf "%s\\n" "$line" >&3`);
 
 /** How each protocol is started, initialised and asked. */
 const PROTOCOLS = [

@@ -4,12 +4,21 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bufferLimits } from '../../src/admission/buffer-limits.js';
 import { memoryLimitBytes } from '../../src/admission/memory-limit.js';
-import { ByteBudget, createBudgetMemory, forgetHoldsOf } from '../../src/pool/byte-budget.js';
-import { ECHO, loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
+import {
+  ByteBudget,
+  createBudgetMemory,
+  releaseReservationsOf,
+} from '../../src/shared-memory/byte-budget.js';
+import {
+  actionLoopInit,
+  actionLoopScript,
+  ECHO,
+  startActionLoopServer,
+} from '../support/actionloop-server.js';
 import { RawConnection } from '../support/raw-http.js';
 import { ENGINES, RunServer, SENTINEL } from '../support/run-server.js';
-import { until } from '../support/run-waiting.js';
 import { scrape } from '../support/scrape.js';
+import { until } from '../support/waiting.js';
 
 const MIB = 1024 * 1024;
 let server: RunServer | undefined;
@@ -107,11 +116,11 @@ describe('C-SRV-09: the bytes of bodies and results that are held at the same ti
   });
 
   it('are limited in the ActionLoop protocol as well', async () => {
-    server = await startLoopServer({
+    server = await startActionLoopServer({
       engine: 'posix_spawn',
       env: { HYPERSKELETON_MAX_BUFFERED_BYTES: String(MIB) },
     });
-    expect((await server.post('/init', loopInit(ECHO))).status).toBe(200);
+    expect((await server.post('/init', actionLoopInit(ECHO))).status).toBe(200);
     const first = await unfinished(server, 600_000);
     await until('the first is held', async () => (await held(server as RunServer)) >= 600_000);
     expect((await server.post('/run', bodyOf(600_000))).status).toBe(429);
@@ -124,11 +133,14 @@ describe('C-SRV-09: the bytes of bodies and results that are held at the same ti
   it.each(['posix_spawn', 'child_process'])(
     'count an ActionLoop answer while it comes (%s)',
     async (engine) => {
-      server = await startLoopServer({ engine, env: { HYPERSKELETON_MAX_BUFFERED_BYTES: String(MIB) } });
-      const long = loopScript(
+      server = await startActionLoopServer({
+        engine,
+        env: { HYPERSKELETON_MAX_BUFFERED_BYTES: String(MIB) },
+      });
+      const long = actionLoopScript(
         `printf '{"x":"' >&3; n=0; while [ $n -lt 40 ]; do printf '%050000d' 0 >&3; n=$((n+1)); done; printf '"}\n' >&3`,
       );
-      expect((await server.post('/init', loopInit(long))).status).toBe(200);
+      expect((await server.post('/init', actionLoopInit(long))).status).toBe(200);
       const failed = await server.run();
       expect([failed.status, failed.headers['x-hyperskeleton-error']]).toEqual([500, 'run_result_no_memory']);
       expect(await held(server)).toBe(0);
@@ -176,17 +188,17 @@ describe('the limit of what is held', () => {
   it('is common to all threads, and what a dead one held is free', () => {
     const memory = createBudgetMemory(2, 10 * 4096);
     const [one, other] = [new ByteBudget(memory, 0), new ByteBudget(memory, 1)];
-    const hold = one.hold();
-    expect(hold.resize(6 * 4096)).toBe(true);
-    expect(other.hold().resize(5 * 4096)).toBe(false);
-    expect(other.hold().resize(4 * 4096)).toBe(true);
+    const reservation = one.reserve();
+    expect(reservation.resize(6 * 4096)).toBe(true);
+    expect(other.reserve().resize(5 * 4096)).toBe(false);
+    expect(other.reserve().resize(4 * 4096)).toBe(true);
     expect(one.freeBytes).toBe(0);
-    forgetHoldsOf(memory, 1);
+    releaseReservationsOf(memory, 1);
     expect(one.freeBytes).toBe(4 * 4096);
-    expect(hold.resize(11 * 4096)).toBe(false);
-    hold.count(11 * 4096);
+    expect(reservation.resize(11 * 4096)).toBe(false);
+    reservation.setUnchecked(11 * 4096);
     expect(other.usedBytes).toBe(11 * 4096);
-    hold.release();
+    reservation.release();
     expect(other.usedBytes).toBe(0);
   });
 });

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { WorkerPool } from '../../src/pool/worker-pool.js';
-import { readDeadline } from '../../src/server/time-limit.js';
-import { loopInit, loopScript, startLoopServer } from '../support/loop-server.js';
+import { readDeadline } from '../../src/executor/time-limit.js';
+import type { WorkerPool } from '../../src/threads/worker-pool.js';
+import { actionLoopInit, actionLoopScript, startActionLoopServer } from '../support/actionloop-server.js';
 import { activationLog } from '../support/main-thread-starts.js';
 import { compileAction } from '../support/run-programs.js';
 import { RunServer } from '../support/run-server.js';
@@ -51,8 +51,8 @@ describe('C-PLAT-05: the deadline of the platform', () => {
   });
 
   it('counts in large bodies of ActionLoop, too', async () => {
-    server = await startLoopServer({ engine: 'posix_spawn', env: HONORS });
-    expect((await server.post('/init', loopInit(loopScript('echo "{}" >&3')))).status).toBe(200);
+    server = await startActionLoopServer({ engine: 'posix_spawn', env: HONORS });
+    expect((await server.post('/init', actionLoopInit(actionLoopScript('echo "{}" >&3')))).status).toBe(200);
     expect((await server.post('/run', bodyOf(-1))).status).toBe(504);
     expect((await server.post('/run', bodyOf(600_000))).status).toBe(200);
   });
@@ -101,17 +101,17 @@ describe('C-RUN-16: a long last line', () => {
   });
 
   it('of an ActionLoop process is judged by a worker', async () => {
-    server = await startLoopServer({ engine: 'posix_spawn' });
-    const long = (end: string): string => loopScript(`printf '{"error":"%0300000d"${end}\n' 0 >&3`);
-    expect((await server.post('/init', loopInit(long('}')))).status).toBe(200);
+    server = await startActionLoopServer({ engine: 'posix_spawn' });
+    const long = (end: string): string => actionLoopScript(`printf '{"error":"%0300000d"${end}\n' 0 >&3`);
+    expect((await server.post('/init', actionLoopInit(long('}')))).status).toBe(200);
     const answer = await server.run();
     expect([answer.status, answer.body.length]).toEqual([200, 300_013]);
     expect((await scrape(server.port)).value('hyperskeleton_activations_total{outcome="action_error"}')).toBe(
       1,
     );
     await server.stop();
-    server = await startLoopServer({ engine: 'posix_spawn' });
-    expect((await server.post('/init', loopInit(long(']')))).status).toBe(200);
+    server = await startActionLoopServer({ engine: 'posix_spawn' });
+    expect((await server.post('/init', actionLoopInit(long(']')))).status).toBe(200);
     expect((await server.run()).status).toBe(502);
   });
 });

@@ -1,12 +1,12 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, tarEntry } from '../../robustness/fuzz/tar-blocks.js';
+import { actionLoopInit, ECHO } from '../support/actionloop-server.js';
 import { archiveBody, script, textBody, zipOf } from '../support/archives.js';
-import { ECHO, loopInit } from '../support/loop-server.js';
 import { MemoryGroup } from '../support/memory-group.js';
 import { RawConnection } from '../support/raw-http.js';
 import { type Answer, RunServer } from '../support/run-server.js';
-import { until } from '../support/run-waiting.js';
+import { until } from '../support/waiting.js';
 import { listingOf } from '../support/zip-listing.js';
 
 const MIB = 1024 * 1024;
@@ -122,7 +122,7 @@ describe.skipIf(probe === undefined)(
       'a tar %s',
       async (_, tar) => {
         const running = await start({ HYPERSKELETON_PROTOCOL: 'actionloop' });
-        expect((await running.post('/init', loopInit(ECHO))).status).toBe(200);
+        expect((await running.post('/init', actionLoopInit(ECHO))).status).toBe(200);
         const body = archiveBody(tar());
         const answer = await beside(running, () => running.post('/init', body));
         expect([answer.status, answer.body.toString().slice(0, 300)]).toMatchObject([502, expect.anything()]);

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RunServer } from '../support/run-server.js';
 
-const TELL = fileURLToPath(new URL('../fixtures/tell-scripts.cjs', import.meta.url));
+const TELL = fileURLToPath(new URL('../fixtures/list-scripts.cjs', import.meta.url));
 const HOME = fileURLToPath(new URL('../../', import.meta.url));
 
 describe('the recorded form of the scripts', () => {
@@ -31,17 +31,17 @@ describe('the recorded form of the scripts', () => {
   }
 
   it('is taken by the main thread and by the workers', async () => {
-    const told = await start('');
-    expect(told.filter((line) => line.includes(' rejected '))).toEqual([]);
-    expect(told.join('\n')).toMatch(/^main taken .*\/dist\/server\/main\.js$/m);
-    expect(told.join('\n')).toMatch(/^main taken .*\/chunks\/serve\.js$/m);
-    expect(told.join('\n')).toMatch(/^worker taken .*\/worker\/entry\.js$/m);
+    const reported = await start('');
+    expect(reported.filter((line) => line.includes(' rejected '))).toEqual([]);
+    expect(reported.join('\n')).toMatch(/^main taken .*\/dist\/server\/main\.js$/m);
+    expect(reported.join('\n')).toMatch(/^main taken .*\/chunks\/serve\.js$/m);
+    expect(reported.join('\n')).toMatch(/^worker taken .*\/worker\/entry\.js$/m);
   });
 
   it('is not taken by another kind of V8, and then all goes on as without', async () => {
-    const told = await start('--interpreted-frames-native-stack');
-    expect(told.length).toBeGreaterThan(0);
-    expect(told.filter((line) => line.includes(' taken '))).toEqual([]);
+    const reported = await start('--interpreted-frames-native-stack');
+    expect(reported.length).toBeGreaterThan(0);
+    expect(reported.filter((line) => line.includes(' taken '))).toEqual([]);
   });
 });
 

@@ -3,18 +3,20 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ActionImage, ExecEngine, ProcessExit } from '../../src/process/engines/engine.js';
-import { ForkserverEngine } from '../../src/process/engines/forkserver/engine.js';
+import type { ExecEngine } from '../../src/engines/engine.js';
+import { ForkserverEngine } from '../../src/engines/forkserver/engine.js';
 import {
   createEngineStats,
   type EngineStats,
   readEngineStats,
   StatsWriter,
-} from '../../src/process/engines/forkserver/stats.js';
-import { PosixSpawnEngine } from '../../src/process/engines/posix-spawn.js';
-import { createLedgers, Ledger } from '../../src/process/ledger.js';
-import { Reactor } from '../../src/process/reactor.js';
-import { templatesOf } from './run-waiting.js';
+} from '../../src/engines/forkserver/ipc/stats.js';
+import { PosixSpawnEngine } from '../../src/engines/posix-spawn.js';
+import type { ActionImage } from '../../src/os/action-image.js';
+import { Reactor } from '../../src/os/reactor.js';
+import type { ProcessExit } from '../../src/protocol/answer.js';
+import { createResourceMemory, ResourceTable } from '../../src/shared-memory/resource-table.js';
+import { templatesOf } from './waiting.js';
 
 /** What became of one run, without a server around it. */
 export interface EngineRun {
@@ -35,10 +37,10 @@ export interface RunInput {
 }
 
 const THREAD_ID = 1;
-const MOST_REAPING_MS = 2000;
+const MAX_REAPING_MS = 2000;
 
 /** One engine in the test's own process, and a folder for its action. */
-export class EngineRig {
+export class EngineFixture {
   readonly engine: ExecEngine;
   readonly folder: string;
   readonly #reactor = new Reactor();
@@ -49,19 +51,26 @@ export class EngineRig {
   constructor(
     kind: 'forkserver' | 'posix_spawn',
     waitsForTemplate = true,
-    mostRuns = 10_000,
-    startLimitMs = 1000,
+    maxRuns = 10_000,
+    maxStartMs = 1000,
   ) {
-    const limits = { mostRuns, startLimitMs };
+    const limits = { maxRuns, maxStartMs };
     const reactor = this.#reactor;
-    const ledger = new Ledger(createLedgers(1), THREAD_ID);
+    const resourceTable = new ResourceTable(createResourceMemory(1), THREAD_ID);
     const stats = new StatsWriter(this.#statistics, 0);
     this.folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-rig-'));
     mkdirSync(join(this.folder, 'action'));
     this.engine =
       kind === 'posix_spawn'
-        ? new PosixSpawnEngine(reactor, ledger)
-        : new ForkserverEngine({ reactor, ledger, limit: undefined, stats, waitsForTemplate, ...limits });
+        ? new PosixSpawnEngine(reactor, resourceTable)
+        : new ForkserverEngine({
+            reactor,
+            resourceTable,
+            nofileLimit: undefined,
+            stats,
+            waitsForTemplate,
+            ...limits,
+          });
     this.#action = this.#image({});
   }
 
@@ -79,7 +88,7 @@ export class EngineRig {
 
   /** As if another thread had made the self-test, and it had failed. */
   failSelfTest(reason: string): void {
-    new StatsWriter(this.#statistics, 0).noteSelfTest(reason);
+    new StatsWriter(this.#statistics, 0).recordSelfTest(reason);
   }
 
   /** Installs a script's text, as an init would. */
@@ -142,7 +151,7 @@ export class EngineRig {
   /** Ends it, and waits until its templates are reaped: a test process has one rig at a time that counts them. */
   async close(): Promise<void> {
     this.engine.close();
-    const deadline = Date.now() + MOST_REAPING_MS;
+    const deadline = Date.now() + MAX_REAPING_MS;
     const left = (): boolean => this.engine.name === 'forkserver' && templatesOf(process.pid).length > 0;
     while (left() && Date.now() < deadline) await delay(5);
     this.#reactor.close();

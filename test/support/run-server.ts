@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../conformance/target/free-port.js';
-import { childrenOf } from './run-waiting.js';
+import { childrenOf } from './waiting.js';
 
 const BINARY = fileURLToPath(new URL('../../bin/hyperskeleton', import.meta.url));
 const START_TIMEOUT_MS = 20_000;
@@ -26,7 +26,7 @@ export const FRONT_ENDS = ['uws', 'node'] as const;
 export type FrontEndName = (typeof FRONT_ENDS)[number];
 
 /** What tests that do not choose one have; all of them can be run with either. */
-export const FRONT_END: FrontEndName = process.env.HYPERSKELETON_TEST_HTTP === 'node' ? 'node' : 'uws';
+const FRONT_END: FrontEndName = process.env.HYPERSKELETON_TEST_HTTP === 'node' ? 'node' : 'uws';
 
 /** One answer of the server. */
 export interface Answer {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseText, type Sample } from '../../src/top/text-format.js';
+import { type ParsedSample, parseText } from '../../src/top/text-format.js';
 
 const name = fc.stringMatching(/^[a-zA-Z_:][a-zA-Z0-9_:]{0,20}$/);
 const label = fc.stringMatching(/^[a-zA-Z_][a-zA-Z0-9_]{0,12}$/);
@@ -9,13 +9,13 @@ const value = fc.oneof(
   fc.integer(),
   fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY),
 );
-const sample: fc.Arbitrary<Sample> = fc.record({
+const sample: fc.Arbitrary<ParsedSample> = fc.record({
   name,
   labels: fc.dictionary(label, fc.string({ unit: 'binary' }), { maxKeys: 4, noNullPrototype: true }),
   value,
 });
 
-function written({ name, labels, value }: Sample): string {
+function written({ name, labels, value }: ParsedSample): string {
   const pairs = Object.entries(labels).map(
     ([key, text]) =>
       `${key}="${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`,

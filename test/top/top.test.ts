@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { View } from '../../src/top/view.js';
-import { ECHO, loopInit, startLoopServer } from '../support/loop-server.js';
+import { actionLoopInit, ECHO, startActionLoopServer } from '../support/actionloop-server.js';
 import { file } from '../support/repository.js';
 import { RunServer } from '../support/run-server.js';
 
@@ -111,9 +111,9 @@ describe('hyperskeleton top', () => {
   });
 
   it('shows the processes of an ActionLoop action', async () => {
-    const loop = await startLoopServer({ engine: 'posix_spawn' });
+    const loop = await startActionLoopServer({ engine: 'posix_spawn' });
     try {
-      await loop.post('/init', loopInit(ECHO));
+      await loop.post('/init', actionLoopInit(ECHO));
       const { stdout } = await top(
         '--metrics-url',
         urlOf(loop.port),

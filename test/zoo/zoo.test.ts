@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { EngineRig, type EngineRun, type RunInput } from '../support/run-engine.js';
+import { EngineFixture, type EngineRun, type RunInput } from '../support/run-engine.js';
 import { buildProgram, isHere } from './build.js';
 
 /** How often each is run with each engine: 50, or what HYPERSKELETON_ZOO_RUNS says (1000 is the full proof). */
@@ -133,7 +133,7 @@ function inputOf(number: number, ways: readonly string[]): RunInput {
 }
 
 /** What a run may show of its engine: nothing. */
-function comparable(run: EngineRun, rig: EngineRig): unknown {
+function comparable(run: EngineRun, rig: EngineFixture): unknown {
   // A panic of Rust names its thread so.
   const hide = (text: string): string =>
     text.replaceAll(rig.folder, 'FOLDER').replaceAll(`(${run.pid})`, '(PID)');
@@ -141,7 +141,7 @@ function comparable(run: EngineRun, rig: EngineRig): unknown {
 }
 
 /** The files that a run has left in the action folder: taken away, so that the next run begins without them. */
-function effectsOf(rig: EngineRig): unknown[] {
+function effectsOf(rig: EngineFixture): unknown[] {
   const names = readdirSync(rig.root).filter((name) => name !== 'exec');
   return names.sort().map((name) => {
     const path = join(rig.root, name);
@@ -158,8 +158,8 @@ describe('the same under posix_spawn and forkserver', () => {
     if (inhabitant.program !== undefined && program === undefined) return;
     if (inhabitant.needs !== undefined && !(await isHere(inhabitant.needs))) return;
     const environment = { GREETING: 'grüße', HOME: '/nowhere', LANG: 'C.UTF-8' };
-    const spawned = new EngineRig('posix_spawn');
-    const cloned = new EngineRig('forkserver');
+    const spawned = new EngineFixture('posix_spawn');
+    const cloned = new EngineFixture('forkserver');
     try {
       for (const rig of [spawned, cloned]) {
         if (program !== undefined) rig.installProgram(program, environment);

@@ -7,7 +7,7 @@ import { INKS, type TargetStyle, UNKNOWN_STYLE } from './theme.js';
 
 const BAR = 13;
 /** A limit that is further away than this many times the highest bar would press all others flat. */
-export const FARTHEST_LIMIT = 1.6;
+export const MAX_LIMIT = 1.6;
 
 export type Styles = ReadonlyMap<string, TargetStyle>;
 
@@ -52,7 +52,7 @@ export function barsChart(group: Group, metric: Metric, styles: Styles): string 
   const near = highest(
     found.filter(
       ({ entry, summary }) =>
-        entry.target.reference && (own === 0 || (summary?.median ?? 0) <= own * FARTHEST_LIMIT),
+        entry.target.reference && (own === 0 || (summary?.median ?? 0) <= own * MAX_LIMIT),
     ),
   );
   const top = Math.max(own, near);

@@ -4,7 +4,7 @@ import type { BenchReport } from '../schema.js';
 import { advantageOf, type Contest, formatInterval } from '../verdicts.js';
 import type { Styles } from './bars.js';
 import { mark } from './dots.js';
-import { clip } from './labels.js';
+import { truncate } from './labels.js';
 import { errorBar, type Row, rowsChart } from './rows.js';
 import { logScale } from './scale.js';
 import { UNKNOWN_STYLE } from './theme.js';
@@ -35,7 +35,7 @@ export function forestChart(report: BenchReport, contest: Contest, styles: Style
     description: rows.map(({ name, value }) => `${name}: ${value}`).join('; '),
     rows,
     scale: logScale([...values, 1 / 1.1, 1.1], formatRatio),
-    axisTitle: `times better than ${clip(baseline ?? '', 30)}, logarithmic`,
+    axisTitle: `times better than ${truncate(baseline ?? '', 30)}, logarithmic`,
     guides: [1],
   });
 }

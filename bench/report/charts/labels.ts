@@ -1,8 +1,8 @@
 /** Texts beside lines: broken into short lines, and moved apart where they would overlap. */
 
 /** Cuts a text that is too long, and says so by an ellipsis. */
-export const clip = (text: string, most: number): string =>
-  text.length <= most ? text : `${text.slice(0, most - 1).trimEnd()}…`;
+export const truncate = (text: string, maxCharacters: number): string =>
+  text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters - 1).trimEnd()}…`;
 
 /** Breaks a text at spaces into at most `lines` lines of `width` characters; what is left over is cut. */
 export function wrap(text: string, width: number, lines: number): string[] {
@@ -10,7 +10,7 @@ export function wrap(text: string, width: number, lines: number): string[] {
   let rest = text.trim();
   while (rest !== '' && wrapped.length < lines) {
     if (rest.length <= width || wrapped.length === lines - 1) {
-      wrapped.push(clip(rest, width));
+      wrapped.push(truncate(rest, width));
       break;
     }
     const space = rest.lastIndexOf(' ', width);
@@ -22,7 +22,7 @@ export function wrap(text: string, width: number, lines: number): string[] {
   return wrapped;
 }
 
-export interface Placed {
+interface Placed {
   /** Where it would like its middle to be. */
   readonly wanted: number;
   readonly height: number;

@@ -20,7 +20,7 @@ export interface Line {
   readonly dots?: boolean;
 }
 
-export interface LinesChart extends ChartText {
+interface LinesChart extends ChartText {
   readonly lines: readonly Line[];
   readonly x: Scale;
   readonly y: Scale;

@@ -1,6 +1,6 @@
 import type { CustomSeriesOption } from 'echarts/charts';
 import { plainLine } from '../html/escape.js';
-import { clip } from './labels.js';
+import { truncate } from './labels.js';
 import type { Scale } from './scale.js';
 import { type ChartText, drawSvg } from './svg.js';
 import { INKS } from './theme.js';
@@ -32,7 +32,7 @@ export interface RowPlace {
   readonly middle: number;
 }
 
-export interface RowsChart extends ChartText {
+interface RowsChart extends ChartText {
   readonly rows: readonly Row[];
   readonly scale: Scale;
   readonly axisTitle: string;
@@ -147,7 +147,7 @@ function heading(row: Row, top: number, right: number): Shape[] {
   const fill = { plain: INKS.text, muted: INKS.muted, warning: INKS.warning }[row.tone].light;
   const room = Math.floor((right - MARGIN.left) / CHARACTER) - row.value.length - 2;
   return [
-    text(MARGIN.left, top + NAME_AT, clip(row.name, room), {
+    text(MARGIN.left, top + NAME_AT, truncate(row.name, room), {
       fill: row.tone === 'plain' ? INKS.text.light : INKS.muted.light,
     }),
     text(right, top + NAME_AT, row.value, {

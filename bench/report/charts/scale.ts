@@ -2,7 +2,7 @@ import { significant } from '../format.js';
 
 /** Axes whose ends and ticks are known before they are drawn, so that labels can be placed beside what they name. */
 
-export interface Tick {
+interface Tick {
   readonly at: number;
   readonly label: string;
 }
@@ -21,7 +21,7 @@ const PARTS = 4;
 type Format = (value: number) => string;
 
 /** 1, 2 or 5 times a power of ten, at or above the value. */
-export function niceStep(value: number): number {
+function niceStep(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   const factor = [1, 2, 5, 10].find((step) => step * power >= value * (1 - 1e-9)) ?? 10;
   return factor * power;
@@ -45,14 +45,14 @@ export function linearScale(top: number, format: Format = significant, unit = 1)
 /** `200 ms` for `200.00 ms`: ticks are round numbers. */
 const shortened = (text: string): string => text.replace(/(\.\d*?)0+(?!\d)/, '$1').replace(/\.(?!\d)/, '');
 
-const MOST_TICKS = 7;
+const MAX_TICKS = 7;
 
 /** A logarithmic axis around the values, with ticks at 1, 2 and 5 where there is room. */
 export function logScale(values: readonly number[], format: Format): Scale {
   const positive = values.filter((value) => value > 0 && Number.isFinite(value));
   const low = positive.length === 0 ? 1 : Math.min(...positive);
   const high = positive.length === 0 ? 10 : Math.max(...positive);
-  const step = [[1, 2, 5], [1, 3], [1]].find((steps) => marksBetween(low, high, steps).length <= MOST_TICKS);
+  const step = [[1, 2, 5], [1, 3], [1]].find((steps) => marksBetween(low, high, steps).length <= MAX_TICKS);
   const marks = marksBetween(low, high, step ?? [1]);
   const ticks = marks.map((value) => ({ at: Math.log10(value), label: shortened(format(value)) }));
   return {

@@ -1,7 +1,7 @@
 import { countOf, formatRate } from '../format.js';
 import type { Group } from '../groups.js';
 import { RATE } from '../metrics.js';
-import { FARTHEST_LIMIT, numberOf, type Styles } from './bars.js';
+import { MAX_LIMIT, numberOf, type Styles } from './bars.js';
 import { type Line, linesChart } from './lines.js';
 import { linearScale, type Scale } from './scale.js';
 import { UNKNOWN_STYLE } from './theme.js';
@@ -36,7 +36,7 @@ export function scalingChart(groups: readonly Group[], styles: Styles): string |
   });
   const growing = lines.filter(({ points }) => points.length > 1);
   const own = Math.max(0, ...growing.filter(({ style }) => !style.limit).map(({ top }) => top));
-  const shown = growing.filter(({ style, top }) => !style.limit || top <= own * FARTHEST_LIMIT);
+  const shown = growing.filter(({ style, top }) => !style.limit || top <= own * MAX_LIMIT);
   if (own <= 0) return undefined;
   return linesChart({
     title: `${first.scenario.title}: activations/s by connections`,

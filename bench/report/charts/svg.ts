@@ -14,7 +14,7 @@ export interface ChartText {
   readonly description: string;
 }
 
-export interface Size {
+interface Size {
   readonly width: number;
   readonly height: number;
 }

@@ -10,7 +10,7 @@ import { UNKNOWN_STYLE } from './theme.js';
 type Series = (round: BenchRound) => readonly (readonly [number, number])[];
 
 /** The round whose rate is in the middle: one that happened, rather than a mean of several. */
-export function middleRound(rounds: readonly BenchRound[]): BenchRound | undefined {
+function middleRound(rounds: readonly BenchRound[]): BenchRound | undefined {
   return rounds.toSorted((a, b) => a.ratePerSecond - b.ratePerSecond)[(rounds.length - 1) >> 1];
 }
 

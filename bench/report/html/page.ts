@@ -3,7 +3,7 @@ import { escapeHtml } from './escape.js';
 import { COPY_SCRIPT } from './script.js';
 import { STYLE } from './style.js';
 
-export interface Page {
+interface Page {
   readonly title: string;
   /** The body, as HTML. */
   readonly body: string;

@@ -1,12 +1,14 @@
 import { equal, eventually, matches } from '../../../conformance/check.js';
 import { ECHO, LOOP, logsOfEcho, PROGRAMS, PYTHON, SLOW } from '../actions.js';
-import { type Bench, type Check, HARDENED, WRITABLE_ACTION } from '../check.js';
+import { type Check, type CheckContext, HARDENED, WRITABLE_ACTION } from '../check.js';
 import type { Container } from '../container.js';
 import { staticProgram } from '../static-program.js';
 
 const BEGINS_WITHIN_MS = 10_000;
 
-const SETTINGS: Readonly<Record<string, (bench: Bench) => { image: string; flags: readonly string[] }>> = {
+const SETTINGS: Readonly<
+  Record<string, (context: CheckContext) => { image: string; flags: readonly string[] }>
+> = {
   slim: ({ slim }) => ({ image: slim, flags: [] }),
   full: ({ full }) => ({ image: full, flags: [] }),
   'slim, hardened': ({ slim }) => ({ image: slim, flags: [...HARDENED, WRITABLE_ACTION] }),
@@ -14,7 +16,11 @@ const SETTINGS: Readonly<Record<string, (bench: Bench) => { image: string; flags
   'slim, as a user that no file knows': ({ slim }) => ({ image: slim, flags: ['--user=54321:0'] }),
 };
 
-async function initAndRun({ serve, install }: Bench, image: string, flags: readonly string[]): Promise<void> {
+async function initAndRun(
+  { serve, install }: CheckContext,
+  image: string,
+  flags: readonly string[],
+): Promise<void> {
   const container = await serve({ image, flags });
   const init = await install(container, ECHO);
   equal('init', [init.status, init.text], [200, 'OK']);
@@ -41,13 +47,14 @@ async function answerOf(container: Container, value: unknown): Promise<unknown> 
 export const SERVING_CHECKS: readonly Check[] = [
   ...Object.entries(SETTINGS).map(([name, setting]) => ({
     title: `init, runs, logs with sentinels, health, stop with exit status 0: ${name}`,
-    run: (bench: Bench) => {
-      const { image, flags } = setting(bench);
-      return initAndRun(bench, image, flags);
+    run: (context: CheckContext) => {
+      const { image, flags } = setting(context);
+      return initAndRun(context, image, flags);
     },
   })),
   {
-    title: 'read-only without a place for actions: the stub serves, and an init says why it can not',
+    title:
+      'read-only without a place for actions: the default action serves, and an init says why it can not',
     run: async ({ slim, serve, install }) => {
       const container = await serve({ image: slim, flags: HARDENED });
       const init = await install(container, ECHO);
@@ -58,12 +65,12 @@ export const SERVING_CHECKS: readonly Check[] = [
   },
   {
     title: 'actions in shell, Node, Perl and Python',
-    run: async (bench) => {
+    run: async (context) => {
       const programs = { ...PROGRAMS, python: PYTHON };
       const env = { PROXY_ALLOW_REINIT: '1' };
-      const container = await bench.serve({ image: bench.full, env });
+      const container = await context.serve({ image: context.full, env });
       for (const [name, text] of Object.entries(programs)) {
-        equal(`init of ${name}`, (await bench.install(container, text)).status, 200);
+        equal(`init of ${name}`, (await context.install(container, text)).status, 200);
         const expected = [200, `{"by":"${name}","argument":{"a":[1]}}`];
         equal(name, await answerOf(container, { a: [1] }), expected);
       }

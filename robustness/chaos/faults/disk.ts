@@ -28,7 +28,7 @@ function newBallast(): Entry {
 export const fullDisk: Fault = {
   name: 'full-disk',
   // ActionLoop removes the folder of the action before the last one at any moment, which makes room again.
-  obstacle: ({ protocol }) =>
+  unavailableReason: ({ protocol }) =>
     needsRoot() ?? (protocol === 'classic' ? undefined : 'it is for the classic protocol'),
   launch: {
     // The mount is in a namespace of the server's own and goes with it.

@@ -7,7 +7,7 @@ import { type Fault, needsRoot } from '../fault.js';
 /** An action kills all processes that it may, in a process namespace whose first process is the server. */
 export const killAll: Fault = {
   name: 'kill-all',
-  obstacle: needsRoot,
+  unavailableReason: needsRoot,
   launch: { launcher: 'unshare --pid --fork --kill-child --mount-proc', isChild: true },
   explains: ['run_killed', 'loop_exited', 'loop_not_restarted'],
   inject: async (session, random) => {

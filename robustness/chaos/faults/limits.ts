@@ -55,7 +55,7 @@ function needsGroups(): string | undefined {
 /** No further process or thread can be started: EAGAIN. */
 export const fewProcesses: Fault = {
   name: 'few-processes',
-  obstacle: needsGroups,
+  unavailableReason: needsGroups,
   launch: OWN_GROUP,
   explains: NO_RESOURCES,
   inject: async (session, random) => {
@@ -73,7 +73,7 @@ const MAX_PIDS = 200;
 /** An action forks until its container is full. */
 export const forkBomb: Fault = {
   name: 'fork-bomb',
-  obstacle: needsGroups,
+  unavailableReason: needsGroups,
   launch: OWN_GROUP,
   explains: NO_RESOURCES,
   inject: async (session) => {

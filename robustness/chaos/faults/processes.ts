@@ -22,10 +22,10 @@ async function stopped(pid: number | undefined, ms: number): Promise<void> {
   signal(pid, 'SIGCONT');
 }
 
-/** Templates and waiting clones of the fork server are killed. */
+/** Templates and prewarmed clones of the fork server are killed. */
 export const templateKilled: Fault = {
   name: 'template-killed',
-  obstacle: forkserverOnly,
+  unavailableReason: forkserverOnly,
   explains: KILLED,
   inject: async (session, random) => {
     const pid = one(session, TEMPLATE_NAME, random);
@@ -34,10 +34,10 @@ export const templateKilled: Fault = {
   },
 };
 
-/** Templates and waiting clones are stopped, and go on later. */
+/** Templates and prewarmed clones are stopped, and go on later. */
 export const templateStopped: Fault = {
   name: 'template-stopped',
-  obstacle: forkserverOnly,
+  unavailableReason: forkserverOnly,
   inject: (session, random) => stopped(one(session, TEMPLATE_NAME, random), 20 + below(random, 1500)),
 };
 

@@ -7,7 +7,7 @@ const LINGER_MS = 2000;
  * Ends a connection on which a client may still be sending: the sending side first, then, when the client has ended or after
  * a moment, all of it. Closing at once would reset the connection, and the client lose the answer (RFC 9112, section 9.6).
  */
-export function closeGently(socket: Socket): void {
+export function closeGracefully(socket: Socket): void {
   if (socket.destroyed) return;
   socket.end();
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);

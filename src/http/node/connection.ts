@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Answer, CutReason } from '../exchange.js';
-import { closeGently } from './closing.js';
+import { closeGracefully } from './closing.js';
 import type { NodeExchange } from './exchange.js';
 import { bytesOf } from './refusal.js';
 
@@ -41,7 +41,7 @@ export class Connection {
       return;
     }
     this.#socket.write(bytesOf(refusal()), 'latin1');
-    closeGently(this.#socket);
+    closeGracefully(this.#socket);
   }
 
   /** An error amid the bytes: of the request whose body was to come, if there is one. */

@@ -1,5 +1,5 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { Header } from '../../pool/messages.js';
+import type { Header } from '../../protocol/answer.js';
 import {
   type Answer,
   type BodyPiece,
@@ -9,13 +9,13 @@ import {
   MAX_BYTES_AT_ONCE,
 } from '../exchange.js';
 import type { Transfer, Transfers } from '../transfers.js';
-import { closeGently } from './closing.js';
+import { closeGracefully } from './closing.js';
 import { latin1, utf8 } from './request-head.js';
 import { Sending } from './sending.js';
 
 /** An exchange by node:http. */
 export class NodeExchange implements Exchange, Transfer {
-  /** An answer is never lost: {@link closeGently}. */
+  /** An answer is never lost: {@link closeGracefully}. */
   readonly losesEarlyAnswer = false;
   query = '';
   movedBytes = 0;
@@ -106,7 +106,7 @@ export class NodeExchange implements Exchange, Transfer {
     this.#cut = undefined;
     cut?.(reason);
     // It has been answered without its body.
-    if (cut === undefined) closeGently(this.#request.socket);
+    if (cut === undefined) closeGracefully(this.#request.socket);
   }
 
   prolong(): void {
@@ -135,7 +135,7 @@ export class NodeExchange implements Exchange, Transfer {
     const closes = answer.closes || this.#expectsContinue;
     if (!request.complete && (closes || !response.shouldKeepAlive)) {
       // node:http calls it when the answer has been sent.
-      request.socket.destroySoon = () => closeGently(request.socket);
+      request.socket.destroySoon = () => closeGracefully(request.socket);
     }
     response.writeHead(status, STATUS_CODES[status] ?? 'Unknown', headOf(answer, closes));
     const isWithoutBody = body === undefined || request.method === 'HEAD';

@@ -1,10 +1,10 @@
 import { STATUS_CODES } from 'node:http';
-import type { Failure } from '../../errors/table.js';
+import type { Failure } from '../../protocol/errors.js';
 import type { Answer, CutReason } from '../exchange.js';
 import { MAX_HEAD_BYTES } from '../front-end.js';
 
 /** Why the bytes on a connection are refused. */
-export interface Refusal {
+interface Refusal {
   readonly failure: Failure;
   /** What it is to a request whose body was to come. */
   readonly reason: CutReason;

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import type { Failure } from '../../errors/table.js';
+import type { Failure } from '../../protocol/errors.js';
 
 /** What a request asks for. */
-export interface Target {
+interface Target {
   readonly path: string;
   /** Behind the `?`; empty if there is none. */
   readonly query: string;

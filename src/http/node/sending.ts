@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { free } from '../../process/memory-relief.js';
+import { freeBuffer } from '../../os/idle-gc.js';
 import type { Delivery } from '../exchange.js';
 import type { Transfer } from '../transfers.js';
 
@@ -24,7 +24,7 @@ export class Sending implements Transfer {
       over();
       const isWhole = response.writableFinished && this.movedBytes === body.byteLength;
       delivery.ends(isWhole, this.movedBytes);
-      free(body);
+      freeBuffer(body);
     });
   }
 

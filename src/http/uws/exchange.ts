@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Request, Response } from 'hyper-express';
-import { free } from '../../process/memory-relief.js';
+import { freeBuffer } from '../../os/idle-gc.js';
 import {
   type Answer,
   type BodyPiece,
@@ -149,7 +149,7 @@ export class UwsExchange implements Exchange, Transfer {
     const ends = (isWhole: boolean): void => {
       this.#transfers.delete(this);
       delivery.ends(isWhole, isWhole ? body.byteLength : this.movedBytes);
-      free(body);
+      freeBuffer(body);
     };
     raw.onAborted(() => ends(false));
     if (!sendFrom(0)) raw.onWritable(sendFrom);

@@ -1,0 +1,84 @@
+import type { Config } from '../../config/load.js';
+import { plainSinks, type Sink, type SinkTarget } from '../../logging/action-log/sink.js';
+import { fileScopeOf } from '../../os/file-scope.js';
+import type { FreezeAwareClock } from '../../os/freeze-aware-clock.js';
+import type { Confinement, Rights } from '../../os/rights.js';
+import { ByteBudget } from '../../shared-memory/byte-budget.js';
+import type { WorkerSettings } from '../../threads/messages.js';
+import { openLogStreams } from '../../threads/thread-context.js';
+import { slotOfMain, type WorkerPool } from '../../threads/worker-pool.js';
+import type { ActionLoopLauncher } from './channel.js';
+import { childProcessLauncher } from './child-process-channel.js';
+import { ActionLoopExecutor } from './executor.js';
+
+/** Sets the ActionLoop protocol up on this thread, with the engine that the worker threads have. */
+export async function createActionLoopExecutor(
+  config: Config,
+  settings: WorkerSettings,
+  pool: WorkerPool,
+  clock: FreezeAwareClock,
+): Promise<ActionLoopExecutor> {
+  const { engine } = await pool.hello();
+  const { rights } = settings;
+  const { launch, sinkFor, close } =
+    engine === 'child_process'
+      ? await createPlainBackend(settings, await confinementFor(rights))
+      : await createNativeBackend(settings, pool);
+  const scope = await fileScopeOf(rights?.user);
+  const logs = openLogStreams(settings, slotOfMain(config.threads), sinkFor);
+  return new ActionLoopExecutor({
+    pool,
+    launch,
+    close,
+    scope,
+    clock,
+    budget: new ByteBudget(settings.shared.budget),
+    logs,
+    config: config.actionloop,
+    initTimeoutMs: config.initTimeoutMs,
+    maxResultBytes: config.maxResultBytes,
+    timeoutGraceMs: config.timeoutGraceMs,
+    waitForAcknowledgement: (process.env.OW_WAIT_FOR_ACK ?? '') !== '',
+    logsInitErrors: (process.env.OW_LOG_INIT_ERROR ?? '') !== '',
+  });
+}
+
+/** Imported only where anything differs from the server's own rights. */
+async function confinementFor(rights: Rights | undefined): Promise<Confinement | undefined> {
+  return rights && (await import('../../engines/native-code/confinement-helper.js')).confinementOf(rights);
+}
+
+interface Backend {
+  readonly launch: ActionLoopLauncher;
+  readonly sinkFor: (target: SinkTarget) => Sink;
+  /** Gives back what was set up on this thread. */
+  readonly close: () => void;
+}
+
+async function createPlainBackend(
+  settings: WorkerSettings,
+  confinement: Confinement | undefined,
+): Promise<Backend> {
+  const launch = childProcessLauncher(settings, confinement);
+  return { launch, sinkFor: await plainSinks(settings.sinks), close: () => {} };
+}
+
+/** Imported here only: where the library can't be loaded, this thread goes without it. */
+async function createNativeBackend(settings: WorkerSettings, pool: WorkerPool): Promise<Backend> {
+  const [{ Reactor }, { NativeSink }, { nativeLauncher }, { NativeLogs }] = await Promise.all([
+    import('../../os/reactor.js'),
+    import('../../logging/action-log/native-sink.js'),
+    import('./native-channel.js'),
+    import('../../actionloop/native-logs.js'),
+  ]);
+  const reactor = new Reactor();
+  const logs = new NativeLogs(settings, reactor);
+  return {
+    launch: nativeLauncher(pool, reactor, logs),
+    sinkFor: (target) => new NativeSink(target, reactor),
+    close: () => {
+      logs.close();
+      reactor.close();
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import { readBody } from '../body.js';
+import { kindAt } from '../json-text.js';
+
+/** The texts of an acknowledgement that did not come (C-AL-10). */
+const NOT_OK = 'The action did not initialize properly.';
+export const EXITED_ABRUPTLY = 'Command exited abruptly during initialization.';
+
+/** What a process says when it is ready. */
+interface Acknowledgement {
+  /** Whether its lines are to be numbered, in both directions (C-AL-23). */
+  readonly numbered: boolean;
+}
+
+/**
+ * Reads the line that an action writes on descriptor 3 when it is ready (C-AL-10).
+ *
+ * @returns what it says with `"ok": true`; else why the start has failed
+ */
+export function readAcknowledgement(line: Buffer): Acknowledgement | string {
+  const body = readBody(line, { named: ['ok', 'numbered'] });
+  if (body.kind === 'malformed') return `the acknowledgement is not valid JSON: ${body.reason}`;
+  if (body.kind !== 'object') return NOT_OK;
+  const isTrue = (name: string): boolean => {
+    const member = body.members.get(name);
+    return (
+      member !== undefined &&
+      kindAt(body.text, member.value.start) === 'boolean' &&
+      body.text[member.value.start] === 0x74
+    );
+  };
+  return isTrue('ok') ? { numbered: isTrue('numbered') } : NOT_OK;
+}

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { bufferLimits } from '../admission/buffer-limits.js';
+import { memoryLimitBytes } from '../admission/memory-limit.js';
+import { actionUserOf, requireCapabilities } from '../config/action-user.js';
+import type { Config } from '../config/load.js';
+import { version } from '../config/version.js';
+import { sinkTargetOf } from '../logging/action-log/sink.js';
+import { environmentBlock } from '../os/environment-block.js';
+import type { Rights } from '../os/rights.js';
+import { actionNofileLimit } from '../shared-memory/nofile-limit.js';
+import type { WorkerSettings } from '../threads/messages.js';
+import { createSharedMemory } from '../threads/worker-pool.js';
+
+/** Where the logs of activations go. */
+export interface LogTargets {
+  /** The descriptors for what actions write to stdout and stderr. */
+  readonly logs: readonly [stdout: number, stderr: number];
+  /** Whether the lines that end an activation's log are written. */
+  readonly sentinels: boolean;
+}
+
+/**
+ * The rights of actions; undefined where they are the server's own.
+ *
+ * @throws Error for the operator, where this server can't give them
+ */
+export function rightsOf({ actionUser, noNewPrivs, actionLimits }: Config): Rights | undefined {
+  if (actionUser === undefined && !noNewPrivs && actionLimits.length === 0) return undefined;
+  if (actionUser !== undefined) requireCapabilities(actionUser, readFileSync('/proc/self/status', 'latin1'));
+  return {
+    user: actionUser === undefined ? undefined : actionUserOf(actionUser),
+    noNewPrivileges: noNewPrivs,
+    limits: actionLimits,
+  };
+}
+
+/**
+ * What the worker threads are given, by the configuration.
+ *
+ * @param rights what {@link rightsOf} has made of it
+ */
+export function workerSettings(
+  config: Config,
+  actionRoot: string,
+  targets: LogTargets,
+  rights: Rights | undefined,
+): WorkerSettings {
+  const { bodyBytes, bufferedBytes } = bufferLimits(config, memoryLimitBytes());
+  return {
+    actionRoot,
+    environment: Uint8Array.from(environmentBlock()),
+    engine: config.engine,
+    rights,
+    maxResultBytes: config.maxResultBytes,
+    maxUnzippedBytes: config.maxUnzippedBytes,
+    maxEntries: config.maxEntries,
+    maxUnzipRatio: config.maxUnzipRatio,
+    initTimeoutMs: config.initTimeoutMs,
+    drainMs: config.drainMs,
+    timeoutGraceMs: config.timeoutGraceMs,
+    killsLeftovers: config.leftovers !== 'keep',
+    openFiles: actionNofileLimit(process.env.HYPERSKELETON_SOFT_OPEN_FILES),
+    shared: createSharedMemory(config.threads, config.metrics, bufferedBytes),
+    maxBodyBytes: bodyBytes,
+    ...targets,
+    sinks: [sinkTargetOf(targets.logs[0]), sinkTargetOf(targets.logs[1])],
+    version: version(),
+  };
+}

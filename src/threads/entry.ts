@@ -1,0 +1,93 @@
+import { freeBuffer, scheduleIdleGc } from '../os/idle-gc.js';
+import { withTransfer } from '../os/transfer.js';
+import { wipe } from '../protocol/wipe.js';
+import type { WorkerTask } from './messages.js';
+import { runActivation } from './run-task.js';
+import { createRuntime } from './runtime.js';
+
+const runtime = createRuntime();
+// The first task tells of a failure; until then it is no unhandled one.
+runtime.catch(() => {});
+
+/** What the pool calls for each task. */
+export default async function handleTask(task: WorkerTask): Promise<unknown> {
+  const thread = await runtime;
+  switch (task.kind) {
+    case 'run': {
+      thread.lag?.touch();
+      const answer = await runActivation(task, thread);
+      scheduleIdleGc(task.body.byteLength + (answer.result?.byteLength ?? 0) + answer.stats.logBytes);
+      const goesOn = answer.embeddedInit?.body ?? answer.superseded;
+      // Node itself may not be done with writing it.
+      if (goesOn === undefined && answer.stats.engine !== 'child_process') {
+        wipe(task.body);
+        freeBuffer(task.body);
+      }
+      return withTransfer(answer, answer.result, answer.shaped?.body, goesOn);
+    }
+    case 'init': {
+      const { runInit } = await loadInits();
+      const { byteLength } = task.body;
+      const answer = await runInit(task, thread);
+      scheduleIdleGc(byteLength + answer.codeBytes);
+      wipe(task.body);
+      freeBuffer(task.body);
+      return answer;
+    }
+    case 'refuse-init':
+      return (await loadInits()).refuseInit(thread);
+    case 'actionloop-install':
+      return (await loadActionLoopTasks()).runInstallTask(task, thread);
+    case 'actionloop-process':
+      return (await loadActionLoopTasks()).runProcessTask(task, thread);
+    case 'actionloop-line':
+      return encodeActionLoopLine(task.body);
+    case 'judge': {
+      const { judgeResult } = await import('../protocol/result.js');
+      const { buffer, byteOffset, byteLength } = task.line;
+      const judged = judgeResult(Buffer.from(buffer, byteOffset, byteLength), task.whole);
+      scheduleIdleGc(task.line.byteLength);
+      if (judged.result?.buffer !== buffer) freeBuffer(task.line);
+      return withTransfer(judged, judged.result);
+    }
+    case 'deadline': {
+      const { parseDeadline } = await import('../protocol/deadline.js');
+      const deadlineEpochMs = parseDeadline(task.body);
+      return withTransfer(
+        { ...(deadlineEpochMs !== undefined && { deadlineEpochMs }), body: task.body },
+        task.body,
+      );
+    }
+    case 'template':
+      return (await import('./template-task.js')).runTemplateTask(task, thread);
+    case 'kill':
+      for (const activation of [...thread.limits.inFlight]) activation.endForShutdown();
+      return undefined;
+    case 'close':
+      thread.close();
+      return undefined;
+    case 'hello':
+      return {
+        engine: thread.engines[0]?.name ?? 'none',
+        fallbackReason: thread.fallbackReason,
+        inspectable: thread.inspectable,
+      };
+  }
+}
+
+async function encodeActionLoopLine(body: Uint8Array): Promise<unknown> {
+  const line = (await import('../protocol/actionloop/request-line.js')).encodeRequestLine(body);
+  scheduleIdleGc(body.byteLength);
+  freeBuffer(body);
+  return 'code' in line ? line : withTransfer(line, line);
+}
+
+/** Imported when the first one comes: a cold start of an image with its own action goes without. */
+function loadInits(): Promise<typeof import('./init-task.js')> {
+  return import('./init-task.js');
+}
+
+/** Imported only where that protocol is in use. */
+function loadActionLoopTasks(): Promise<typeof import('./actionloop-tasks.js')> {
+  return import('./actionloop-tasks.js');
+}

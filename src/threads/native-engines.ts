@@ -1,0 +1,98 @@
+import type { ExecEngine } from '../engines/engine.js';
+import type { BuiltTemplate, TemplatePlan } from '../engines/forkserver/build/build-template.js';
+import type { ForkserverEngine, ForkserverOptions } from '../engines/forkserver/engine.js';
+import { StatsWriter } from '../engines/forkserver/ipc/stats.js';
+import { LazyForkserver } from '../engines/forkserver/lazy-engine.js';
+import { PosixSpawnEngine } from '../engines/posix-spawn.js';
+import { NativeSink } from '../logging/action-log/native-sink.js';
+import type { Sink, SinkTarget } from '../logging/action-log/sink.js';
+import { ActionLoopChild, type ActionLoopProgram } from '../os/actionloop-child.js';
+import type { FileScope } from '../os/file-scope.js';
+import { killProcessGroup } from '../os/leftover-processes.js';
+import { close, pidfdOpen } from '../os/libc.js';
+import { Reactor } from '../os/reactor.js';
+import type { Confinement } from '../os/rights.js';
+import { Spawner } from '../os/spawner.js';
+import type { ResourceTable } from '../shared-memory/resource-table.js';
+import type { WorkerSettings } from './messages.js';
+import { nofileLimitFor } from './nofile-limit.js';
+
+/** What a thread starts actions with, and works on their files with, where their rights are not the server's. */
+export interface ActionConfinement {
+  readonly confinement: Confinement | undefined;
+  readonly scope: FileScope;
+}
+
+/** What a thread has where the C library can be called. */
+interface NativeEngines {
+  readonly engines: readonly ExecEngine[];
+  readonly sinkFor: (target: SinkTarget) => Sink;
+  /** Starts a process that stays (C-AL-01 to C-AL-23). */
+  readonly startActionLoop: (program: ActionLoopProgram) => ActionLoopChild | string;
+  /** Makes a template for the main thread; undefined where the engine has none. @throws Error where it can't */
+  readonly buildTemplate: ((plan: TemplatePlan) => BuiltTemplate) | undefined;
+  /** Ends the watching of descriptors; to be called after the engines were closed. */
+  readonly closeReactor: () => void;
+}
+
+/**
+ * The engines that call the C library, and the log sinks that go with them.
+ *
+ * @throws Error naming what this system lacks
+ */
+export async function createNativeEngines(
+  settings: WorkerSettings,
+  resourceTable: ResourceTable,
+  { confinement, scope }: ActionConfinement,
+): Promise<NativeEngines> {
+  const pidfd = pidfdOpen(process.pid);
+  if (pidfd < 0)
+    throw new Error('pidfd_open(2) is not available: it needs Linux 5.3 and a profile that allows it');
+  close(pidfd);
+  const reactor = new Reactor();
+  resourceTable.recordReactor(reactor.fd);
+  const nofileLimit = nofileLimitFor(settings, resourceTable.slot);
+  const beforeReaping = (pid: number): void => {
+    if (settings.killsLeftovers) killProcessGroup(pid);
+  };
+  const engines: ExecEngine[] = [new PosixSpawnEngine(reactor, resourceTable, nofileLimit, confinement)];
+  const { engine, shared } = settings;
+  const stats = new StatsWriter(shared.engineStats, resourceTable.slot);
+  const options = { reactor, resourceTable, nofileLimit, stats, rights: confinement?.rights, scope };
+  let forkserver: ForkserverEngine | LazyForkserver | undefined;
+  try {
+    // Who asks for it by name gets it at once; otherwise nobody waits for a template.
+    if (engine === 'forkserver') forkserver = await createForkserver({ ...options, waitsForTemplate: true });
+    if (engine === 'auto') forkserver = new LazyForkserver({ ...options, waitsForTemplate: false });
+    if (forkserver !== undefined) engines.unshift(forkserver);
+  } catch (error) {
+    // A handle that is left open when the thread ends crashes the process.
+    reactor.close();
+    throw error;
+  }
+  return {
+    engines,
+    sinkFor: (target) => new NativeSink(target, reactor),
+    startActionLoop: (program) =>
+      ActionLoopChild.start(
+        program,
+        new Spawner(nofileLimit, confinement),
+        reactor,
+        resourceTable,
+        beforeReaping,
+      ),
+    buildTemplate: forkserver && ((plan) => forkserver.build(plan)),
+    closeReactor: () => reactor.close(),
+  };
+}
+
+/** @throws Error with the precise reason where it can't be had */
+async function createForkserver(options: ForkserverOptions): Promise<ForkserverEngine> {
+  const { ForkserverEngine } = await import('../engines/forkserver/engine.js');
+  const engine = new ForkserverEngine(options);
+  engine.selfTest();
+  // A test that could not be finished is made again before the first template.
+  const reason = options.stats.selfTest?.reason ?? '';
+  if (reason !== '') throw new Error(`forkserver: ${reason}`);
+  return engine;
+}

@@ -1,0 +1,170 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { diagnoseStartFailure } from '../action/diagnose-start.js';
+import { Activation } from '../activation/activation.js';
+import { refuseForLackOfResources } from '../activation/refuse-for-lack-of-resources.js';
+import { requestInfoOf, withTrace } from '../activation/request-parts.js';
+import type { StartOutcome, StartRequest } from '../engines/engine.js';
+import { MIN_TRANSFERRED_BYTES } from '../os/transfer.js';
+import type { RunAnswer } from '../protocol/answer.js';
+import { errorRowOf, type Failure } from '../protocol/errors.js';
+import type { KnativeContext } from '../protocol/knative/request.js';
+import { type RunInput, readRunBody } from '../protocol/run-body.js';
+import { wipe } from '../protocol/wipe.js';
+import type { RunTask } from './messages.js';
+import type { WorkerRuntime } from './runtime.js';
+
+/**
+ * What passes by itself, and how long it is waited for: a file just written may be held open for a moment by a
+ * process on its way to exec, in any thread; descriptors and processes come back as other runs end.
+ */
+const TRANSIENT_ERROR_WAIT_MS: Readonly<Record<string, number>> = {
+  ETXTBSY: 200,
+  EMFILE: 3000,
+  ENFILE: 3000,
+  EAGAIN: 1000,
+};
+const RETRY_MS = 5;
+
+/** The machine's limits, not the action's fault. */
+const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
+
+/** Runs one activation (C-RUN-01 to C-RUN-26) and answers once its logs are complete. */
+export function runActivation(task: RunTask, runtime: WorkerRuntime): Promise<RunAnswer> {
+  return task.knative === undefined
+    ? runRequest(readRunBody(task.body), task, runtime)
+    : runKnative(task, task.knative, runtime);
+}
+
+/** The translation in front of it (C-KN-01 to C-KN-21); imported only in that mode. */
+async function runKnative(
+  task: RunTask,
+  context: KnativeContext,
+  runtime: WorkerRuntime,
+): Promise<RunAnswer> {
+  const [{ readKnativeRequest }, { shapeResult }] = await Promise.all([
+    import('../protocol/knative/request.js'),
+    import('../protocol/knative/response.js'),
+  ]);
+  const read = readKnativeRequest(task.body, context);
+  if ('code' in read && !errorRowOf(read.code).sentinels) return { failure: read, stats: NOTHING_RAN };
+  if ('kind' in read && read.kind === 'init') {
+    const { init, rest } = read;
+    return {
+      embeddedInit: {
+        ...init,
+        ...(rest !== undefined && { rest: new Uint8Array(rest) }),
+        body: task.body,
+      },
+      stats: NOTHING_RAN,
+    };
+  }
+  const answer = await runRequest('code' in read ? read : read.request, task, runtime);
+  if (answer.result === undefined) return answer;
+  const { buffer, byteOffset, byteLength } = answer.result;
+  const shaped = shapeResult(
+    Buffer.from(buffer, byteOffset, byteLength),
+    context.accessControlRequestHeaders,
+  );
+  if ('code' in shaped) return { failure: shaped, stats: answer.stats };
+  // A message copies, or moves, all of the buffer under a view.
+  const body = shaped.body.byteLength < MIN_TRANSFERRED_BYTES ? new Uint8Array(shaped.body) : shaped.body;
+  return { shaped: { ...shaped, body }, stats: answer.stats };
+}
+
+const NOTHING_RAN = { logBytes: 0, argumentBytes: 0 };
+
+function runRequest(request: RunInput | Failure, task: RunTask, runtime: WorkerRuntime): Promise<RunAnswer> {
+  return new Promise((resolve) => {
+    const facts = requestInfoOf(request);
+    const { logs, limits } = runtime;
+    const reported = (answer: RunAnswer): void => {
+      // Node itself may not be done with writing it.
+      if ('argument' in request && answer.stats.engine !== 'child_process') wipe(request.argument);
+      resolve(answer);
+    };
+    const activation = new Activation(logs, limits, runtime.nextOwner(), facts, reported, task.time);
+    if ('code' in request) {
+      if (request.code === 'run_start_failed')
+        refuseStart(runtime.getActionImage(task.generation, task.variables).exec, 'E2BIG', activation);
+      else activation.refuse(request);
+      return;
+    }
+    if (runtime.spawnLock.generation !== task.generation) {
+      activation.cancel();
+      resolve({ superseded: task.body, stats: NOTHING_RAN });
+      return;
+    }
+    const action = runtime.getActionImage(task.generation, task.variables);
+    const variables = withTrace(request.variables, task.trace);
+    const start = { action, argument: request.argument, variables };
+    runtime.startQueue.push(() => {
+      startProcess(start, task.generation, activation, runtime)
+        .then((outcome) => {
+          if (outcome === undefined) return;
+          activation.cancel();
+          resolve({ superseded: task.body, stats: NOTHING_RAN });
+        })
+        .catch((error: unknown) => {
+          activation.refuse({
+            code: 'internal',
+            detail: error instanceof Error ? error.message : String(error),
+          });
+        });
+    });
+  });
+}
+
+async function startProcess(
+  request: StartRequest,
+  generation: number,
+  activation: Activation,
+  runtime: WorkerRuntime,
+): Promise<'superseded' | undefined> {
+  const begunMs = performance.now();
+  for (;;) {
+    const errno = await tryEngines(request, generation, activation, runtime);
+    if (errno === undefined || errno === 'superseded') return errno;
+    if (errno !== 'closing' && performance.now() - begunMs >= (TRANSIENT_ERROR_WAIT_MS[errno] ?? 0)) {
+      refuseStart(request.action.exec, errno, activation);
+      return undefined;
+    }
+    await delay(RETRY_MS);
+  }
+}
+
+/** @returns what the system said, as `ENOENT`, or why nothing was begun; undefined once the process runs, or nobody waits for it any more */
+async function tryEngines(
+  request: StartRequest,
+  generation: number,
+  activation: Activation,
+  runtime: WorkerRuntime,
+): Promise<string | undefined> {
+  let refusal: string | undefined;
+  for (const engine of runtime.engines) {
+    if (activation.isEnded) return undefined;
+    const started = runtime.spawnLock.withRead(generation, () => engine.start(request, activation));
+    if (typeof started === 'string') return started;
+    // Awaited only where the engine needs it: a turn of the queue costs, and output may be there already.
+    const outcome: StartOutcome = 'kind' in started ? started : await started;
+    if (outcome.kind === 'failed') return outcome.errno;
+    if (outcome.kind === 'killed') {
+      refuseForLackOfResources(outcome.errno, activation);
+      return undefined;
+    }
+    if (outcome.kind === 'started') {
+      activation.started(outcome.process, engine.name, refusal);
+      return undefined;
+    }
+    refusal ??= outcome.reason;
+  }
+  return 'ENOSYS';
+}
+
+function refuseStart(exec: string, errno: string, activation: Activation): void {
+  if (OUT_OF_RESOURCES.has(errno)) {
+    refuseForLackOfResources(errno, activation);
+    return;
+  }
+  const { kind, reason, text } = diagnoseStartFailure(exec, errno);
+  activation.refuse({ code: kind === 'no_exec' ? 'run_no_exec' : 'run_start_failed', reason }, text);
+}

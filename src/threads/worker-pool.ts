@@ -1,0 +1,516 @@
+import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { type MessagePort, SHARE_ENV, type Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { recoverInterruptedInit } from '../action/recover.js';
+import {
+  createEngineStats,
+  type EngineStats,
+  readEngineStats,
+  readSelfTest,
+  type SelfTestOutcome,
+} from '../engines/forkserver/ipc/stats.js';
+import type { TemplateAnswer } from '../engines/forkserver/templates/remote-manager.js';
+import { releaseStreamOf, SHARED_FIELDS } from '../logging/action-log/log-stream.js';
+import { threadLimits } from '../os/address-space.js';
+import { signalWithGroup } from '../os/group-signal.js';
+import { pinNativeLibrary } from '../os/native-library.js';
+import { largeBuffersOf } from '../os/transfer.js';
+import type { InitAnswer, ProcessExit, RunAnswer } from '../protocol/answer.js';
+import type { Failure } from '../protocol/errors.js';
+import type { ResultVerdict } from '../protocol/result.js';
+import { createBudgetMemory, releaseReservationsOf } from '../shared-memory/byte-budget.js';
+import { createLagMemory } from '../shared-memory/event-loop-lag.js';
+import { createLossMemory, readLosses, type StreamLosses } from '../shared-memory/log-losses.js';
+import { createNofileMemory, releaseNofileLimitOf } from '../shared-memory/nofile-limit.js';
+import {
+  createResourceMemory,
+  pidsInFlight,
+  reclaimResources,
+  transferPipes,
+} from '../shared-memory/resource-table.js';
+import { createSpawnLockMemory, generationOf, releaseSpawnLockOf } from '../shared-memory/spawn-lock.js';
+import type {
+  ActionLoopImage,
+  ActionLoopInstallAnswer,
+  DeadlineAnswer,
+  HelloAnswer,
+  SharedMemory,
+  TemplateTask,
+  WorkerSettings,
+  WorkerTask,
+} from './messages.js';
+
+/** Tasks that one thread may have at once: they wait for processes, not for the thread. */
+const TASKS_PER_THREAD = 1_000_000;
+
+const WORKER = new URL('../threads/entry.js', import.meta.url).href;
+
+/** What is told of the pool's troubles. */
+interface PoolObserver {
+  /** A worker thread has died; the pool replaces it. */
+  workerLost(threadId: number, killedProcesses: number): void;
+  /** A worker thread could not be started; it is tried again. */
+  workerNotStarted(error: unknown): void;
+}
+
+/** After a thread could not be started, or died before it served, the next one waits; twice as long after each. */
+const MIN_BACK_OFF_MS = 1000;
+const MAX_BACK_OFF_MS = 60_000;
+
+/** Room for the slots of threads that have died and whose successors already live. */
+const SLOTS_PER_THREAD = 2;
+
+/** The main thread's slot: the last one. */
+export function slotOfMain(threads: number): number {
+  return threads * SLOTS_PER_THREAD;
+}
+
+/** As whom the main thread writes the sentinels that others owe: each writer of a log has a slot of its own. */
+export function slotOfSentinelWriter(threads: number): number {
+  return slotOfMain(threads) + 1;
+}
+
+/**
+ * The memory that all threads of a server share.
+ *
+ * @param watched whether the threads are to tell how late their event loops are
+ * @param bufferedBytes how many bytes of request bodies and results they may hold together
+ */
+export function createSharedMemory(threads: number, watched: boolean, bufferedBytes: number): SharedMemory {
+  const slots = slotOfMain(threads) + 1;
+  return {
+    resourceTable: createResourceMemory(slotOfMain(threads)),
+    spawnLock: createSpawnLockMemory(slots),
+    openFiles: createNofileMemory(slots),
+    engineStats: createEngineStats(slots),
+    logs: new SharedArrayBuffer(2 * SHARED_FIELDS * Int32Array.BYTES_PER_ELEMENT),
+    budget: createBudgetMemory(slots, bufferedBytes),
+    losses: createLossMemory(),
+    shutdown: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
+    ...(watched && { eventLoopLag: createLagMemory(slots) }),
+  };
+}
+
+/** How one thread stands. */
+interface ThreadStatus {
+  readonly tasks: number;
+  /** Of these, those that wait until the thread has been started. */
+  readonly queued: number;
+  /** The thread itself; undefined while one is replaced. */
+  readonly worker: Worker | undefined;
+}
+
+/** One thread: a piscina pool of its own, so that the dispatcher says which thread gets what. */
+interface Thread {
+  readonly piscina: Piscina;
+  /** Resolves once it serves; rejects if it can't. */
+  readonly hello: Promise<HelloAnswer>;
+  serves: boolean;
+  /** Whether it is ended because it could not set itself up. */
+  givenUp: boolean;
+  tasks: number;
+  /** Whether it has been told that a shutdown kills. */
+  killed: boolean;
+  /** Rejects the tasks that it has, when it dies. */
+  readonly rejecting: Set<(error: Error) => void>;
+}
+
+/**
+ * The worker threads (piscina), and the care for what one leaves behind when it dies: its processes are
+ * killed, its descriptors closed, its locks released, its tasks rejected, and it is replaced
+ * (docs/decisions/0011-dead-worker-threads.md).
+ *
+ * One thread is started at once, further ones while there is more to do than those have taken: the first answer
+ * waits for one only, and a container at rest has the memory of one only. A thread that can't be started, for want of
+ * processes or descriptors, fails no task: the others have them, or they wait until one can be started.
+ */
+export class WorkerPool {
+  readonly #settings: WorkerSettings;
+  #observer: PoolObserver | undefined;
+  /** What happened before there was an observer. */
+  #unobserved: ((observer: PoolObserver) => void)[] = [];
+  readonly #threads: Thread[] = [];
+  /** Tasks that came while no thread served. */
+  readonly #waiting: ((thread: Thread) => void)[] = [];
+  /** The engine of the first thread. */
+  #engine: string | undefined;
+  #maxThreads = 1;
+  #initialising = 0;
+  #closing = false;
+  #failures = 0;
+  #notBeforeMs = 0;
+  #retry: NodeJS.Timeout | undefined;
+
+  /** @throws Error where not even the first thread can be started */
+  constructor(settings: WorkerSettings) {
+    this.#settings = settings;
+    this.#threads.push(this.#newThread());
+  }
+
+  /** Has the observer called from now on, and at once for what has happened before. */
+  observe(observer: PoolObserver): void {
+    this.#observer = observer;
+    for (const report of this.#unobserved.splice(0)) report(observer);
+  }
+
+  /** Threads that live. */
+  get threads(): number {
+    return this.#threads.length;
+  }
+
+  /** How each thread stands. */
+  get threadStatuses(): readonly ThreadStatus[] {
+    return this.#threads.map(({ piscina, tasks }) => ({
+      tasks,
+      queued: piscina.queueSize,
+      worker: piscina.threads[0],
+    }));
+  }
+
+  /** Lets there be further threads from now on, up to that many in all; they are started when they are needed. */
+  allowThreads(threads: number): void {
+    this.#maxThreads = threads;
+  }
+
+  runActivation(task: WorkerTask & { kind: 'run' }): Promise<RunAnswer> {
+    return this.#send(task, task.body);
+  }
+
+  async init(task: WorkerTask & { kind: 'init' | 'refuse-init' }): Promise<InitAnswer> {
+    this.#initialising++;
+    try {
+      return await this.#send<InitAnswer>(task, 'body' in task ? task.body : undefined);
+    } catch (error) {
+      // Its thread has died, perhaps while files were taking their places.
+      recoverInterruptedInit(this.#settings.actionRoot);
+      throw error;
+    } finally {
+      this.#initialising--;
+    }
+  }
+
+  /** ActionLoop: installs the upload of an init. */
+  async installActionLoop(body: Uint8Array, timeoutMs: number): Promise<ActionLoopInstallAnswer> {
+    return this.#send<ActionLoopInstallAnswer>({ kind: 'actionloop-install', body, timeoutMs }, body);
+  }
+
+  /** ActionLoop: starts a process, tells of it on the port, and resolves when it has been reaped. */
+  async runActionLoopProcess(
+    image: ActionLoopImage,
+    logs: readonly [stdout: number, stderr: number],
+    port: MessagePort,
+  ): Promise<ProcessExit> {
+    return this.#sendTo(await this.#leastBusy(), { kind: 'actionloop-process', image, logs, port }, [port]);
+  }
+
+  /**
+   * ActionLoop: the pipes of a process belong to this thread from now on.
+   *
+   * @returns false if its worker thread has died and they are closed
+   */
+  takeOverPipes(pid: number, stdin: number, answers: number): boolean {
+    return transferPipes(this.#settings.shared.resourceTable, pid, stdin, answers);
+  }
+
+  /** ActionLoop: makes the line of a large body. */
+  encodeActionLoopLine(body: Uint8Array): Promise<Uint8Array | Failure> {
+    return this.#send({ kind: 'actionloop-line', body }, body);
+  }
+
+  /**
+   * Judges a long line, which is moved there; the result comes back in memory of its own.
+   *
+   * @param whole whether the result is the line itself, with its line feed
+   */
+  judgeResult(line: Uint8Array, whole = false): Promise<ResultVerdict> {
+    return this.#send({ kind: 'judge', line, whole }, line);
+  }
+
+  /** Looks for the platform's deadline in a large body, which is moved there and comes back. */
+  readDeadline(body: Uint8Array): Promise<DeadlineAnswer> {
+    return this.#send({ kind: 'deadline', body }, body);
+  }
+
+  /** Makes a template process for the main thread; it is a child of the first worker's thread. */
+  async buildTemplate(task: TemplateTask): Promise<TemplateAnswer> {
+    const [first] = this.#threads;
+    // Not counted as a task: it takes a moment only, and is no reason to start another thread.
+    return first === undefined ? { reason: 'there is no worker thread' } : first.piscina.run(task);
+  }
+
+  /** Whether an init is under way. */
+  get isInitialising(): boolean {
+    return this.#initialising > 0;
+  }
+
+  /** How often the action's files have been replaced until now. */
+  get generation(): number {
+    return generationOf(this.#settings.shared.spawnLock);
+  }
+
+  /** Resolves once a worker serves. @throws Error where the first one can't */
+  async hello(): Promise<HelloAnswer> {
+    const [first] = this.#threads;
+    if (first !== undefined) {
+      try {
+        return await first.hello;
+      } catch (error) {
+        // One that died is replaced; one that could not set itself up has said why.
+        if (first.givenUp) throw error;
+      }
+    }
+    return this.#send({ kind: 'hello' });
+  }
+
+  /** Whether a shutdown has killed what still ran. */
+  get killedAll(): boolean {
+    return Atomics.load(new Int32Array(this.#settings.shared.shutdown), 0) === 1;
+  }
+
+  /** The fork server's self-test, once a worker has made it: before its first template. */
+  get selfTest(): SelfTestOutcome | undefined {
+    return readSelfTest(this.#settings.shared.engineStats);
+  }
+
+  /** What the fork server has counted, in all threads. */
+  get engineStats(): EngineStats {
+    return readEngineStats(this.#settings.shared.engineStats);
+  }
+
+  /** What of the logs could not be written. */
+  get losses(): readonly StreamLosses[] {
+    return readLosses(this.#settings.shared.losses);
+  }
+
+  /** Kills the processes of all activations in flight with their groups, and has their workers answer them. */
+  killAll(): void {
+    const { shutdown, resourceTable } = this.#settings.shared;
+    Atomics.store(new Int32Array(shutdown), 0, 1);
+    for (const pid of pidsInFlight(resourceTable)) signalWithGroup(pid, constants.signals.SIGKILL);
+    for (const thread of this.#threads) {
+      if (thread.killed) continue;
+      thread.killed = true;
+      thread.piscina.run({ kind: 'kill' } satisfies WorkerTask).catch(() => {
+        // It has died, and with it its activations.
+      });
+    }
+  }
+
+  /**
+   * Ends the threads; takes as long as they do. Terminating a thread during dlopen(3) crashes the process, so each
+   * thread first finishes loading its native libraries.
+   */
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#retry);
+    await pinNativeLibrary();
+    await Promise.allSettled(this.#threads.map(({ hello }) => hello));
+    const closed = this.#threads.map(({ piscina }) => piscina.run({ kind: 'close' } satisfies WorkerTask));
+    await Promise.allSettled(closed);
+    await Promise.all(this.#threads.map(({ piscina }) => piscina.destroy()));
+  }
+
+  /** Hands the task to the thread that has the fewest; a large body is moved, not copied. */
+  #send<Answer>(task: WorkerTask, body?: Uint8Array): Promise<Answer> {
+    const moved = largeBuffersOf(body);
+    const thread = this.#leastBusy();
+    return thread instanceof Promise
+      ? thread.then((one) => this.#sendTo(one, task, moved))
+      : this.#sendTo(thread, task, moved);
+  }
+
+  /**
+   * Of those that serve; where that one has work already, another thread is started for what comes next. Where none
+   * serves, the next one that does.
+   */
+  #leastBusy(): Thread | Promise<Thread> {
+    let least: Thread | undefined;
+    for (const thread of this.#threads)
+      if (thread.serves && (least === undefined || thread.tasks < least.tasks)) least = thread;
+    if (least === undefined) return new Promise((resolve) => this.#waiting.push(resolve));
+    if (
+      least.tasks > 0 &&
+      this.#threads.length < this.#maxThreads &&
+      performance.now() >= this.#notBeforeMs
+    ) {
+      this.#addThread();
+    }
+    return least;
+  }
+
+  #sendTo<Answer>(
+    thread: Thread,
+    task: WorkerTask,
+    transferList: readonly (ArrayBuffer | MessagePort)[],
+  ): Promise<Answer> {
+    thread.tasks++;
+    return new Promise((resolve, reject) => {
+      const settled = (): void => {
+        thread.tasks--;
+        thread.rejecting.delete(reject);
+      };
+      thread.rejecting.add(reject);
+      thread.piscina.run(task, { transferList: [...transferList] }).then(
+        (answer) => {
+          settled();
+          resolve(answer as Answer);
+        },
+        (error: unknown) => {
+          settled();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /** Starts a thread, now or, where none can be started, later; never throws. */
+  #addThread(): void {
+    if (this.#closing) return;
+    try {
+      this.#threads.push(this.#newThread());
+    } catch (error) {
+      this.#backOff();
+      this.#report((observer) => observer.workerNotStarted(error));
+      if (this.#threads.length === 0) this.#retryLater();
+    }
+  }
+
+  #report(report: (observer: PoolObserver) => void): void {
+    if (this.#observer === undefined) this.#unobserved.push(report);
+    else report(this.#observer);
+  }
+
+  #backOff(): void {
+    this.#notBeforeMs = performance.now() + Math.min(MIN_BACK_OFF_MS * 2 ** this.#failures, MAX_BACK_OFF_MS);
+    this.#failures++;
+  }
+
+  /** While there is no thread nothing else asks for one. */
+  #retryLater(): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#addThread(), Math.max(0, this.#notBeforeMs - performance.now()));
+  }
+
+  /** @throws Error where the system has no thread or descriptor for it */
+  #newThread(): Thread {
+    const piscina = new Piscina({
+      filename: WORKER,
+      minThreads: 1,
+      maxThreads: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: TASKS_PER_THREAD,
+      maxQueue: Number.POSITIVE_INFINITY,
+      // The default waits inside the thread while it has no task, and its pipes would starve.
+      atomics: 'disabled',
+      recordTiming: false,
+      workerHistogram: false,
+      workerData: this.#settings,
+      // A copy can't be made where a name is empty or not UTF-8.
+      env: SHARE_ENV,
+      resourceLimits: threadLimits(),
+    });
+    // A death without a task under way comes as an event; the exit itself is seen below.
+    piscina.on('error', () => {});
+    const hello = piscina.run({ kind: 'hello' } satisfies WorkerTask) as Promise<HelloAnswer>;
+    const thread: Thread = {
+      ...{ piscina, hello, serves: false, givenUp: false, tasks: 0, killed: false },
+      rejecting: new Set(),
+    };
+    this.#watchExit(thread);
+    hello.then(
+      (answer) => this.#begin(thread, answer),
+      (error: unknown) => this.#giveUp(thread, error),
+    );
+    return thread;
+  }
+
+  #begin(thread: Thread, { engine, fallbackReason }: HelloAnswer): void {
+    if (!this.#threads.includes(thread)) return;
+    this.#engine ??= engine;
+    // For want of descriptors it may have got a slower one, which it would keep.
+    if (engine !== this.#engine) {
+      this.#giveUp(thread, new Error(`its engine would be ${engine}: ${fallbackReason}`));
+      return;
+    }
+    thread.serves = true;
+    this.#failures = 0;
+    for (const resolve of this.#waiting.splice(0)) resolve(thread);
+  }
+
+  /** It lives, but could not set itself up, for want of descriptors most likely: it would fail every task. */
+  #giveUp(thread: Thread, error: unknown): void {
+    if (this.#closing || !this.#threads.includes(thread)) return;
+    this.#retire(thread);
+    thread.givenUp = true;
+    this.#report((observer) => observer.workerNotStarted(error));
+    void thread.piscina.destroy();
+  }
+
+  /**
+   * Looks for the death of a thread instead of piscina, which would start another one in the same place, or throw where
+   * that can't be, and would reject the tasks at once: before their processes are killed, and those too whose answers are
+   * on their way.
+   */
+  #watchExit(thread: Thread): void {
+    for (const worker of thread.piscina.threads) {
+      const { threadId } = worker;
+      worker.removeAllListeners('error').once('error', () => this.#retire(thread));
+      worker.removeAllListeners('exit').once('exit', () => this.#reclaim(thread, threadId));
+    }
+  }
+
+  /** Gives the thread no more tasks. */
+  #retire(thread: Thread): void {
+    if (this.#closing) return;
+    const at = this.#threads.indexOf(thread);
+    if (at >= 0) this.#threads.splice(at, 1);
+  }
+
+  #reclaim(thread: Thread, threadId: number): void {
+    this.#retire(thread);
+    // What it has answered arrives in the next turn of the loop at the latest.
+    setImmediate(() => setImmediate(() => rejectTasks(thread, threadId)));
+    if (this.#closing) return;
+    const { shared } = this.#settings;
+    const orphaned = reclaimResources(shared.resourceTable, threadId);
+    for (const pid of orphaned?.pids ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
+    if (orphaned !== undefined) {
+      void closeAll(orphaned.descriptors);
+      releaseSpawnLockOf(shared.spawnLock, orphaned.slot, this.#initialising > 0);
+      releaseNofileLimitOf(shared.openFiles, orphaned.slot);
+      releaseReservationsOf(shared.budget, orphaned.slot);
+      const logs = new Int32Array(shared.logs);
+      releaseStreamOf(logs.subarray(0, SHARED_FIELDS), orphaned.slot);
+      releaseStreamOf(logs.subarray(SHARED_FIELDS), orphaned.slot);
+    }
+    const killed = orphaned?.pids.length ?? 0;
+    if (!thread.givenUp) this.#report((observer) => observer.workerLost(threadId, killed));
+    if (!thread.serves) this.#backOff();
+    if (this.#threads.length > 0) return;
+    if (thread.serves) this.#addThread();
+    else this.#retryLater();
+  }
+}
+
+function rejectTasks({ piscina, rejecting }: Thread, threadId: number): void {
+  for (const reject of rejecting) reject(new Error(`worker thread ${threadId} has ended`));
+  void piscina.destroy();
+}
+
+/** Closes what a thread had open; clones that it had not heard of yet are killed. */
+async function closeAll(descriptors: readonly number[]): Promise<void> {
+  const clones = await import('../engines/forkserver/ipc/unread-replies.js').catch(() => undefined);
+  for (const fd of descriptors) {
+    for (const pid of clones?.unreadReplies(fd) ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
+    closeQuietly(fd);
+  }
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // The thread had closed it and died before it could say so.
+  }
+}
