@@ -1,5 +1,5 @@
 # Two images: `slim` has Node, the server and a non-root user; the default one, on top of it, has the tools that
-# actions of dockerskeleton lean on, and runs as root as that does. docs/containers.md tells how they are used.
+# actions of dockerskeleton lean on, and runs as root as that does. docs/guides/deploying.md tells how they are used.
 ARG BASE=node:24-trixie-slim
 # Another image of the same Node, where npm needs settings or certificates that the product is not to have.
 ARG BUILD_BASE=${BASE}

@@ -32,7 +32,7 @@ export interface Context {
 
 /** One observable fact of one rule. */
 export interface ConformanceCase {
-  /** The rule's number, as in docs/contract.md. */
+  /** The rule's number, as in docs/reference/contract.md. */
   readonly rule: string;
   readonly title: string;
   readonly protocol: Protocol;

@@ -56,8 +56,8 @@ export function dashboard(): Dashboard {
     )
     .withVariable(
       new ConstantVariableBuilder('runbooks')
-        .description('Where docs/runbooks.md is served for those on call.')
-        .value('docs/runbooks.md'),
+        .description('Where docs/guides/runbooks.md is served for those on call.')
+        .value('docs/guides/runbooks.md'),
     )
     .link(
       new DashboardLinkBuilder('Runbooks')

@@ -46,7 +46,7 @@ export interface PanelSpec {
   readonly queries: readonly Query[];
   /** Where it turns yellow and red, rising; falling where red is the smaller one. */
   readonly thresholds?: { readonly warning: number; readonly critical: number };
-  /** The section of docs/runbooks.md that says what to do. */
+  /** The section of docs/guides/runbooks.md that says what to do. */
   readonly runbook?: string;
   /** Of 24 columns; 8 by default, 3 for a single number. */
   readonly width?: number;

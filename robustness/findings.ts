@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Every kind of finding and what it means; docs/robustness.md has the same list. */
+/** Every kind of finding and what it means; docs/internals/robustness.md has the same list. */
 export const FINDING_KINDS = {
   swapped: 'an answer carried the token of another request',
   'run-twice': 'one request was run more than once',

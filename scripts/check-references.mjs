@@ -1,4 +1,4 @@
-// Fails when a text names something that is defined nowhere: a rule of the contract (C-RUN-14) that docs/contract.md has
+// Fails when a text names something that is defined nowhere: a rule of the contract (C-RUN-14) that docs/reference/contract.md has
 // not, a decision (docs/decisions/0001-…) that is not there, a decision by a bare number (D-14), or a numbered section
 // of the contract, whose sections have no numbers. Sections of RFCs and other specifications may be named.
 // `node scripts/check-references.mjs [FOLDER]`
@@ -20,13 +20,13 @@ const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--
 })
   .split('\0')
   .filter((path) => TEXT.test(path) && !EXCLUDED.test(path) && existsSync(join(ROOT, path)));
-const contract = readFileSync(join(ROOT, 'docs/contract.md'), 'utf8');
+const contract = readFileSync(join(ROOT, 'docs/reference/contract.md'), 'utf8');
 const rules = new Set([...contract.matchAll(/^\| (C-[A-Z]+-\d+) \|/gm)].map(([, rule]) => rule));
 
 /** What is wrong with the references of a text, each with its position. */
 function* problemsIn(text) {
   for (const { 0: rule, index } of text.matchAll(/\bC-[A-Z]+-\d+\b/g))
-    if (!rules.has(rule)) yield [index, `${rule} is no rule of docs/contract.md`];
+    if (!rules.has(rule)) yield [index, `${rule} is no rule of docs/reference/contract.md`];
   for (const { 0: id, index } of text.matchAll(/\bD-\d{2}\b/g))
     yield [index, `${id} is defined nowhere: name a rule, or a file of docs/decisions/`];
   for (const { 0: path, index } of text.matchAll(/\bdecisions\/\d{4}[\w-]*\.md/g))

@@ -16,7 +16,7 @@ const USAGE = `Puts a whole run where it is published: into the history, the doc
 
 usage: hyperskeleton bench publish <report.json> [options]
   --results FOLDER   gets YYYY-MM-DD.json, small enough to be kept (default ${RESULTS})
-  --docs FILE        has its results between <!-- results --> and <!-- /results --> replaced (default docs/benchmarks.md)
+  --docs FILE        has its results between <!-- results --> and <!-- /results --> replaced (default docs/guides/benchmarking.md)
   --picture FILE     is written anew (default docs/images/bench.svg)
 `;
 
@@ -28,7 +28,7 @@ export function run(argv: readonly string[], io: CommandIo): Promise<number> {
       allowPositionals: true,
       options: {
         results: { type: 'string', default: RESULTS },
-        docs: { type: 'string', default: 'docs/benchmarks.md' },
+        docs: { type: 'string', default: 'docs/guides/benchmarking.md' },
         picture: { type: 'string', default: 'docs/images/bench.svg' },
       },
     });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { reportSchema } from './schema.js';
 
 /** Where the schema is published, seen from the project's folder. */
-export const SCHEMA_PATH = 'docs/bench-report.schema.json';
+export const SCHEMA_PATH = 'docs/reference/bench-report.schema.json';
 
 /** The schema of a report as JSON Schema 2020-12, for those who read reports without this project's code. */
 export function jsonSchemaText(): string {

@@ -72,7 +72,7 @@ export const hyperskeletonNode: TargetDefinition = {
   id: 'hyperskeleton-node',
   title: 'Hyperskeleton (auto, node:http)',
   description:
-    'This project in its classic protocol, with its second HTTP front end, node:http: what that costs (docs/http.md).',
+    'This project in its classic protocol, with its second HTTP front end, node:http: what that costs (docs/reference/http.md).',
   quick: false,
   find: () => present('--engine', 'auto', '--http', 'node'),
 };

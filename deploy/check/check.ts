@@ -23,7 +23,7 @@ export interface Check {
   readonly run: (context: CheckContext) => Promise<void> | void;
 }
 
-/** What makes a container hard to break out of, as docs/containers.md recommends it. */
+/** What makes a container hard to break out of, as docs/guides/deploying.md recommends it. */
 export const HARDENED: readonly string[] = [
   '--read-only',
   '--tmpfs=/tmp:rw,size=64m,mode=1777',

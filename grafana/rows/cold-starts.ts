@@ -138,7 +138,7 @@ export const coldStarts: Row = {
     {
       kind: 'lines',
       title: 'Starts that the fork server refused, by reason',
-      description: 'The next engine took them; docs/engines.md says what the words mean.',
+      description: 'The next engine took them; docs/internals/engines.md says what the words mean.',
       unit: 'reqps',
       width: 12,
       runbook: 'fork-server',

@@ -98,7 +98,7 @@ export const goldenSignals: Row = {
       kind: 'stacked',
       title: 'Activations by outcome',
       description:
-        'ok returned a result, action_error one that is an error; docs/errors.md says what the others mean.',
+        'ok returned a result, action_error one that is an error; docs/reference/errors.md says what the others mean.',
       unit: 'reqps',
       queries: [{ expr: rate(ACTIVATIONS, ['outcome']), legend: '{{outcome}}' }],
     },
@@ -114,7 +114,7 @@ export const goldenSignals: Row = {
     {
       kind: 'lines',
       title: 'Failures by code',
-      description: 'The eight most frequent codes; docs/errors.md has one line about each.',
+      description: 'The eight most frequent codes; docs/reference/errors.md has one line about each.',
       unit: 'reqps',
       runbook: 'runtime-errors',
       queries: [

@@ -6,7 +6,7 @@ export type MayRun =
   | 'once'
   | Extract<FindingKind, 'run-though-incomplete' | 'smuggled' | 'run-though-refused'>;
 
-/** Causes of failures of which no process of the action can know (docs/errors.md). */
+/** Causes of failures of which no process of the action can know (docs/reference/errors.md). */
 const NEVER_RUN: ReadonlySet<string> = new Set([
   'overloaded',
   'draining',

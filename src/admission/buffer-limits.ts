@@ -1,4 +1,4 @@
-/** What the server, its threads and their heaps take without any body (docs/architecture.md). */
+/** What the server, its threads and their heaps take without any body (docs/internals/architecture.md). */
 const OWN_BYTES = 96 * 1024 * 1024;
 /**
  * A body or result may for a moment be there twice: while it grows, is moved into place or is rewritten as a line;

@@ -42,7 +42,7 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 const MAX_ENTRIES = 10_000_000;
 const MAX_BODY_BYTES = 2 ** 31 - 1;
 
-/** Every setting. The loader, --help and docs/configuration.md come from here. */
+/** Every setting. The loader, --help and docs/reference/settings.md come from here. */
 export const SETTINGS = {
   port: {
     flag: 'port',
@@ -99,7 +99,7 @@ export const SETTINGS = {
     kind: { type: 'choice', of: ['auto', 'uws', 'node'] },
     default: 'auto',
     sentence:
-      "What speaks HTTP: uws is uWebSockets, the fastest; node is Node's own module, which takes what uWebSockets does not (docs/http.md): HTTP/1.0, any number of headers, pipelining. auto takes uws, and node where uws can't be loaded.",
+      "What speaks HTTP: uws is uWebSockets, the fastest; node is Node's own module, which takes what uWebSockets does not (docs/reference/http.md): HTTP/1.0, any number of headers, pipelining. auto takes uws, and node where uws can't be loaded.",
   },
   keepAliveMs: {
     flag: 'keep-alive-ms',
@@ -125,7 +125,7 @@ export const SETTINGS = {
     kind: { type: 'text' },
     default: '',
     sentence:
-      "The user that actions run as, where the server is root: a name or a number, with `:` and a group or without; without one, the user's groups of /etc/passwd and /etc/group. The action folder and what an init installs belong to that user. Empty: the server's own user, whose processes actions may then signal (docs/isolation.md).",
+      "The user that actions run as, where the server is root: a name or a number, with `:` and a group or without; without one, the user's groups of /etc/passwd and /etc/group. The action folder and what an init installs belong to that user. Empty: the server's own user, whose processes actions may then signal (docs/guides/isolation.md).",
   },
   noNewPrivs: {
     flag: 'no-new-privs',
@@ -184,7 +184,7 @@ export const SETTINGS = {
     kind: { type: 'choice', of: ['on', 'off'] },
     default: 'on',
     sentence:
-      'Whether the main thread itself starts activations that come one at a time, from a prewarmed clone: a quarter faster than through a worker thread (docs/engines.md).',
+      'Whether the main thread itself starts activations that come one at a time, from a prewarmed clone: a quarter faster than through a worker thread (docs/internals/engines.md).',
   },
   maxBodyBytes: {
     flag: 'max-body-bytes',
@@ -333,7 +333,7 @@ export const SETTINGS = {
     kind: { type: 'origins' },
     default: '',
     sentence:
-      "Origins of web pages that may send /init and /run, or `*` for every page; the flag may be repeated. Without it a request that a browser marks as another site's is answered 403 (C-SRV-04 in docs/contract.md). Knative mode serves browsers and asks nobody. Nothing of CORS is answered.",
+      "Origins of web pages that may send /init and /run, or `*` for every page; the flag may be repeated. Without it a request that a browser marks as another site's is answered 403 (C-SRV-04 in docs/reference/contract.md). Knative mode serves browsers and asks nobody. Nothing of CORS is answered.",
   },
   serverTiming: {
     flag: 'server-timing',
@@ -349,7 +349,7 @@ export const SETTINGS = {
     kind: { type: 'choice', of: ['own', 'otel'] },
     default: 'own',
     sentence:
-      "Whose the variables `OTEL_*` are: with own they are the action's alone and the server's traces follow --otlp-endpoint; with otel the server follows them too (docs/tracing.md). The action gets them in any case.",
+      "Whose the variables `OTEL_*` are: with own they are the action's alone and the server's traces follow --otlp-endpoint; with otel the server follows them too (docs/guides/tracing.md). The action gets them in any case.",
   },
   otlpEndpoint: {
     flag: 'otlp-endpoint',

@@ -26,7 +26,7 @@ const EMPTY_GAUGES: Gauges = {
   startup: () => new Map(),
 };
 
-/** docs/metrics.md, from the metrics' own descriptions. */
+/** docs/reference/metrics.md, from the metrics' own descriptions. */
 export function metricsPage(): string {
   const rows = metricsOf(new Recorder(EMPTY_GAUGES)).map(metricRow).join('\n');
   return `# Metrics

@@ -15,10 +15,10 @@ interface Page {
 /** Every generated page; a test compares them with the files. */
 export function generatedPages(): Page[] {
   return [
-    { path: 'docs/configuration.md', text: configurationPage() },
-    { path: 'docs/cli.md', text: commandsPage() },
-    { path: 'docs/errors.md', text: errorsPage() },
-    { path: 'docs/metrics.md', text: metricsPage() },
+    { path: 'docs/reference/settings.md', text: configurationPage() },
+    { path: 'docs/reference/cli.md', text: commandsPage() },
+    { path: 'docs/reference/errors.md', text: errorsPage() },
+    { path: 'docs/reference/metrics.md', text: metricsPage() },
   ];
 }
 

@@ -26,7 +26,7 @@ interface RunExecutor {
 
 /**
  * Runs an activation on the main thread itself where they come one at a time, by a clone of a template: the trip to a
- * worker and back is a quarter of such an activation's time (docs/engines.md has the measurement). Whatever needs more
+ * worker and back is a quarter of such an activation's time (docs/internals/engines.md has the measurement). Whatever needs more
  * than that is left to the workers: several at a time, the first runs of an action, large bodies, much output, every
  * other engine.
  */

@@ -28,12 +28,12 @@ export interface ErrorRow {
   readonly outcome?: string;
   /** Whether the activation's log ends in sentinels (C-INIT-27, C-LOG-01). */
   readonly sentinels: boolean;
-  /** What it means, for the page docs/errors.md. */
+  /** What it means, for the page docs/reference/errors.md. */
   readonly meaning: string;
 }
 
 /**
- * Every error answer of the server. Answers, metric outcomes and docs/errors.md come from here.
+ * Every error answer of the server. Answers, metric outcomes and docs/reference/errors.md come from here.
  *
  * The texts with a rule behind them are exact: clients compare them.
  */
@@ -415,14 +415,15 @@ export const ERRORS = {
     text: 'The head of the request is larger than %s bytes.',
     fault: 'caller',
     sentinels: false,
-    meaning: 'Request line and header together are too large; the connection is closed (docs/http.md).',
+    meaning:
+      'Request line and header together are too large; the connection is closed (docs/reference/http.md).',
   },
   http_version: {
     status: 505,
     text: 'The server speaks HTTP/1.1 and HTTP/1.0.',
     fault: 'caller',
     sentinels: false,
-    meaning: 'The request line names another version; the connection is closed (docs/http.md).',
+    meaning: 'The request line names another version; the connection is closed (docs/reference/http.md).',
   },
   request_timeout: {
     status: 408,

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { ALL_CASES } from '../../conformance/cases/index.js';
 import { NOT_OBSERVABLE, PARTLY_OBSERVABLE } from '../../conformance/not-observable.js';
 
-const PAGE = readFileSync(new URL('../../docs/contract.md', import.meta.url), 'utf8');
+const PAGE = readFileSync(new URL('../../docs/reference/contract.md', import.meta.url), 'utf8');
 const RULES = [...PAGE.matchAll(/^\| (C-[A-Z]+-\d+) \|/gm)].map(([, rule]) => rule as string);
 const HELD = new Set(ALL_CASES.map(({ rule }) => rule));
 

@@ -17,7 +17,7 @@ interface Run {
   readonly http: FrontEndName;
 }
 
-/** Enough for each change; `HYPERSKELETON_CONFORMANCE=all` is every protocol with every engine (docs/conformance.md). */
+/** Enough for each change; `HYPERSKELETON_CONFORMANCE=all` is every protocol with every engine (docs/reference/conformance.md). */
 const USUAL: readonly Run[] = [
   { protocol: 'classic', engine: 'forkserver', http: 'uws' },
   { protocol: 'classic', engine: 'posix_spawn', http: 'node' },
@@ -32,7 +32,7 @@ const RUNS = process.env.HYPERSKELETON_CONFORMANCE === 'all' ? ALL : USUAL;
 /** Where the reports are written to, for the page on them. */
 const RESULTS = process.env.HYPERSKELETON_CONFORMANCE_RESULTS;
 
-/** What Node's own engine is known not to keep (docs/engines.md). The suite passes on a descriptor, so that it shows. */
+/** What Node's own engine is known not to keep (docs/internals/engines.md). The suite passes on a descriptor, so that it shows. */
 const KNOWN: Partial<Readonly<Record<Protocol, readonly string[]>>> = {
   classic: ['C-RUN-14 no descriptor beyond 0 to 2 is inherited'],
   actionloop: ['C-AL-06 stdin and descriptor 3 are pipes'],

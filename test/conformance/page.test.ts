@@ -5,12 +5,12 @@ import { markdownOf } from '../../conformance/report/markdown.js';
 import type { RunReport } from '../../conformance/report/result.js';
 import { ENGINES } from '../support/run-server.js';
 
-const RESULTS = new URL('../../docs/conformance/', import.meta.url);
+const RESULTS = new URL('../../docs/reference/conformance/', import.meta.url);
 const NAMES = readdirSync(RESULTS).sort();
 const REPORTS = NAMES.map((name) => JSON.parse(readFileSync(new URL(name, RESULTS), 'utf8')) as RunReport);
 
-it('docs/conformance.md is what the results say; `npm run docs:conformance` makes it anew', () => {
-  const page = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8');
+it('docs/reference/conformance.md is what the results say; `npm run docs:conformance` makes it anew', () => {
+  const page = readFileSync(new URL('../../docs/reference/conformance.md', import.meta.url), 'utf8');
   expect(page).toBe(markdownOf(REPORTS));
 });
 

@@ -247,7 +247,7 @@ describe.each(ENGINES)('variables of the container that no shell could name (%s)
     }
   });
 
-  // Node has no way to pass on other bytes (docs/engines.md).
+  // Node has no way to pass on other bytes (docs/internals/engines.md).
   it.runIf(engine !== 'child_process')('C-RUN-08: so do values that are not UTF-8', async () => {
     expect((await entriesOf()).filter((entry) => entry.startsWith('VALUE'))).toEqual(['VALUE=\x80\x81']);
   });

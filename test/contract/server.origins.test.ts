@@ -61,7 +61,7 @@ describe('C-SRV-04: what a web page of another origin sends', () => {
   });
 
   it('the contract tells of the setting', () => {
-    const page = readFileSync(join(import.meta.dirname, '../../docs/contract.md'), 'utf8');
+    const page = readFileSync(join(import.meta.dirname, '../../docs/reference/contract.md'), 'utf8');
     expect(page).toContain(ALLOWED);
   });
 });

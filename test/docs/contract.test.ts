@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-const PAGE = readFileSync(new URL('../../docs/contract.md', import.meta.url), 'utf8');
+const PAGE = readFileSync(new URL('../../docs/reference/contract.md', import.meta.url), 'utf8');
 const TESTS = fileURLToPath(new URL('..', import.meta.url));
 const RULES = [...PAGE.matchAll(/^\| (C-[A-Z]+-\d+) \|/gm)].map(([, rule]) => rule as string);
 

@@ -10,7 +10,7 @@ const allOf = (pattern: RegExp, text: string): string[] => [
 ];
 
 /** Rows of the tables, as cells. */
-const rows = textOf('docs/limits.md')
+const rows = textOf('docs/reference/limits.md')
   .split('\n')
   .filter((line) => line.startsWith('| ') && !line.startsWith('| what '))
   .map((line) =>
@@ -20,7 +20,7 @@ const rows = textOf('docs/limits.md')
       .map((cell) => cell.trim()),
   );
 
-describe('docs/limits.md and docs/security.md', () => {
+describe('docs/reference/limits.md and docs/security.md', () => {
   it('name tests that exist', () => {
     const ofLimits = rows
       .flatMap((cells) => allOf(/`([\w./-]+)`/g, cells.at(-1) ?? ''))
@@ -32,7 +32,7 @@ describe('docs/limits.md and docs/security.md', () => {
   });
 
   it('name settings, error codes and metrics that exist', () => {
-    const text = textOf('docs/limits.md') + textOf('docs/security.md');
+    const text = textOf('docs/reference/limits.md') + textOf('docs/security.md');
     const known = new Set(Object.values(SETTINGS).flatMap(({ env }) => env as readonly string[]));
     expect(
       allOf(/`(HYPERSKELETON_\w+)`/g, text).filter((name) => name !== 'HYPERSKELETON_' && !known.has(name)),
@@ -40,7 +40,7 @@ describe('docs/limits.md and docs/security.md', () => {
     const codes = rows.flatMap((cells) => allOf(/`([a-z]+(?:_[a-z]+)+)`/g, cells[2] ?? ''));
     expect(codes.filter((code) => !Object.hasOwn(ERRORS, code))).toEqual([]);
     const metrics = rows.flatMap((cells) => allOf(/`([a-z]+(?:_[a-z]+)+)`/g, cells[3] ?? ''));
-    const page = textOf('docs/metrics.md');
+    const page = textOf('docs/reference/metrics.md');
     const isKnown = (name: string): boolean =>
       page.includes(`\`hyperskeleton_${name}\``) || name === 'process_open_fds';
     expect(metrics.filter((name) => !isKnown(name))).toEqual([]);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { ERRORS, type ErrorCode, errorRowOf, textOfFailure } from '../../src/protocol/errors.js';
 
 const TESTS = fileURLToPath(new URL('..', import.meta.url));
-const PAGE = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+const PAGE = readFileSync(new URL('../../docs/reference/errors.md', import.meta.url), 'utf8');
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 
 function testSources(folder: string): string {
@@ -25,7 +25,7 @@ describe('the error table', () => {
     expect(sources).toMatch(new RegExp(`\\b${code}\\b`));
   });
 
-  it.each(CODES)('%s has its line in docs/errors.md', (code) => {
+  it.each(CODES)('%s has its line in docs/reference/errors.md', (code) => {
     const line = PAGE.split('\n').find((candidate) => candidate.startsWith(`| \`${code}\` |`));
     expect(line).toContain(`| ${errorRowOf(code).status} |`);
     expect(line).toContain(errorRowOf(code).meaning);

@@ -72,7 +72,7 @@ describe('grafana/dashboard.json', () => {
   it.each(PANELS.filter(({ runbook }) => runbook !== undefined))(
     'links to a section of the runbooks that is there ($title)',
     ({ runbook }) => {
-      expect(anchorsOf('docs/runbooks.md')).toContain(runbook);
+      expect(anchorsOf('docs/guides/runbooks.md')).toContain(runbook);
     },
   );
 

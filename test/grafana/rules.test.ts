@@ -20,7 +20,7 @@ describe('grafana/alerts.yml', () => {
     expect(text).toMatch(/^ +severity: (critical|warning)$/m);
     expect(text).toMatch(/^ +summary: \S+/m);
     const [, anchor] = /^ +runbook_url: docs\/runbooks\.md#([\w-]+)$/m.exec(text) ?? [];
-    expect(anchorsOf('docs/runbooks.md')).toContain(anchor);
+    expect(anchorsOf('docs/guides/runbooks.md')).toContain(anchor);
   });
 
   it.each(ALERTS)('$name is tested to be raised, and not to be raised', ({ name }) => {
@@ -36,7 +36,7 @@ describe('grafana/alerts.yml', () => {
       ...[...TEXT.matchAll(/runbooks\.md#([\w-]+)/g)].map(([, anchor]) => anchor),
       ...ROWS.flatMap(({ panels }) => panels.map(({ runbook }) => runbook)),
     ]);
-    const sections = [...readFileSync(file('docs/runbooks.md'), 'utf8').matchAll(/^## /gm)].length;
+    const sections = [...readFileSync(file('docs/guides/runbooks.md'), 'utf8').matchAll(/^## /gm)].length;
     expect(led.size - (led.has(undefined) ? 1 : 0)).toBe(sections);
   });
 });

@@ -111,12 +111,14 @@ describe.each(FRONT_ENDS)('C-SRV-06: requests of real clients and proxies (%s)',
     it.each([
       ['HTTP/1.0', post('{}', '', '1.0')],
       ['the absolute form', post('{}').replace('POST /run', 'POST http://x/run')],
-    ])('%s is not taken: 400 or 505, and the end of the connection (docs/http.md)', (_what, request) =>
-      connected(async (connection) => {
-        connection.send(request);
-        expect([400, 505, undefined]).toContain((await connection.answer())?.status);
-        await connection.ended();
-      }),
+    ])(
+      '%s is not taken: 400 or 505, and the end of the connection (docs/reference/http.md)',
+      (_what, request) =>
+        connected(async (connection) => {
+          connection.send(request);
+          expect([400, 505, undefined]).toContain((await connection.answer())?.status);
+          await connection.ended();
+        }),
     );
     return;
   }

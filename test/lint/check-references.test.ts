@@ -18,7 +18,10 @@ describe('the check of references', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-references-'));
     execFileSync('git', ['init', '-q'], { cwd: folder });
-    write('docs/contract.md', '| rule | what |\n|---|---|\n| C-RUN-14 | A new process for each run. |\n');
+    write(
+      'docs/reference/contract.md',
+      '| rule | what |\n|---|---|\n| C-RUN-14 | A new process for each run. |\n',
+    );
     write('docs/decisions/0001-one.md', '# One\n');
   });
 

@@ -17,7 +17,7 @@ export interface ForkserverOptions extends ForkserverContextParts {
 
 /**
  * Starts the action once, stops it before any code of its author has run, and clones it for each activation: no
- * execve, no loader, no C library's start. docs/engines.md has the whole story.
+ * execve, no loader, no C library's start. docs/internals/engines.md has the whole story.
  */
 export class ForkserverEngine implements ExecEngine {
   readonly name = 'forkserver';

@@ -17,7 +17,7 @@ const readFromStart: ReadFromStart = (fd, into) => pread(fd, into, into.length, 
 /**
  * Starts processes in worker threads, which own them, and talks to them from this thread: the request is here
  * and the answer is wanted here, and a trip to another thread and back costs more than the pipes do
- * (docs/architecture.md has the measurement).
+ * (docs/internals/architecture.md has the measurement).
  */
 export function nativeLauncher(pool: WorkerPool, reactor: Reactor, logs: NativeLogs): ActionLoopLauncher {
   return async (image, answered) => {

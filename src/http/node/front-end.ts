@@ -18,7 +18,7 @@ const HEAD_CHECK_MS = 1000;
 /** After so long without a packet the kernel asks whether the other side is still there (SO_KEEPALIVE). */
 const PROBE_AFTER_MS = 60_000;
 
-/** HTTP by Node's own module: slower than uWebSockets, and without its gaps. docs/http.md compares them. */
+/** HTTP by Node's own module: slower than uWebSockets, and without its gaps. docs/reference/http.md compares them. */
 export class NodeFrontEnd implements FrontEnd {
   readonly name = 'node';
   readonly #keepAliveMs: number;

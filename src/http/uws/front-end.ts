@@ -25,7 +25,7 @@ type Verb = 'get' | 'head' | 'post' | 'put' | 'delete' | 'options';
 /** Without SO_REUSEPORT (socket(7)): with it any process of the same user could take a share of the connections. */
 const LIBUS_LISTEN_EXCLUSIVE_PORT = 1;
 
-/** HTTP by uWebSockets, through hyper-express: the fast one. docs/http.md has what it can't do. */
+/** HTTP by uWebSockets, through hyper-express: the fast one. docs/reference/http.md has what it can't do. */
 export class UwsFrontEnd implements FrontEnd {
   readonly name = 'uws';
   readonly #transfers: Transfers;

@@ -25,7 +25,7 @@ export function activationMetrics(recorder: Recorder): Metric[] {
     counter(
       {
         name: names.ACTIVATIONS_TOTAL,
-        help: 'Activations answered, by outcome: ok; action_error (a result with a member error); or what the error table says of the failure (docs/errors.md).',
+        help: 'Activations answered, by outcome: ok; action_error (a result with a member error); or what the error table says of the failure (docs/reference/errors.md).',
         labels: ['outcome'],
       },
       () => byOutcome(recorder.activations),
@@ -33,7 +33,7 @@ export function activationMetrics(recorder: Recorder): Metric[] {
     counter(
       {
         name: names.STARTS_TOTAL,
-        help: 'Activations that came to run, by what started their process: an engine (docs/engines.md), or actionloop where it was there already.',
+        help: 'Activations that came to run, by what started their process: an engine (docs/internals/engines.md), or actionloop where it was there already.',
         labels: ['engine'],
       },
       () => ENGINES.map((engine, at) => ({ labels: { engine }, value: recorder.starts[at] ?? 0 })),
@@ -56,7 +56,7 @@ export function activationMetrics(recorder: Recorder): Metric[] {
     counter(
       {
         name: names.FAILURES_TOTAL,
-        help: 'Everything that failed, by error code (docs/errors.md) and by who has to change something: action (its author), caller (whoever sends the requests) or runtime (its operator).',
+        help: 'Everything that failed, by error code (docs/reference/errors.md) and by who has to change something: action (its author), caller (whoever sends the requests) or runtime (its operator).',
         labels: ['code', 'fault'],
       },
       () => failures(recorder.failures),
@@ -64,7 +64,7 @@ export function activationMetrics(recorder: Recorder): Metric[] {
     counter(
       {
         name: names.REFUSALS_TOTAL,
-        help: 'Requests refused before anything was done for them, by error code (docs/errors.md).',
+        help: 'Requests refused before anything was done for them, by error code (docs/reference/errors.md).',
         labels: ['code'],
       },
       () => REFUSAL_CODES.map((code) => ({ labels: { code }, value: recorder.refusals.get(code) ?? 0 })),

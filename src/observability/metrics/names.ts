@@ -1,4 +1,4 @@
-/** The metrics this server adds to those of Node and the process; docs/metrics.md lists them. */
+/** The metrics this server adds to those of Node and the process; docs/reference/metrics.md lists them. */
 export const ACTIVATIONS_TOTAL = 'hyperskeleton_activations_total';
 export const STARTS_TOTAL = 'hyperskeleton_activation_starts_total';
 export const DIRECT_TOTAL = 'hyperskeleton_activations_direct_total';

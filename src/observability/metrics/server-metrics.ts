@@ -236,7 +236,7 @@ function prewarmMetrics(gauges: Gauges): Metric[] {
     counter(
       {
         name: names.ENGINE_REFUSALS_TOTAL,
-        help: 'Fork server: starts that were left to the next engine, by reason (docs/engines.md).',
+        help: 'Fork server: starts that were left to the next engine, by reason (docs/internals/engines.md).',
         labels: ['reason'],
       },
       () => labelled('reason', gauges.prewarm()?.refusals),

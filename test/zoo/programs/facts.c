@@ -96,7 +96,7 @@ static void stat_fields(void) {
   fact("stat session", value[6] == (unsigned long)getsid(0));
   fact("stat terminal", (long)value[7]);
   fact("stat foreground", (long)value[8]);
-  /* PF_RANDOMIZE; others tell of the moment, or of who has executed (docs/engines.md). */
+  /* PF_RANDOMIZE; others tell of the moment, or of who has executed (docs/internals/engines.md). */
   fact("stat flags", (long)(value[9] & 0x00400000ul));
   fact("stat priority", (long)value[18]);
   fact("stat nice", (long)value[19]);

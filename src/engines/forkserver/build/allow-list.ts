@@ -9,7 +9,7 @@ import type { SyscallEntry } from './tracee.js';
  * the loader reads anyway, which is why a template is checked against the files it was made of; and what the C
  * library registers with the kernel, which the clone registers anew. The time, process ids, users, and anything that
  * writes, creates, signals or talks is not among them. Random bytes are the one exception: glibc asks once for the
- * eight bytes by which malloc recognises what was freed twice; clones share them (docs/engines.md).
+ * eight bytes by which malloc recognises what was freed twice; clones share them (docs/internals/engines.md).
  */
 const RULES: Readonly<Record<CallName, (given: readonly bigint[]) => boolean>> = {
   access: always,

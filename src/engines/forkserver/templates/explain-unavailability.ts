@@ -23,8 +23,8 @@ function ptraceCause(): string {
   if (scope !== undefined && Number(scope) >= 2)
     return `Yama's kernel.yama.ptrace_scope is ${scope.trim()}, which allows it to nobody without CAP_SYS_PTRACE`;
   if (/^Seccomp:\t2$/m.test(read('/proc/self/status') ?? ''))
-    return 'the seccomp profile of this container refuses ptrace(2): see docs/engines.md';
-  return 'a security module or a sandbox refuses ptrace(2): see docs/engines.md';
+    return 'the seccomp profile of this container refuses ptrace(2): see docs/internals/engines.md';
+  return 'a security module or a sandbox refuses ptrace(2): see docs/internals/engines.md';
 }
 
 function read(path: string): string | undefined {
