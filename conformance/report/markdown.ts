@@ -34,7 +34,7 @@ The exit status is 0 where no case failed, 1 where one did, 2 where the command 
 ## This server, with each engine
 
 \`npm test\` holds it to the suite with \`forkserver\` and with \`posix_spawn\`; \`npm run conformance:engines\` does so with every
-engine ([engines.md](engines.md)) and protocol, in some minutes, and makes sure by the server's own log that the engine
+engine ([engines.md](../internals/engines.md)) and protocol, in some minutes, and makes sure by the server's own log that the engine
 asked for is the one that started the processes. With \`HYPERSKELETON_CONFORMANCE_RESULTS=docs/reference/conformance\` it also writes
 the results that this page is made from. \`clones\` says how many processes were clones; the others had strings that are too
 long for a template. What \`child_process\` fails is Node's way of starting processes: it makes sockets of the streams, and

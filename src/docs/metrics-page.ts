@@ -62,7 +62,7 @@ a second after the start.
 Every label takes few values, all of them known before the first request, so that neither a caller nor an action can make
 this page grow or break: \`outcome\`, \`code\` and \`fault\` are words of the error table ([errors.md](errors.md)), \`phase\`,
 \`state\` and \`result\` those of the table above, \`thread\` is \`main\` or \`worker-1\` to the number of threads, \`le\` a bound
-of a histogram, \`reason\` and \`event\` words of the fork server ([engines.md](engines.md)), \`engine\`, \`version\` and
+of a histogram, \`reason\` and \`event\` words of the fork server ([engines.md](../internals/engines.md)), \`engine\`, \`version\` and
 \`node\` what runs.
 
 - **An activation id is no label**: each would be a series of its own. It may be an exemplar: where the scraper asks for

@@ -46,7 +46,7 @@ function commandsPage(): string {
   return `# Command line
 
 Made from \`src/cli/commands.ts\` by \`npm run docs\`. \`hyperskeleton help COMMAND\` prints the same, \`hyperskeleton --help\`
-all settings ([configuration.md](configuration.md)).
+all settings ([settings.md](settings.md)).
 
 ${sections}`;
 }
