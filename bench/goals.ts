@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/protocol/message-of.js';
 import { coldStartGoal } from './goals/cold-start.js';
 import { enginesGoal } from './goals/engines.js';
 import type { Finding, Goal, Setting } from './goals/goal.js';
@@ -96,7 +97,7 @@ async function measureAll(goals: readonly Goal[], setting: Setting): Promise<Fin
     try {
       findings.push(...(await goal.measure(setting)));
     } catch (error) {
-      const measured = error instanceof Error ? error.message : String(error);
+      const measured = messageOf(error);
       findings.push({ goal: goal.key, measured, target: 'can be measured', pass: false, numbers: {} });
     }
   }
@@ -135,7 +136,7 @@ async function main(): Promise<number> {
 main().then(
   (status) => process.exit(status),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    process.stderr.write(`${messageOf(error)}\n${USAGE}`);
     process.exit(2);
   },
 );

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { messageOf } from '../src/protocol/message-of.js';
 import { HELLO } from './goals/goal.js';
 import { flameGraph } from './profile/flame-graph.js';
 import { fold } from './profile/fold.js';
@@ -98,7 +99,7 @@ async function perf(options: readonly string[]): Promise<string> {
 main().then(
   () => process.exit(0),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     process.exit(1);
   },
 );

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/protocol/message-of.js';
 import { PROTOCOLS, type Protocol } from './case.js';
 import type { Target } from './target/serial-cases.js';
 
@@ -96,7 +97,7 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(messageOf(error));
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PROJECT } from '../bench/support/paths.js';
 import { PROTOCOLS, type Protocol } from '../conformance/case.js';
+import { messageOf } from '../src/protocol/message-of.js';
 import { FINDING_KINDS } from './findings.js';
 
 const ENGINES = ['forkserver', 'posix_spawn', 'child_process'] as const;
@@ -110,7 +111,7 @@ function parse(args: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(messageOf(error));
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../../src/protocol/message-of.js';
 import { LatencyRecorder } from '../measure/latency.js';
 import type { ClosedOptions, ClosedResult } from './closed.js';
 import { Connection, requestBytes } from './connection.js';
@@ -35,8 +36,7 @@ export async function freshLoop(options: ClosedOptions): Promise<ClosedResult> {
       else recorder.record((performance.now() - askedMs) * 1000);
       onAnswer?.();
     } catch (error) {
-      if (signal?.aborted !== true)
-        wrong('connection', error instanceof Error ? error.message : String(error));
+      if (signal?.aborted !== true) wrong('connection', messageOf(error));
     } finally {
       signal?.removeEventListener('abort', stop);
       connection.close();

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { messageOf } from '../../src/protocol/message-of.js';
 import { type BenchReport, reportSchema } from './schema.js';
 
 /** A file that is no report of this schema; the message names the file and what is wrong with it. */
@@ -37,5 +38,3 @@ export function checkReport(json: unknown, name: string): BenchReport {
   if (checked.success) return checked.data;
   throw new InvalidReport(`${name} is no benchmark report:\n${z.prettifyError(checked.error)}`);
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

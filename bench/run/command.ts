@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../../src/protocol/message-of.js';
 import type { BenchReport } from '../report/schema.js';
 import { reportSchema } from '../report/schema.js';
 import { writeReports } from '../report/write.js';
@@ -76,8 +77,4 @@ async function listText(): Promise<string> {
   }
   const scenarios = SCENARIOS.map(({ id, title, profile }) => [id, title, profile]);
   return `${table(['target', '', ''], rows)}\n\n${table(['scenario', '', 'from'], scenarios)}\n`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../../src/protocol/message-of.js';
 import { type ClosedOptions, closedLoop } from '../load/closed.js';
 import { Connection, requestBytes } from '../load/connection.js';
 import { countError, type ErrorCounts, totalErrors } from '../load/exchange.js';
@@ -208,7 +209,7 @@ async function post(
     const { status, body: bytes, closes } = await Promise.race([answer, limit.passed]);
     return { status, text: bytes.toString('utf8'), closes };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new Error(`POST ${path}: ${reason}${running.logTail()}`, { cause: error });
   } finally {
     limit.release();
@@ -223,7 +224,7 @@ function isUnanswered(error: unknown): boolean {
 /** What went wrong as a cell's reason; an interruption goes on up. */
 export function reasonOf(error: unknown): string {
   if (error instanceof Interrupted) throw error;
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 /** Says which answers were wrong, also before the measured time; undefined when none was but of the tolerated kinds. */

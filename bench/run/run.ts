@@ -1,3 +1,4 @@
+import { messageOf } from '../../src/protocol/message-of.js';
 import { Calibration } from '../measure/calibration.js';
 import type { BenchCell, BenchReport, BenchTarget } from '../report/schema.js';
 import { temporaryFolder } from '../support/cleanup.js';
@@ -107,7 +108,7 @@ async function findTarget(target: TargetDefinition): Promise<Presence> {
   try {
     return await target.find();
   } catch (error) {
-    return { present: false, reason: error instanceof Error ? error.message : String(error) };
+    return { present: false, reason: messageOf(error) };
   }
 }
 
@@ -124,7 +125,7 @@ async function measureExtras(
     } catch (error) {
       if (error instanceof Interrupted) throw error;
       session.check();
-      session.view.note(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      session.view.note(`${name}: ${messageOf(error)}`);
     }
   };
   await attempt("the load generator's ceiling", generatorSeconds(session.plan), async () => {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Skip } from '../../conformance/check.js';
+import { messageOf } from '../../src/protocol/message-of.js';
 import type { Check } from './check.js';
 import { DERIVED_CHECKS } from './checks/derived.js';
 import { IMAGE_CHECKS } from './checks/image.js';
@@ -103,10 +104,6 @@ async function printColdStarts(engine: ContainerEngine, images: Images, count: n
 function sizeOf(engine: ContainerEngine, image: string): string {
   const bytes = Number(engine.must('image', 'inspect', '--format', '{{.Size}}', image));
   return (bytes / 1e6).toFixed(0);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function say(text: string): void {

@@ -1,5 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import type { Dataquery as PrometheusQuery } from '@grafana/grafana-foundation-sdk/prometheus';
+import { messageOf } from '../../src/protocol/message-of.js';
 import { excuse } from './excused.js';
 import type { Prometheus, Series } from './prometheus.js';
 import { substitute, type Values } from './variables.js';
@@ -82,7 +83,7 @@ export async function evaluate(
         stretch.stepSeconds,
       );
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
       return { ...query, series: [], problem, excuse: undefined };
     }
     // `or` and sums can hide that a part of a query finds nothing.

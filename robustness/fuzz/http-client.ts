@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ParsedResponse, ResponseParser } from '../../bench/load/response-parser.js';
+import { messageOf } from '../../src/protocol/message-of.js';
 import type { HttpCase } from './http-case.js';
 
 /** What came of a case. */
@@ -110,7 +111,7 @@ class Received {
     try {
       this.answers.push(...this.#parser.push(chunk));
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
+      this.problem = messageOf(error);
     }
   }
 

@@ -1,3 +1,5 @@
+import { messageOf } from '../protocol/message-of.js';
+
 const PR_SET_DUMPABLE = 4;
 const NOT_DUMPABLE = 0;
 
@@ -16,6 +18,6 @@ export async function makeUndumpable(): Promise<string> {
     const { prctl } = await import('./libc.js');
     return prctl(PR_SET_DUMPABLE, NOT_DUMPABLE) === 0 ? '' : 'prctl(2) refuses PR_SET_DUMPABLE';
   } catch (error) {
-    return `the C library can't be called: ${error instanceof Error ? error.message : String(error)}`;
+    return `the C library can't be called: ${messageOf(error)}`;
   }
 }

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { messageOf } from '../protocol/message-of.js';
 import type { ActionUser } from './rights.js';
 
 /** Does some work on files; synchronous, and on the calling thread. */
@@ -31,7 +32,7 @@ const ASK = -1;
 export async function fileScopeOf(user: ActionUser | undefined): Promise<FileScope> {
   if (user === undefined) return asServerUser;
   const { setfsgid, setfsuid, setThreadGroups } = await import('./libc.js').catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new Error(`actions can't be another user where the C library can't be called: ${reason}`, {
       cause,
     });

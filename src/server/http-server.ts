@@ -2,6 +2,7 @@ import type { Exchange } from '../http/exchange.js';
 import type { FrontEnd, SiteServer } from '../http/front-end.js';
 import { type ListenAddress, Listener } from '../http/listener.js';
 import type { Handler, Route, Site } from '../http/routes.js';
+import { messageOf } from '../protocol/message-of.js';
 import { failureAnswer, sendAllow, sendFailure, sendText } from './answer.js';
 import { defaultHosts } from './default-hosts.js';
 import { handleInit } from './init-route.js';
@@ -106,7 +107,7 @@ export class HttpServer {
         context.log.logFault('a request handler failed', error);
         sendFailure(exchange, {
           code: 'internal',
-          detail: error instanceof Error ? error.message : String(error),
+          detail: messageOf(error),
         });
       },
       refused: (failure) => {

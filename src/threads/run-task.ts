@@ -8,6 +8,7 @@ import { MIN_TRANSFERRED_BYTES } from '../os/transfer.js';
 import type { RunAnswer } from '../protocol/answer.js';
 import { errorRowOf, type Failure } from '../protocol/errors.js';
 import type { KnativeContext } from '../protocol/knative/request.js';
+import { messageOf } from '../protocol/message-of.js';
 import { type RunInput, readRunBody } from '../protocol/run-body.js';
 import { wipe } from '../protocol/wipe.js';
 import type { RunTask } from './messages.js';
@@ -107,7 +108,7 @@ function runRequest(request: RunInput | Failure, task: RunTask, runtime: WorkerR
         .catch((error: unknown) => {
           activation.refuse({
             code: 'internal',
-            detail: error instanceof Error ? error.message : String(error),
+            detail: messageOf(error),
           });
         });
     });

@@ -11,6 +11,7 @@ import { type FileScope, fileScopeOf } from '../os/file-scope.js';
 import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
 import { restorePriority } from '../os/nice.js';
 import type { Confinement } from '../os/rights.js';
+import { messageOf } from '../protocol/message-of.js';
 import { EventLoopLag, lagCells } from '../shared-memory/event-loop-lag.js';
 import { ResourceTable } from '../shared-memory/resource-table.js';
 import { SpawnLock } from '../shared-memory/spawn-lock.js';
@@ -129,7 +130,7 @@ async function chooseEngines(
       return { ...(await native.createNativeEngines(settings, resourceTable, confined)), fallbackReason };
     } catch (error) {
       if (settings.engine !== 'auto') throw error;
-      fallbackReason = error instanceof Error ? error.message : String(error);
+      fallbackReason = messageOf(error);
     }
   }
   const { ChildProcessEngine } = await import('../engines/child-process.js');

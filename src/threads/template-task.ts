@@ -1,5 +1,6 @@
 import { threadProcPath } from '../engines/forkserver/build/thread-proc-path.js';
 import type { TemplateAnswer } from '../engines/forkserver/templates/remote-manager.js';
+import { messageOf } from '../protocol/message-of.js';
 import type { TemplateTask } from './messages.js';
 import type { WorkerRuntime } from './runtime.js';
 
@@ -18,6 +19,6 @@ export function runTemplateTask(task: TemplateTask, runtime: WorkerRuntime): Tem
       ...(retryReason && { retryReason }),
     };
   } catch (error) {
-    return { reason: error instanceof Error ? error.message : String(error) };
+    return { reason: messageOf(error) };
   }
 }

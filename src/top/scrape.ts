@@ -1,3 +1,4 @@
+import { messageOf } from '../protocol/message-of.js';
 import { Snapshot } from './snapshot.js';
 import { parseText } from './text-format.js';
 
@@ -21,7 +22,7 @@ export async function scrape(url: string): Promise<Snapshot> {
   try {
     return new Snapshot(parseText(text), atMs);
   } catch (error) {
-    throw new Error(`${url}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`${url}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../protocol/message-of.js';
 /** One line of an exposition. */
 export interface ParsedSample {
   readonly name: string;
@@ -26,7 +27,7 @@ export function parseText(text: string): ParsedSample[] {
     try {
       samples.push(sampleOf(line));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new Error(`line ${at + 1} is not in Prometheus' text format: ${reason}`);
     }
   }

@@ -273,7 +273,7 @@ it('bursts and what comes alone between them leak nothing', async () => {
   } finally {
     await server.stop();
   }
-});
+}, 300_000);
 
 describe('the main thread starts nothing', () => {
   let server: RunServer;

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Header as TarHeader } from 'tar-stream';
 import { writeAll } from '../../os/write-all.js';
+import { messageOf } from '../../protocol/message-of.js';
 import { setMode } from '../file-mode.js';
 import { checkLinkTarget, entryComponents } from './entry-path.js';
 import { type EntryKind, type EntryNode, EntryTree } from './entry-tree.js';
@@ -266,5 +267,5 @@ function toArchiveError(error: unknown): unknown {
     error instanceof ArchiveTooLargeError;
   // What zlib and the tar reader complain about is the archive; a failed system call is not.
   if (known || (error as NodeJS.ErrnoException).syscall !== undefined) return error;
-  return new InvalidArchiveError(error instanceof Error ? error.message : String(error));
+  return new InvalidArchiveError(messageOf(error));
 }

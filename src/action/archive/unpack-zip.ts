@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { default as AdmZip } from 'adm-zip';
 import { writeAll } from '../../os/write-all.js';
+import { messageOf } from '../../protocol/message-of.js';
 import { setMode } from '../file-mode.js';
 import { decodeEntryName } from './entry-name.js';
 import { checkLinkTarget, entryComponents, MAX_PATH_BYTES } from './entry-path.js';
@@ -214,6 +215,6 @@ function batchFrom(
 
 /** adm-zip's message in this server's voice: no prefix, no full stop. */
 function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return message.replace(/^ADM-ZIP:\s*/, '').replace(/\.$/, '');
 }

@@ -1,5 +1,6 @@
 import type { ActionImage } from '../../os/action-image.js';
 import type { ProcessObserver } from '../../os/running-process.js';
+import { messageOf } from '../../protocol/message-of.js';
 import type { ExecEngine, StartOutcome, StartRequest } from '../engine.js';
 import type { BuiltTemplate, TemplatePlan } from './build/build-template.js';
 import type { ForkserverEngine, ForkserverOptions } from './engine.js';
@@ -59,7 +60,7 @@ export class LazyForkserver implements ExecEngine {
         this.#engine = engine;
       })
       .catch((error: unknown) => {
-        this.#stats.recordSelfTest(error instanceof Error ? error.message : String(error));
+        this.#stats.recordSelfTest(messageOf(error));
       });
   }
 }

@@ -1,5 +1,6 @@
 import type { ServerLog } from '../../logging/server-log/server-log.js';
 import type { InitAnswer, RunAnswer } from '../../protocol/answer.js';
+import { messageOf } from '../../protocol/message-of.js';
 import type { Received } from '../../protocol/received.js';
 import type { TraceContext } from '../../protocol/trace-context.js';
 import type { SpanCounts } from '../metrics/gauges.js';
@@ -55,7 +56,7 @@ export async function openTracing(
     return new OtlpTracing(url, version, log);
   } catch (error) {
     // Activations are served, traced or not.
-    const remark = error instanceof Error ? error.message : String(error);
+    const remark = messageOf(error);
     log.warn('tracing could not be set up', { remark });
     return undefined;
   }

@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import type { ActionImage } from '../../../os/action-image.js';
 import { entryName } from '../../../protocol/environment.js';
+import { messageOf } from '../../../protocol/message-of.js';
 import { BuildTimeoutError, FilesChangedError, UnsupportedError } from '../../errors.js';
 import { STUB_CODE } from '../../native-code/stub-code.js';
 import type { Arch } from '../arch/arch.js';
@@ -78,7 +79,7 @@ export function buildTemplate(launcher: Launcher, arch: Arch, plan: TemplatePlan
   } catch (error) {
     cause = error;
   }
-  const notLater = cause instanceof Error ? cause.message : String(cause);
+  const notLater = messageOf(cause);
   const built = build(launcher, arch, plan, 'exec', notLater);
   if (cause instanceof BuildTimeoutError) return { ...built, retryReason: 'slow' };
   return cause instanceof FilesChangedError ? { ...built, retryReason: 'changing' } : built;

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { messageOf } from '../../../protocol/message-of.js';
 
 /** Why the engine can't be had here, for the operator: what was seen, and what it comes from where that is known. */
 export function explainUnavailability(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const cause = causeOf(message);
   return cause === undefined ? message : `${message} (${cause})`;
 }
