@@ -208,11 +208,11 @@ describe('the Unicode path of Info-ZIP', () => {
     const entry = { name: Buffer.from('\x9c', 'latin1'), flags: 0, madeOn: 3 };
     expect(decodeEntryName({ ...entry, name, extra: field(crc32(name)) } as ZipEntry)).toEqual({
       text: 'ü',
-      by: 'extra',
+      encoding: 'extra',
     });
     expect(decodeEntryName({ ...entry, extra: field(crc32(name)) } as ZipEntry)).toEqual({
       text: '£',
-      by: 'cp437',
+      encoding: 'cp437',
     });
   });
 });
