@@ -49,8 +49,14 @@ int main(int argc, char **argv) {
   struct itimerval timer = {{0, 0}, {0, 2000}}, before;
   getitimer(ITIMER_REAL, &before);
   printf("timer before %ld\n", (long)(before.it_value.tv_sec + before.it_value.tv_usec));
+  sigset_t unblocked;
+  sigemptyset(&mask);
+  sigaddset(&mask, SIGALRM);
+  sigprocmask(SIG_BLOCK, &mask, &unblocked);
   setitimer(ITIMER_REAL, &timer, NULL);
-  while (count < 2) pause();
+  /* With pause() a signal that comes just before it would be waited for forever. */
+  while (count < 2) sigsuspend(&unblocked);
+  sigprocmask(SIG_SETMASK, &unblocked, NULL);
   printf("alarm %d\n", count);
   stack_t other = {.ss_sp = malloc(SIGSTKSZ), .ss_size = SIGSTKSZ};
   sigaltstack(&other, NULL);
