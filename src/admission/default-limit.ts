@@ -34,15 +34,20 @@ export function defaultLimits(limits: string, pidsMax: number): DefaultLimits {
   };
 }
 
+/** What connections leave to the server itself, and to how many activations at a time. */
+const RESERVED_DESCRIPTORS = 64;
+const RESERVED_RUNS = 10;
+
 /**
- * How many connections may be open: what the limit on open files leaves, so that the server and as many activations as may
- * be in flight find theirs.
+ * How many connections may be open: what the limit on open files leaves, so that the server and some activations find their
+ * descriptors. Further activations wait for those.
  *
  * @param limits as above
  */
 export function connectionsThatFit(limits: string, inFlight: number): number {
   const files = softLimit(limits, 'Max open files');
-  const left = files - OWN_DESCRIPTORS - inFlight * (DESCRIPTORS_PER_RUN - 1);
+  const runs = Math.min(inFlight, RESERVED_RUNS);
+  const left = files - RESERVED_DESCRIPTORS - runs * (DESCRIPTORS_PER_RUN - 1);
   return Math.max(1, Math.floor(files / 4), left);
 }
 

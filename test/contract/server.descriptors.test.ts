@@ -7,7 +7,7 @@ import { until } from '../support/waiting.js';
 
 const FEW = 'ulimit -n 256; exec "$@"';
 /** More than the limit on open files lets the server have. */
-const FLOOD = 300;
+const FLOOD = 400;
 const RUN = 'POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}';
 
 const sockets: Socket[] = [];

@@ -1,13 +1,12 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { archiveBody, script, zipOf } from '../support/archives.js';
-import { RawConnection } from '../support/raw-http.js';
 import { ENGINES, RunServer } from '../support/run-server.js';
 import { Gate, settledDescriptors, until } from '../support/waiting.js';
 
@@ -107,21 +106,19 @@ describe('how many at once', () => {
     async (engine) => {
       server = await RunServer.start({
         engine,
-        launcher: 'ulimit -n 60; exec "$@"',
         env: { HYPERSKELETON_MAX_IN_FLIGHT: '100' },
       });
-      // Connections take descriptors too: these leave one for a request, and none for the pipes of its run.
-      const idle: RawConnection[] = [];
-      const { pid, port } = server;
-      const used = (): number => readdirSync(`/proc/${pid}/fd`).length;
-      for (let missing = 57 - (await settledDescriptors(pid)); missing > 0; missing--)
-        idle.push(await RawConnection.open(port));
-      await until('they are accepted', () => used() >= 57);
+      expect((await server.run()).status).toBe(200);
+      server.takeLogs();
+      const { pid } = server;
+      const setLimit = (files: number): Buffer =>
+        execFileSync('prlimit', ['--pid', String(pid), `--nofile=${files}:`]);
+      // Room for a request, and none for the pipes of its run.
+      setLimit((await settledDescriptors(pid)) + 3);
       const failed = await server.run();
       expect([failed.status, failed.headers['x-hyperskeleton-error']]).toEqual([500, 'run_no_resources']);
       expect(server.takeRunLogs().stdout).toBe('error: no process could be started: EMFILE\n');
-      for (const connection of idle) connection.close();
-      await until('they are closed', () => used() < 40);
+      setLimit(1000);
       expect((await server.run()).status).toBe(200);
     },
   );
