@@ -35,7 +35,7 @@ describe('the recorded form of the scripts', () => {
     expect(reported.filter((line) => line.includes(' rejected '))).toEqual([]);
     expect(reported.join('\n')).toMatch(/^main taken .*\/dist\/server\/main\.js$/m);
     expect(reported.join('\n')).toMatch(/^main taken .*\/chunks\/serve\.js$/m);
-    expect(reported.join('\n')).toMatch(/^worker taken .*\/worker\/entry\.js$/m);
+    expect(reported.join('\n')).toMatch(/^worker taken .*\/threads\/entry\.js$/m);
   });
 
   it('is not taken by another kind of V8, and then all goes on as without', async () => {
