@@ -1,9 +1,9 @@
 import { chownSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setMode } from '../os/file-mode.js';
 import type { FileScope } from '../os/file-scope.js';
 import type { ActionUser } from '../os/rights.js';
 import { MESSAGE_DEFAULT_ACTION } from '../protocol/texts.js';
-import { setMode } from './file-mode.js';
 import { recoverInterruptedInit } from './recover.js';
 
 /** The action that is there before any init (C-SRV-02). */

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isExecutable } from '../os/executable.js';
+import { setMode } from '../os/file-mode.js';
 import type { FileScope } from '../os/file-scope.js';
 import type { Failure } from '../protocol/errors.js';
 import type { InitCode } from '../protocol/init-body.js';
@@ -8,7 +9,6 @@ import { failureOf } from './archive/errors.js';
 import type { ArchiveLimits } from './archive/unpack-budget.js';
 import { isDefaultAction } from './default-action.js';
 import { diagnoseStartFailure } from './diagnose-start.js';
-import { setMode } from './file-mode.js';
 import { misplacedExecIn } from './find-nested-exec.js';
 import type { InitTimeLimit } from './init-time-limit.js';
 import { lstat } from './journal.js';

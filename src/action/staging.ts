@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setMode } from '../os/file-mode.js';
 import { type FileScope, removeTree } from '../os/file-scope.js';
-import { setMode } from './file-mode.js';
 
 /** Names of this kind in an action folder are ours, and gone when no init is under way. */
 export const STAGING_PREFIX = '.hyperskeleton-';

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,4 +61,18 @@ it('modules that import each other are refused', () => {
   const a = "import { b } from './b.js';\nexport const a = () => b();\n";
   const b = "import { a } from './a.js';\nexport const b = () => a();\n";
   expect(lint({ 'src/os/a.ts': a, 'src/os/b.ts': b })).toContain('noImportCycles');
+});
+
+/** The top layer: it may import all others, and needs no rule. */
+const TOP = 'docs';
+
+it('every folder of src has its place among the layers', () => {
+  const { overrides } = JSON.parse(readFileSync(join(ROOT, 'biome.json'), 'utf8')) as {
+    overrides: { includes: string[] }[];
+  };
+  const layers = new Set(overrides.flatMap(({ includes }) => includes));
+  const folders = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  expect(folders.filter(({ name }) => name !== TOP && !layers.has(`src/${name}/**`))).toEqual([]);
 });

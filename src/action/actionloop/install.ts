@@ -1,13 +1,13 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setMode } from '../../os/file-mode.js';
 import type { FileScope } from '../../os/file-scope.js';
 import type { Confinement } from '../../os/rights.js';
 import type { Failure } from '../../protocol/errors.js';
 import { MESSAGE_EXITED } from '../../protocol/texts.js';
 import { failureOf, InvalidArchiveError } from '../archive/errors.js';
+import { formatOf } from '../archive/file-formats.js';
 import type { ArchiveLimits } from '../archive/unpack-budget.js';
-import { formatOf } from '../file-formats.js';
-import { setMode } from '../file-mode.js';
 import { misplacedExecIn } from '../find-nested-exec.js';
 import type { InitTimeLimit } from '../init-time-limit.js';
 import { StagingFolder } from '../staging.js';

@@ -2,9 +2,9 @@ import { closeSync, copyFileSync, linkSync, mkdirSync, openSync, rmSync, symlink
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Header as TarHeader } from 'tar-stream';
+import { setMode } from '../../os/file-mode.js';
 import { writeAll } from '../../os/write-all.js';
 import { messageOf } from '../../protocol/message-of.js';
-import { setMode } from '../file-mode.js';
 import { checkLinkTarget, entryComponents } from './entry-path.js';
 import { type EntryKind, type EntryNode, EntryTree } from './entry-tree.js';
 import { ArchiveTooLargeError, InvalidArchiveError, UnsafeEntryError } from './errors.js';

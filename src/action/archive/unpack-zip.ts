@@ -1,9 +1,9 @@
 import { closeSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { default as AdmZip } from 'adm-zip';
+import { setMode } from '../../os/file-mode.js';
 import { writeAll } from '../../os/write-all.js';
 import { messageOf } from '../../protocol/message-of.js';
-import { setMode } from '../file-mode.js';
 import { decodeEntryName } from './entry-name.js';
 import { checkLinkTarget, entryComponents, MAX_PATH_BYTES } from './entry-path.js';
 import { type EntryKind, type EntryNode, EntryTree, tooManyEntries } from './entry-tree.js';

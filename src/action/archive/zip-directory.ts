@@ -1,5 +1,5 @@
-import { formatOf } from '../file-formats.js';
 import { InvalidArchiveError } from './errors.js';
+import { formatOf } from './file-formats.js';
 
 /** One entry as the archive's directory lists it (APPNOTE.TXT 4.3.12). */
 export interface ZipEntry {

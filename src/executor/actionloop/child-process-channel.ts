@@ -3,12 +3,6 @@ import { once } from 'node:events';
 import { readSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
-import {
-  type LogDescriptor,
-  type LogSettings,
-  lossCountersOf,
-  openProcessLogs,
-} from '../../actionloop/log-descriptors.js';
 import { hasKnownFormat } from '../../engines/child-process.js';
 import { type SpawnRequest, spawnConfined } from '../../os/confined-spawn.js';
 import { environmentObject, variableOf } from '../../os/environment-object.js';
@@ -20,6 +14,7 @@ import type { Confinement } from '../../os/rights.js';
 import type { ProcessExit } from '../../protocol/answer.js';
 import type { ActionLoopImage } from '../../threads/messages.js';
 import type { ActionLoopChannel, ActionLoopLauncher } from './channel.js';
+import { type LogDescriptor, type LogSettings, lossCountersOf, openProcessLogs } from './log-descriptors.js';
 import { type ReadFromStart, StdinWaitDetector } from './stdin-wait.js';
 
 const readFromStart: ReadFromStart = (fd, into) => readSync(fd, into, 0, into.length, 0);

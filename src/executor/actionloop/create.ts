@@ -69,7 +69,7 @@ async function createNativeBackend(settings: WorkerSettings, pool: WorkerPool): 
     import('../../os/reactor.js'),
     import('../../logging/action-log/native-sink.js'),
     import('./native-channel.js'),
-    import('../../actionloop/native-logs.js'),
+    import('./native-logs.js'),
   ]);
   const reactor = new Reactor();
   const logs = new NativeLogs(settings, reactor);

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import type { NativeLogs } from '../../actionloop/native-logs.js';
 import { close, errno, pread, read, unreadBytesIn, write } from '../../os/libc.js';
 import { READABLE, type Reactor, type Watch, WRITABLE } from '../../os/reactor.js';
 import type { ProcessExit } from '../../protocol/answer.js';
 import type { ActionLoopCommand, ActionLoopStarted } from '../../threads/messages.js';
 import type { WorkerPool } from '../../threads/worker-pool.js';
 import type { ActionLoopChannel, ActionLoopLauncher } from './channel.js';
+import type { NativeLogs } from './native-logs.js';
 import { type ReadFromStart, StdinWaitDetector } from './stdin-wait.js';
 
 const CHUNK_BYTES = 64 * 1024;

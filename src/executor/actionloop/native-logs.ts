@@ -1,9 +1,9 @@
-import { close, fchown, O_CLOEXEC, pipe2, read } from '../os/libc.js';
-import { setBlocking, setNonBlocking } from '../os/pipes.js';
-import { READABLE, type Reactor, type Watch } from '../os/reactor.js';
-import type { ActionUser } from '../os/rights.js';
-import type { LogLossCounter } from '../shared-memory/log-losses.js';
-import type { WorkerSettings } from '../threads/messages.js';
+import { close, fchown, O_CLOEXEC, pipe2, read } from '../../os/libc.js';
+import { setBlocking, setNonBlocking } from '../../os/pipes.js';
+import { READABLE, type Reactor, type Watch } from '../../os/reactor.js';
+import type { ActionUser } from '../../os/rights.js';
+import type { LogLossCounter } from '../../shared-memory/log-losses.js';
+import type { WorkerSettings } from '../../threads/messages.js';
 import { type LogDescriptor, lossCountersOf, openProcessLogs } from './log-descriptors.js';
 
 const CHUNK_BYTES = 64 * 1024;

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, writeSync } from 'node:fs';
-import { openAgain } from '../logging/action-log/sink.js';
-import { LogLossCounter } from '../shared-memory/log-losses.js';
-import type { WorkerSettings } from '../threads/messages.js';
+import { openAgain } from '../../logging/action-log/sink.js';
+import { LogLossCounter } from '../../shared-memory/log-losses.js';
+import type { WorkerSettings } from '../../threads/messages.js';
 
 const NO_BYTES = Buffer.alloc(0);
 
