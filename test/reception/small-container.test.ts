@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type MemoryGroup, memoryGroup } from '../../grafana/verify/memory-group.js';
 import { BLOCK_BYTES, tarEntry } from '../../robustness/fuzz/tar-blocks.js';
 import { actionLoopInit, ECHO } from '../support/actionloop-server.js';
 import { archiveBody, script, textBody, zipOf } from '../support/archives.js';
-import { MemoryGroup } from '../support/memory-group.js';
 import { RawConnection } from '../support/raw-http.js';
 import { type Answer, RunServer } from '../support/run-server.js';
 import { until } from '../support/waiting.js';
@@ -22,25 +22,16 @@ afterEach(async () => {
   const [running, emptied] = [server, group];
   server = group = undefined;
   if (running !== undefined && emptied !== undefined)
-    await until('the group is empty', async () => attempt(() => emptied.remove()));
+    await until('the group is empty', () => emptied.remove());
 });
 
-function attempt(act: () => void): boolean {
-  try {
-    act();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const probe = MemoryGroup.create(CONTAINER_BYTES);
+const probe = memoryGroup(CONTAINER_BYTES);
 probe?.remove();
 
 /** Starts a server in a container of 256 MiB. */
 async function start(env: Record<string, string> = {}): Promise<RunServer> {
-  group = MemoryGroup.create(CONTAINER_BYTES);
-  const launcher = group?.launcher ?? '';
+  group = memoryGroup(CONTAINER_BYTES);
+  const launcher = `echo $$ > ${group?.members}; exec "$@"`;
   server = await RunServer.start({ engine: 'auto', launcher, env: { PROXY_ALLOW_REINIT: '1', ...env } });
   return server;
 }
@@ -61,7 +52,7 @@ async function beside(running: RunServer, send: () => Promise<Answer>): Promise<
     }
   };
   const [answer] = await Promise.all([sent, sibling()]);
-  expect(group?.killed).toBe(0);
+  expect(group?.killed()).toBe(0);
   expect(running.process.exitCode).toBe(null);
   return answer;
 }
