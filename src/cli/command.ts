@@ -33,18 +33,22 @@ type ValuesOf<All extends Options> = {
 };
 
 /** A command line as it was read. */
-export interface CommandLine<All extends Options = Options> {
-  /** The settings, of flags and environment. */
-  readonly config: Config;
+interface CommandLine<All extends Options = Options> {
   readonly positionals: readonly string[];
   readonly values: ValuesOf<All>;
 }
 
+/** The command line of a command that takes the settings too. */
+export interface ConfiguredCommandLine<All extends Options = Options> extends CommandLine<All> {
+  /** The settings, of flags and environment. */
+  readonly config: Config;
+}
+
 /** What a command does. @returns the exit status; undefined while a server runs */
-type Run<All extends Options> = (line: CommandLine<All>) => Promise<number | undefined>;
+type Run<Line> = (line: Line) => Promise<number | undefined>;
 
 /** A command of `hyperskeleton`: what its help says, how its command line is read, and what runs it. */
-interface Command<All extends Options = Options> {
+interface Command<All extends Options, Line> {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
@@ -55,64 +59,88 @@ interface Command<All extends Options = Options> {
   /** Sentences for the help of this command alone. */
   readonly details?: string;
   readonly options: All;
-  /** Whether it takes the flags of the settings too. */
-  readonly takesSettings: boolean;
   readonly exitStatus: readonly (readonly [status: string, meaning: string])[];
   readonly examples: readonly string[];
   /** Loaded only when it is called: the start of the server pays for nothing else. */
-  readonly load: () => Promise<Run<All>>;
+  readonly load: () => Promise<Run<Line>>;
 }
 
 /** A command without the types of its options. */
-export interface AnyCommand extends Omit<Command, 'load'> {
+export interface AnyCommand extends Omit<Command<Options, never>, 'load'> {
+  /** Whether it takes the flags of the settings too. */
+  readonly takesSettings: boolean;
   readonly run: (argv: readonly string[]) => Promise<number | undefined>;
 }
 
 /** Declares a command. Its options' types are checked against what `load` returns. */
-export function defineCommand<const All extends Options>(command: Command<All>): AnyCommand {
+export function defineCommand<const All extends Options>(
+  command: Command<All, CommandLine<All>>,
+): AnyCommand {
   return {
     ...command,
+    takesSettings: false,
     run: async (argv) => {
-      const line = readCommandLine(command, argv);
+      const line = readCommandLine(command, argv, {});
       return typeof line === 'number' ? line : (await command.load())(line);
     },
   };
 }
 
+/** Declares a command that takes the settings, as flags or by the environment. */
+export function defineConfiguredCommand<const All extends Options>(
+  command: Command<All, ConfiguredCommandLine<All>>,
+): AnyCommand {
+  return {
+    ...command,
+    takesSettings: true,
+    run: async (argv) => {
+      const line = readCommandLine(command, argv, settingOptions());
+      if (typeof line === 'number') return line;
+      const config = loadConfig(settingFlags(line.values, command.options), process.env);
+      if ('problems' in config) return reportUsageErrors(config.problems);
+      return (await command.load())({ ...line, config });
+    },
+  };
+}
+
+type ParseOptions = NonNullable<ParseArgsConfig['options']>;
+
 /**
- * Reads a command line: the command's own options, and the flags of the settings if it takes them.
+ * Reads a command line: the command's own options, and further ones, whose values are among the others.
  *
  * @returns the exit status if it can't be understood; the reasons are on stderr then
  */
 function readCommandLine<All extends Options>(
-  { name, options, operands, operandCount = 0, takesSettings }: Command<All>,
+  {
+    name,
+    options,
+    operands,
+    operandCount = 0,
+  }: Pick<Command<All, never>, 'name' | 'options' | 'operands' | 'operandCount'>,
   argv: readonly string[],
+  further: ParseOptions,
 ): CommandLine<All> | number {
   let parsed: ReturnType<typeof parseArgs>;
-  const allowed: NonNullable<ParseArgsConfig['options']> = {
-    ...(takesSettings ? settingOptions() : {}),
-    ...options,
-  };
   try {
-    parsed = parseArgs({ args: [...argv], options: allowed, allowPositionals: true });
+    parsed = parseArgs({ args: [...argv], options: { ...further, ...options }, allowPositionals: true });
   } catch (error) {
     return reportUsageErrors([messageOf(error)]);
   }
   const { values, positionals } = parsed;
-  if (positionals.length !== operandCount) {
+  if (positionals.length !== operandCount)
     return reportUsageErrors([`${name} takes ${operands ?? 'no operands'}`]);
-  }
-  const flags = Object.fromEntries(
-    Object.entries(takesSettings ? values : {})
-      .filter(([flag]) => !Object.hasOwn(options, flag))
-      .map(([flag, value]) => [flag, Array.isArray(value) ? value.join(',') : value]),
-  );
-  const config = loadConfig(flags as Flags, process.env);
-  if ('problems' in config) return reportUsageErrors(config.problems);
-  return { config, positionals, values: values as ValuesOf<All> };
+  return { positionals, values: values as ValuesOf<All> };
 }
 
-function settingOptions(): NonNullable<ParseArgsConfig['options']> {
+/** The values of the settings among those of a command line. */
+function settingFlags(values: object, own: Options): Flags {
+  const flags = Object.entries(values)
+    .filter(([flag]) => !Object.hasOwn(own, flag))
+    .map(([flag, value]) => [flag, Array.isArray(value) ? value.join(',') : value]);
+  return Object.fromEntries(flags) as Flags;
+}
+
+function settingOptions(): ParseOptions {
   return Object.fromEntries(
     Object.values(SETTINGS).map(({ flag, kind }) => [flag, { type: 'string', multiple: isList(kind) }]),
   );

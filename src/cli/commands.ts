@@ -1,14 +1,13 @@
-import { type AnyCommand, defineCommand } from './command.js';
+import { type AnyCommand, defineCommand, defineConfiguredCommand } from './command.js';
 
 const OK = ['0', 'done'] as const;
 const USAGE = ['2', 'the command line or a setting can’t be understood'] as const;
 
-const serve = defineCommand({
+const serve = defineConfiguredCommand({
   name: 'serve',
   summary: 'serve /init and /run until SIGTERM',
   details: 'Starts the server. Without a command this one is meant. Every setting is a flag.',
   options: {},
-  takesSettings: true,
   exitStatus: [
     ['0', 'stopped by a signal, everything in flight was finished'],
     ['1', 'it could not start, or activations were given up at the end of the grace period'],
@@ -21,7 +20,7 @@ const serve = defineCommand({
   load: async () => (await import('./serve.js')).serveCommand,
 });
 
-const invoke = defineCommand({
+const invoke = defineConfiguredCommand({
   name: 'invoke',
   summary: 'run an action once: a folder, a zip or an executable',
   operands: 'PATH',
@@ -54,7 +53,6 @@ const invoke = defineCommand({
       help: 'the name of the main function, for compilers',
     },
   },
-  takesSettings: true,
   exitStatus: [['0', 'it has a result'], ['1', 'it failed, or its result has a member `error`'], USAGE],
   examples: [
     'hyperskeleton invoke ./my-action --param name=world --param n=3',
@@ -83,7 +81,6 @@ const pack = defineCommand({
       help: 'the name of the main function, for compilers',
     },
   },
-  takesSettings: false,
   exitStatus: [OK, ['1', 'it can’t be packed'], USAGE],
   examples: ['hyperskeleton pack ./my-action -o action.zip', 'hyperskeleton pack ./my-action -o init.json'],
   load: async () => (await import('./pack.js')).packCommand,
@@ -96,18 +93,16 @@ const compile = defineCommand({
   operandCount: 1,
   details: 'The same as -compile of OpenWhisk’s ActionLoop proxy. MAIN is the name of the main function.',
   options: { env: { type: 'string', default: '{}', value: 'JSON', help: 'variables for the compiler' } },
-  takesSettings: false,
   exitStatus: [OK, ['1', 'it can’t be compiled'], USAGE],
   examples: ['OW_COMPILER=/bin/compile hyperskeleton compile main < main.go > action.zip'],
   load: async () => (await import('./compile.js')).compileCommand,
 });
 
-const doctor = defineCommand({
+const doctor = defineConfiguredCommand({
   name: 'doctor',
   summary: 'show which engine runs here, why others do not, and what each gives',
   details: 'Also looks at the action of --action-root. Every setting is a flag.',
   options: {},
-  takesSettings: true,
   exitStatus: [['0', 'the engine that is asked for works'], ['1', 'it does not'], USAGE],
   examples: ['hyperskeleton doctor', 'hyperskeleton doctor --engine forkserver --action-root ./my-action'],
   load: async () => (await import('./doctor.js')).doctorCommand,
@@ -128,7 +123,6 @@ const top = defineCommand({
     once: { type: 'boolean', default: false, help: 'print one interval and end' },
     json: { type: 'boolean', default: false, help: 'print JSON, one object a line' },
   },
-  takesSettings: false,
   exitStatus: [OK, ['1', 'the server can’t be asked'], USAGE],
   examples: ['hyperskeleton top', "hyperskeleton top --once --json | jq -e '.phases.total.p99 < 0.5'"],
   load: async () => (await import('./top.js')).topCommand,

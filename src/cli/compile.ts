@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { installActionLoop } from '../action/actionloop/install.js';
 import { InitTimeLimit } from '../action/init-time-limit.js';
-import type { Config } from '../config/load.js';
+import { loadConfig } from '../config/load.js';
 import { version } from '../config/version.js';
 import { environmentBlock } from '../os/environment-block.js';
 import { asServerUser } from '../os/file-scope.js';
@@ -12,16 +12,14 @@ import { zipOf } from '../pack/zip-of.js';
 import { actionLoopEnvironment } from '../protocol/actionloop/environment.js';
 import { inheritedEntries, type Variable } from '../protocol/environment.js';
 import { textOfFailure } from '../protocol/errors.js';
+import { messageOf } from '../protocol/message-of.js';
 import { reportUsageErrors } from './command.js';
 
 /** Its command line. */
 interface CompileLine {
-  readonly config: Config;
   readonly positionals: readonly string[];
   readonly values: { readonly env: string };
 }
-
-import { messageOf } from '../protocol/message-of.js';
 
 /**
  * `hyperskeleton compile MAIN`, as the ActionLoop proxy's `-compile` (C-AL-22): source on stdin, the zip of what
@@ -29,7 +27,7 @@ import { messageOf } from '../protocol/message-of.js';
  *
  * @returns the exit status: 0, 1 where it can't be compiled, 2 for a command line that can't be understood
  */
-export async function compileCommand({ config, positionals, values }: CompileLine): Promise<number> {
+export async function compileCommand({ positionals, values }: CompileLine): Promise<number> {
   const main = positionals[0] as string;
   let variables: Variable[];
   try {
@@ -37,6 +35,8 @@ export async function compileCommand({ config, positionals, values }: CompileLin
   } catch (error) {
     return reportUsageErrors([messageOf(error)]);
   }
+  const config = loadConfig({}, process.env);
+  if ('problems' in config) return reportUsageErrors(config.problems);
   const inherited = inheritedEntries(environmentBlock());
   const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-compile-'));
   const timeLimit = new InitTimeLimit(new FreezeAwareClock(), config.initTimeoutMs, () => false);

@@ -10,7 +10,7 @@ import { environmentBlock } from '../os/environment-block.js';
 import { inheritedEntries } from '../protocol/environment.js';
 import { messageOf } from '../protocol/message-of.js';
 import { createResourceMemory, ResourceTable } from '../shared-memory/resource-table.js';
-import type { CommandLine } from './command.js';
+import type { ConfiguredCommandLine } from './command.js';
 import { type EngineRate, measureRate } from './doctor-measure.js';
 import { type MeasuredScript, writeScript } from './doctor-script.js';
 
@@ -152,6 +152,8 @@ function describeSystem(): string {
 }
 
 /** `hyperskeleton doctor`. @returns the exit status */
-export function doctorCommand({ config: { engine, http, actionRoot } }: CommandLine): Promise<number> {
+export function doctorCommand({
+  config: { engine, http, actionRoot },
+}: ConfiguredCommandLine): Promise<number> {
   return doctor({ engine, http, actionRoot });
 }

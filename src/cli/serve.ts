@@ -1,10 +1,10 @@
 import { isatty } from 'node:tty';
 import { urlOf } from '../http/listener.js';
 import { type RunningServer, startServer } from '../server/server.js';
-import type { CommandLine } from './command.js';
+import type { ConfiguredCommandLine } from './command.js';
 
 /** `hyperskeleton serve`. @returns undefined: a server runs */
-export async function serveCommand({ config }: CommandLine): Promise<undefined> {
+export async function serveCommand({ config }: ConfiguredCommandLine): Promise<undefined> {
   const server = await startServer(config);
   if (isatty(2)) process.stderr.write(startupBanner(server));
 }

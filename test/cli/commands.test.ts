@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { commandsOf } from '../../src/cli/commands.js';
@@ -35,6 +38,17 @@ describe('hyperskeleton', () => {
   it('-v prints the version', () => {
     expect(run('-v')).toEqual(run('--version'));
     expect(run('-v').stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('pack, which takes no settings, is not refused for a wrong one', () => {
+    const output = join(mkdtempSync(join(tmpdir(), 'hyperskeleton-pack-')), 'action.zip');
+    const env = { ...process.env, HYPERSKELETON_THREADS: 'many' };
+    expect(spawnSync(BINARY, ['pack', BINARY, '-o', output], { env, encoding: 'utf8' })).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
+    rmSync(dirname(output), { recursive: true });
+    expect(spawnSync(BINARY, ['doctor'], { env, encoding: 'utf8' }).status).toBe(2);
   });
 
   it.each([
