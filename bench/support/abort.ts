@@ -33,7 +33,8 @@ export class AnswerLimit {
   /** Rejects with {@link Unanswered} when the time is up, and with an Error when the server has ended. */
   readonly passed: Promise<never>;
   readonly #timer: NodeJS.Timeout;
-  readonly #died: FollowingSignal;
+  readonly #died: AbortSignal;
+  readonly #ended: () => void;
 
   constructor(limitMs: number, died: AbortSignal) {
     let reject: (error: Error) => void = () => {};
@@ -42,13 +43,14 @@ export class AnswerLimit {
     });
     // Not a signal's timer (AbortSignal.timeout), for the same reason.
     this.#timer = setTimeout(() => reject(new Unanswered(`no answer within ${limitMs / 1000} s`)), limitMs);
-    this.#died = firstAbort(died);
-    this.#died.signal.addEventListener('abort', () => reject(new Error('it ended without an answer')));
-    if (died.aborted) reject(new Error('it ended without an answer'));
+    this.#died = died;
+    this.#ended = () => reject(new Error('it ended without an answer'));
+    died.addEventListener('abort', this.#ended, { once: true });
+    if (died.aborted) this.#ended();
   }
 
   release(): void {
     clearTimeout(this.#timer);
-    this.#died.release();
+    this.#died.removeEventListener('abort', this.#ended);
   }
 }
