@@ -57,9 +57,13 @@ function softLimit(limits: string, name: string): number {
   return soft === undefined || soft === 'unlimited' ? Infinity : Number(soft);
 }
 
-/** Reads the limits of this process and its control groups. */
-export function systemLimits(): DefaultLimits {
-  return defaultLimits(ownLimits(), lowestPidsMax(read('/proc/self/cgroup') ?? '', read));
+/**
+ * What the limits of this process and of its control groups allow.
+ *
+ * @param limits as above
+ */
+export function systemLimits(limits: string): DefaultLimits {
+  return defaultLimits(limits, lowestPidsMax(read('/proc/self/cgroup') ?? '', read));
 }
 
 /** Text of `/proc/self/limits`; empty where it can't be read. */

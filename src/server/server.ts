@@ -87,7 +87,8 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const clock = new FreezeAwareClock();
     const budget = new ByteBudget(settings.shared.budget);
     const action = new ActionState(config.allowReinit, () => pool.generation);
-    const limits = systemLimits();
+    const processLimits = ownLimits();
+    const limits = systemLimits(processLimits);
     const maxInFlight = config.maxInFlight ?? limits.inFlight;
     const shedder = config.loadShedding
       ? new LoadShedder(availableParallelism(), cpuSaturation(), performance.now())
@@ -142,7 +143,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         log.warn('a worker thread could not be started', { reason: String(error) });
       },
     });
-    const connections = new ConnectionLimit(connectionsThatFit(ownLimits(), maxInFlight), {
+    const connections = new ConnectionLimit(connectionsThatFit(processLimits, maxInFlight), {
       count: () => {
         if (recorder !== undefined) recorder.connectionsRefused++;
       },
