@@ -6,7 +6,8 @@ import type { MainThreadExecutor } from '../executor/main-thread.js';
 import { plainSinks } from '../logging/action-log/sink.js';
 import type { FreezeAwareClock } from '../os/freeze-aware-clock.js';
 import type { WorkerSettings } from '../threads/messages.js';
-import { slotOfSentinelWriter, type WorkerPool } from '../threads/worker-pool.js';
+import { slotOfSentinelWriter } from '../threads/thread-memory.js';
+import type { WorkerPool } from '../threads/worker-pool.js';
 
 /** The runner of the protocol that is set; the other one is not even loaded. */
 export async function createExecutor(

@@ -9,7 +9,7 @@ import { environmentBlock } from '../os/environment-block.js';
 import type { Rights } from '../os/rights.js';
 import { actionNofileLimit } from '../shared-memory/nofile-limit.js';
 import type { WorkerSettings } from '../threads/messages.js';
-import { createSharedMemory } from '../threads/worker-pool.js';
+import { createSharedMemory } from '../threads/thread-memory.js';
 
 /** Where the logs of activations go. */
 export interface LogTargets {

@@ -1,17 +1,14 @@
-import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type MessagePort, SHARE_ENV, type Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { recoverInterruptedInit } from '../action/recover.js';
 import {
-  createEngineStats,
   type EngineStats,
   readEngineStats,
   readSelfTest,
   type SelfTestOutcome,
 } from '../engines/forkserver/ipc/stats.js';
 import type { TemplateAnswer } from '../engines/forkserver/templates/remote-manager.js';
-import { releaseStreamOf, SHARED_FIELDS } from '../logging/action-log/log-stream.js';
 import { threadLimits } from '../os/address-space.js';
 import { signalWithGroup } from '../os/group-signal.js';
 import { pinNativeLibrary } from '../os/native-library.js';
@@ -19,27 +16,19 @@ import { largeBuffersOf } from '../os/transfer.js';
 import type { InitAnswer, ProcessExit, RunAnswer } from '../protocol/answer.js';
 import type { Failure } from '../protocol/errors.js';
 import type { ResultVerdict } from '../protocol/result.js';
-import { createBudgetMemory, releaseReservationsOf } from '../shared-memory/byte-budget.js';
-import { createLagMemory } from '../shared-memory/event-loop-lag.js';
-import { createLossMemory, readLosses, type StreamLosses } from '../shared-memory/log-losses.js';
-import { createNofileMemory, releaseNofileLimitOf } from '../shared-memory/nofile-limit.js';
-import {
-  createResourceMemory,
-  pidsInFlight,
-  reclaimResources,
-  transferPipes,
-} from '../shared-memory/resource-table.js';
-import { createSpawnLockMemory, generationOf, releaseSpawnLockOf } from '../shared-memory/spawn-lock.js';
+import { readLosses, type StreamLosses } from '../shared-memory/log-losses.js';
+import { pidsInFlight, transferPipes } from '../shared-memory/resource-table.js';
+import { generationOf } from '../shared-memory/spawn-lock.js';
 import type {
   ActionLoopImage,
   ActionLoopInstallAnswer,
   DeadlineAnswer,
   HelloAnswer,
-  SharedMemory,
   TemplateTask,
   WorkerSettings,
   WorkerTask,
 } from './messages.js';
+import { reclaimThread } from './thread-memory.js';
 
 /** Tasks that one thread may have at once: they wait for processes, not for the thread. */
 const TASKS_PER_THREAD = 1_000_000;
@@ -57,40 +46,6 @@ interface PoolObserver {
 /** After a thread could not be started, or died before it served, the next one waits; twice as long after each. */
 const MIN_BACK_OFF_MS = 1000;
 const MAX_BACK_OFF_MS = 60_000;
-
-/** Room for the slots of threads that have died and whose successors already live. */
-const SLOTS_PER_THREAD = 2;
-
-/** The main thread's slot: the last one. */
-export function slotOfMain(threads: number): number {
-  return threads * SLOTS_PER_THREAD;
-}
-
-/** As whom the main thread writes the sentinels that others owe: each writer of a log has a slot of its own. */
-export function slotOfSentinelWriter(threads: number): number {
-  return slotOfMain(threads) + 1;
-}
-
-/**
- * The memory that all threads of a server share.
- *
- * @param watched whether the threads are to tell how late their event loops are
- * @param bufferedBytes how many bytes of request bodies and results they may hold together
- */
-export function createSharedMemory(threads: number, watched: boolean, bufferedBytes: number): SharedMemory {
-  const slots = slotOfMain(threads) + 1;
-  return {
-    resourceTable: createResourceMemory(slotOfMain(threads)),
-    spawnLock: createSpawnLockMemory(slots),
-    openFiles: createNofileMemory(slots),
-    engineStats: createEngineStats(slots),
-    logs: new SharedArrayBuffer(2 * SHARED_FIELDS * Int32Array.BYTES_PER_ELEMENT),
-    budget: createBudgetMemory(slots, bufferedBytes),
-    losses: createLossMemory(),
-    shutdown: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
-    ...(watched && { eventLoopLag: createLagMemory(slots) }),
-  };
-}
 
 /** How one thread stands. */
 interface ThreadStatus {
@@ -472,19 +427,7 @@ export class WorkerPool {
     // What it has answered arrives in the next turn of the loop at the latest.
     setImmediate(() => setImmediate(() => rejectTasks(thread, threadId)));
     if (this.#closing) return;
-    const { shared } = this.#settings;
-    const orphaned = reclaimResources(shared.resourceTable, threadId);
-    for (const pid of orphaned?.pids ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
-    if (orphaned !== undefined) {
-      void closeAll(orphaned.descriptors);
-      releaseSpawnLockOf(shared.spawnLock, orphaned.slot, this.#initialising > 0);
-      releaseNofileLimitOf(shared.openFiles, orphaned.slot);
-      releaseReservationsOf(shared.budget, orphaned.slot);
-      const logs = new Int32Array(shared.logs);
-      releaseStreamOf(logs.subarray(0, SHARED_FIELDS), orphaned.slot);
-      releaseStreamOf(logs.subarray(SHARED_FIELDS), orphaned.slot);
-    }
-    const killed = orphaned?.pids.length ?? 0;
+    const killed = reclaimThread(this.#settings.shared, threadId, this.#initialising > 0);
     if (!thread.givenUp) this.#report((observer) => observer.workerLost(threadId, killed));
     if (!thread.serves) this.#backOff();
     if (this.#threads.length > 0) return;
@@ -496,21 +439,4 @@ export class WorkerPool {
 function rejectTasks({ piscina, rejecting }: Thread, threadId: number): void {
   for (const reject of rejecting) reject(new Error(`worker thread ${threadId} has ended`));
   void piscina.destroy();
-}
-
-/** Closes what a thread had open; clones that it had not heard of yet are killed. */
-async function closeAll(descriptors: readonly number[]): Promise<void> {
-  const clones = await import('../engines/forkserver/ipc/unread-replies.js').catch(() => undefined);
-  for (const fd of descriptors) {
-    for (const pid of clones?.unreadReplies(fd) ?? []) signalWithGroup(pid, constants.signals.SIGKILL);
-    closeQuietly(fd);
-  }
-}
-
-function closeQuietly(fd: number): void {
-  try {
-    closeSync(fd);
-  } catch {
-    // The thread had closed it and died before it could say so.
-  }
 }
