@@ -15,22 +15,13 @@ const MAX_OUTPUT_BYTES = 256 * 1024;
  */
 const MIN_CONSECUTIVE_SINGLES = 3;
 
-/** Runs activations. */
-interface RunExecutor {
-  /**
-   * @param timeLeft asked for what is left of the activation's time, when it is handed on; undefined: it has no limit
-   * @throws Error where a worker died with it
-   */
-  execute(task: RunTask, timeLeft?: () => TimerExpiry): Promise<RunAnswer>;
-}
-
 /**
  * Runs an activation on the main thread itself where they come one at a time, by a clone of a template: the trip to a
  * worker and back is a quarter of such an activation's time (docs/internals/engines.md has the measurement). Whatever needs more
  * than that is left to the workers: several at a time, the first runs of an action, large bodies, much output, every
  * other engine.
  */
-export class MainThreadExecutor implements RunExecutor {
+export class MainThreadExecutor {
   readonly #settings: WorkerSettings;
   readonly #pool: WorkerPool;
   readonly #clock: FreezeAwareClock;
@@ -55,6 +46,12 @@ export class MainThreadExecutor implements RunExecutor {
     this.#isOnlyActivation = isOnlyActivation;
   }
 
+  /**
+   * Runs an activation, here or by the pool.
+   *
+   * @param timeLeft asked for what is left of the activation's time, when it is handed on; undefined: it has no limit
+   * @throws Error if a worker died with it
+   */
   async execute(task: RunTask, timeLeft?: () => TimerExpiry): Promise<RunAnswer> {
     this.#consecutiveSingles = this.#isOnlyActivation() ? this.#consecutiveSingles + 1 : 0;
     if (!this.#isEligible(task)) return this.#pool.runActivation(task);
