@@ -19,7 +19,7 @@ describe('grafana/alerts.yml', () => {
   it.each(ALERTS)('$name has a summary, a severity and a section of the runbooks', ({ text }) => {
     expect(text).toMatch(/^ +severity: (critical|warning)$/m);
     expect(text).toMatch(/^ +summary: \S+/m);
-    const [, anchor] = /^ +runbook_url: docs\/runbooks\.md#([\w-]+)$/m.exec(text) ?? [];
+    const [, anchor] = /^ +runbook_url: docs\/guides\/runbooks\.md#([\w-]+)$/m.exec(text) ?? [];
     expect(anchorsOf('docs/guides/runbooks.md')).toContain(anchor);
   });
 
