@@ -3,6 +3,8 @@ import { close, epollControl, epollCreate, epollWait, O_CLOEXEC } from './libc.j
 
 export const READABLE = 0x1;
 export const WRITABLE = 0x4;
+/** Reported without being asked for; of the writing end of a pipe: nobody has the reading end open (epoll_ctl(2)). */
+export const ERROR = 0x8;
 
 /** Gets a watched descriptor's events, a mask of the constants above. */
 type EventHandler = (events: number) => void;
@@ -52,7 +54,7 @@ export class Reactor {
     }
   }
 
-  /** Watches a descriptor until {@link remove}; a mask of 0 waits for a hang-up only. */
+  /** Watches a descriptor until {@link remove}; a mask of 0 waits for a hang-up or an error only. */
   add(fd: number, events: number, handler: EventHandler): Watch {
     const slot = this.#free.pop() ?? this.#handlers.length;
     const generation = ((this.#generations[slot] ?? 0) + 1) >>> 0;

@@ -7,6 +7,11 @@ export interface ActionLoopChannel {
   /** Resolves once it has ended, and everything it wrote before has been handed on. */
   readonly exited: Promise<ProcessExit>;
   /**
+   * Resolves once no process has its stdin open, so that nobody will read what is unread. Never, if the channel can't
+   * know what is unread: such a channel kills the process itself.
+   */
+  readonly stdinClosed: Promise<void>;
+  /**
    * How many turns of the event loop pass until everything is handed on that it has written until now; 0 if
    * {@link readAvailable} does that.
    */

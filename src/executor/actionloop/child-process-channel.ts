@@ -55,6 +55,7 @@ const NO_BYTES = Buffer.alloc(0);
 class ChildProcessChannel implements ActionLoopChannel {
   readonly pid: number;
   readonly exited: Promise<ProcessExit>;
+  readonly stdinClosed = new Promise<never>(() => {});
   /** What is in the socket is read by the event loop: by the end of the turn after this one. */
   readonly turnsUntilRead = 2;
   readonly #child: ChildProcess;

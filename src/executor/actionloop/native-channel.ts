@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { constants } from 'node:os';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { close, errno, pread, read, unreadBytesIn, write } from '../../os/libc.js';
-import { READABLE, type Reactor, type Watch, WRITABLE } from '../../os/reactor.js';
+import { ERROR, READABLE, type Reactor, type Watch, WRITABLE } from '../../os/reactor.js';
 import type { ProcessExit } from '../../protocol/answer.js';
 import type { ActionLoopCommand, ActionLoopStarted } from '../../threads/messages.js';
 import type { WorkerPool } from '../../threads/worker-pool.js';
@@ -11,6 +11,8 @@ import type { NativeLogs } from './native-logs.js';
 import { type ReadFromStart, StdinWaitDetector } from './stdin-wait.js';
 
 const CHUNK_BYTES = 64 * 1024;
+/** What a watch waits for that is to report errors only. */
+const NOTHING_BUT_ERRORS = 0;
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 const readFromStart: ReadFromStart = (fd, into) => pread(fd, into, into.length, 0);
 
@@ -48,6 +50,7 @@ export function nativeLauncher(pool: WorkerPool, reactor: Reactor, logs: NativeL
 class NativeChannel implements ActionLoopChannel {
   readonly pid: number;
   readonly exited: Promise<ProcessExit>;
+  readonly stdinClosed: Promise<void>;
   readonly turnsUntilRead = 0;
   readonly #reactor: Reactor;
   readonly #port: MessagePort;
@@ -57,7 +60,10 @@ class NativeChannel implements ActionLoopChannel {
   #unreadAtExit = 0;
   #stdin: number;
   #answers: number;
-  #writable: Watch | undefined;
+  /** Waits for the closing of the other end, and while bytes are unsent for room in the pipe. */
+  #stdinWatch: Watch | undefined;
+  #awaitsRoom = false;
+  #resolveStdinClosed: () => void = () => {};
   #readable: Watch | undefined;
   #ending = false;
 
@@ -76,6 +82,10 @@ class NativeChannel implements ActionLoopChannel {
     this.#answered = answered;
     this.#stdinWait = new StdinWaitDetector(pid, readFromStart);
     this.#readable = reactor.add(answers, READABLE, () => this.#readOnce());
+    this.#stdinWatch = reactor.add(stdin, NOTHING_BUT_ERRORS, (events) => this.#onStdin(events));
+    this.stdinClosed = new Promise((resolve) => {
+      this.#resolveStdinClosed = resolve;
+    });
     this.exited = exited
       // A worker that died has had its processes killed: how this one ended nobody knows.
       .catch((): ProcessExit => ({}))
@@ -115,6 +125,17 @@ class NativeChannel implements ActionLoopChannel {
     this.#port.postMessage(signal satisfies ActionLoopCommand);
   }
 
+  #onStdin(events: number): void {
+    if ((events & ERROR) !== 0) this.#onStdinClosed();
+    else this.#flush();
+  }
+
+  #onStdinClosed(): void {
+    // It would report the same in each turn.
+    this.#unwatchStdin();
+    this.#resolveStdinClosed();
+  }
+
   #flush(): void {
     for (let bytes = this.#unsent[0]; bytes !== undefined; bytes = this.#unsent[0]) {
       const written = this.#stdin < 0 ? bytes.length : write(this.#stdin, bytes, bytes.length);
@@ -122,19 +143,23 @@ class NativeChannel implements ActionLoopChannel {
         const error = errno();
         if (error === constants.errno.EINTR) continue;
         if (error === constants.errno.EAGAIN) {
-          this.#writable ??= this.#reactor.add(this.#stdin, WRITABLE, () => this.#flush());
+          this.#awaitRoom(true);
           return;
         }
-        // Its stdin is closed, so that it can't read what it is given: at its end another process gets that.
-        this.kill('SIGKILL');
+        this.#onStdinClosed();
         break;
       }
       if (written < bytes.length) this.#unsent[0] = bytes.subarray(written);
       else this.#unsent.shift();
     }
-    if (this.#writable !== undefined) this.#reactor.remove(this.#writable);
-    this.#writable = undefined;
+    this.#awaitRoom(false);
     if (this.#ending) this.#closeInput();
+  }
+
+  #awaitRoom(awaitsRoom: boolean): void {
+    if (this.#awaitsRoom === awaitsRoom || this.#stdinWatch === undefined) return;
+    this.#awaitsRoom = awaitsRoom;
+    this.#reactor.change(this.#stdinWatch, awaitsRoom ? WRITABLE : NOTHING_BUT_ERRORS);
   }
 
   /** @returns how many bytes came; 0 when there are none now, or the stream has ended and is closed */
@@ -173,9 +198,13 @@ class NativeChannel implements ActionLoopChannel {
 
   #closeInput(): void {
     if (this.#stdin < 0) return;
-    if (this.#writable !== undefined) this.#reactor.remove(this.#writable);
-    this.#writable = undefined;
+    this.#unwatchStdin();
     close(this.#stdin);
     this.#stdin = -1;
+  }
+
+  #unwatchStdin(): void {
+    if (this.#stdinWatch !== undefined) this.#reactor.remove(this.#stdinWatch);
+    this.#stdinWatch = undefined;
   }
 }

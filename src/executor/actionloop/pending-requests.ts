@@ -85,20 +85,22 @@ export class SentRequests {
     return answered && { request: answered.request, answer: line.subarray(space + 1) };
   }
 
+  /** @returns how many of them, from the last one on, no byte has been read of */
+  countUnread(unreadBytes: number): number {
+    let left = unreadBytes;
+    let count = 0;
+    for (const { bytes } of this.#sent.toReversed()) {
+      left -= bytes.length;
+      if (left < 0) break;
+      count++;
+    }
+    return count;
+  }
+
   /** Takes the activations, from the last one on, of which not a byte has been read. */
   takeUnread(unreadBytes: number): PendingRequest[] {
-    let left = unreadBytes;
-    const unread: PendingRequest[] = [];
-    for (
-      let last = this.#sent.at(-1);
-      last !== undefined && last.bytes.length <= left;
-      last = this.#sent.at(-1)
-    ) {
-      left -= last.bytes.length;
-      unread.unshift(last.request);
-      this.#sent.pop();
-    }
-    return unread;
+    const count = this.countUnread(unreadBytes);
+    return this.#sent.splice(this.#sent.length - count).map(({ request }) => request);
   }
 
   /** Takes them all. */

@@ -70,6 +70,7 @@ export class ActionLoopProcess {
   #drainedMs = 0;
   #killing: ClockTimer | undefined;
   #draining = false;
+  #stdinClosed = false;
   #failed = false;
   #retired = false;
   #killed = false;
@@ -105,7 +106,8 @@ export class ActionLoopProcess {
     // Only now: what comes with an answer, in the same piece, is no answer to what is given next.
     const unfinished = this.#lines.unfinished;
     if (unfinished.length > 0 && !this.busy && this.#firstLine === undefined) this.#fail(unfinished);
-    if (this.#draining && !this.busy) this.#end();
+    if (this.#stdinClosed) this.#killUnlessAnswering();
+    else if (this.#draining && !this.busy) this.#end();
     else if (this.#isFree) this.#observer.available();
   };
 
@@ -145,6 +147,10 @@ export class ActionLoopProcess {
       (exit) => this.#onExit(exit),
       () => this.#onExit({}),
     );
+    void channel.stdinClosed.then(() => {
+      this.#stdinClosed = true;
+      this.#killUnlessAnswering();
+    });
     // It may have been given up while it was started.
     if (this.#failed || this.#killed) channel.kill('SIGKILL');
     else if (this.#killing !== undefined) channel.kill('SIGTERM');
@@ -211,7 +217,15 @@ export class ActionLoopProcess {
   }
 
   get #isFree(): boolean {
-    return !this.#draining && !this.#retired && this.#requests.length < this.#limits.pipeline;
+    const canRead = !this.#draining && !this.#retired && !this.#stdinClosed;
+    return canRead && this.#requests.length < this.#limits.pipeline;
+  }
+
+  /** Its stdin is closed: what it has not read another process gets at its end. What it has read it may yet answer. */
+  #killUnlessAnswering(): void {
+    const { length } = this.#requests;
+    if (this.#requests.countUnread(this.#channel?.unreadBytes ?? 0) === length)
+      this.#channel?.kill('SIGKILL');
   }
 
   #mustDrainPipeline(): boolean {
