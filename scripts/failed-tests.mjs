@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
-const MAX_MESSAGE_CHARACTERS = 200;
+const MAX_MESSAGE_CHARACTERS = 500;
 
 const { testResults } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const failed = [];
