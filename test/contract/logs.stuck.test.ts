@@ -91,6 +91,9 @@ describe.each([
       const flooding = running.run({ flood: 1 });
       const waiting = running.run();
       await gate.arrivals(1);
+      await until('both have come', async () =>
+        (await metrics(running)).includes('hyperskeleton_activations_in_flight 2\n'),
+      );
       const end = endOf(running);
       for (const answer of await Promise.all([flooding, waiting])) {
         expect(causeOf(answer)).toEqual([500, 'run_shutdown_killed']);

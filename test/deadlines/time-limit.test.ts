@@ -65,7 +65,7 @@ describe.each(ENGINES)('the time limit of an activation (%s)', (engine) => {
   });
 
   it('counts while an activation waits for a place, and nothing is started for it then', async () => {
-    await start({ HYPERSKELETON_MAX_IN_FLIGHT: '1', HYPERSKELETON_ACTIVATION_TIMEOUT_MS: '1500' });
+    await start({ HYPERSKELETON_MAX_IN_FLIGHT: '1', HYPERSKELETON_ACTIVATION_TIMEOUT_MS: '4000' });
     const gate = new Gate(server.folder);
     await server.install(`#!/bin/sh\ntrap "" TERM\n${gate.wait}\necho "{}"\n`);
     const first = server.run();

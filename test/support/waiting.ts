@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { constants, mkdtempSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import {
+  constants,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -67,6 +75,18 @@ export async function settledDescriptors(pid: number): Promise<number> {
   for (let before = -1, now = count(); ; before = now, now = count()) {
     if (before === now) return now;
     await delay(SETTLED_MS);
+  }
+}
+
+/** Waits until a process has at most so many descriptors; if that never comes, the error names those it has. */
+export async function untilDescriptors(pid: number, atMost: number): Promise<void> {
+  const folder = `/proc/${pid}/fd`;
+  const numbers = (): string[] => readdirSync(folder);
+  try {
+    await until(`it has ${atMost} descriptors`, () => numbers().length <= atMost);
+  } catch (error) {
+    const open = numbers().map((fd) => linesOf(() => [readlinkSync(join(folder, fd))]).join());
+    throw new Error(`${String(error)}: ${open.length}, ${open.sort().join(' ')}`);
   }
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Gate, isAlive, stateOf, until } from '../support/waiting.js';
+import { Gate, isAlive, stateOf, until, untilDescriptors } from '../support/waiting.js';
 
 const HARNESS = fileURLToPath(new URL('../fixtures/pool-harness.mjs', import.meta.url));
 const SENTINEL = 'XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX';
@@ -75,7 +75,7 @@ describe.each(['forkserver', 'posix_spawn', 'child_process'])('a worker thread t
     expect(metrics).toMatch(/hyperskeleton_workers_lost_total 1\n/);
     expect(metrics).toMatch(/hyperskeleton_activations_total\{outcome="internal"\} 3\n/);
     // The scrape itself opens nothing; kept connections of this test's client may come on top.
-    await until('its descriptors are closed', () => fds() <= before + 6 + ofEngine);
+    await untilDescriptors(child.pid as number, before + 6 + ofEngine);
     gate.open();
   });
 });
@@ -153,7 +153,7 @@ it('an ActionLoop process of a dead worker thread is killed, and another takes i
     const after = await post('/run', {});
     expect(after.status).toBe(200);
     expect(await after.json()).not.toEqual([pid]);
-    await until('its descriptors are closed', () => fds() <= before + 6);
+    await untilDescriptors(child.pid as number, before + 6);
     gate.open();
   } finally {
     child.kill('SIGKILL');
