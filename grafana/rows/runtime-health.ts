@@ -42,14 +42,15 @@ export const runtimeHealth: Row = {
     },
     {
       kind: 'lines',
-      title: 'Worker threads',
+      title: 'Worker threads and losses',
       description:
-        'Threads that live; those that died and were replaced in the last hour, and metrics that could not be read: each is a fault.',
+        'Threads that live; in the last hour those that died and were replaced, processes that the kernel has killed for lack of memory, and metrics that could not be read: each is a fault.',
       unit: 'short',
       runbook: 'worker-replaced',
       queries: [
         { expr: sum('hyperskeleton_worker_threads'), legend: 'alive' },
         { expr: increase('hyperskeleton_workers_lost_total', '1h'), legend: 'replaced in 1 h' },
+        { expr: increase('hyperskeleton_oom_kills_total', '1h'), legend: 'killed for memory in 1 h' },
         { expr: increase('hyperskeleton_scrape_errors_total', '1h'), legend: 'metrics not read in 1 h' },
       ],
     },

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import type { ClockTimer, FreezeAwareClock, TimerExpiry } from '../os/freeze-aware-clock.js';
 import { MAX_KILL_MS } from '../os/group-signal.js';
 import { killProcessGroup } from '../os/leftover-processes.js';
+import type { OomKillDetector } from '../os/oom-kills.js';
 import type { ProcessObserver, RunningProcess } from '../os/running-process.js';
 import type { AnswerFailure, ProcessExit, RunAnswer } from '../protocol/answer.js';
 import { LastLineSplitter } from '../protocol/last-line-splitter.js';
@@ -27,6 +28,7 @@ export interface ActivationLimits {
   readonly inFlight: Set<Activation>;
   /** Whether a shutdown has killed what still ran. */
   readonly killedAtShutdown: () => boolean;
+  readonly oomKills: OomKillDetector;
   /** Why there is no result, by the last line and the exit status, as a line for the log; undefined for no reason. */
   readonly diagnoseMissingResult: (line: Buffer, status: number | undefined) => string | undefined;
 }
@@ -113,6 +115,7 @@ export class Activation implements ProcessObserver {
     );
     this.#stderrLines = new LineSplitter(MAX_STDERR_LINE_BYTES, (bytes) => this.#log.write('stderr', bytes));
     limits.inFlight.add(this);
+    limits.oomKills.activationBegins();
     if (time !== undefined) this.#timeLimit = limits.clock.setTimer(time, () => this.#end('time'));
     if (limits.killedAtShutdown()) this.#end('shutdown');
   }
@@ -267,6 +270,7 @@ export class Activation implements ProcessObserver {
         const line = Buffer.concat([withoutFinalLineBreak(this.#lastLine.heldLine()), LINE_BREAK]);
         this.#log.write('stdout', line);
         if (failure.code === 'run_invalid_result') this.#logDiagnosis(line);
+        if (failure.code === 'run_killed') this.#logOomKill();
       }
       this.#lastLine.discard();
       this.#finish(judged, failure);
@@ -275,6 +279,13 @@ export class Activation implements ProcessObserver {
 
   #logDiagnosis(line: Buffer): void {
     const text = this.#limits.diagnoseMissingResult(line, this.#exit?.status);
+    if (text !== undefined) this.#log.write('stdout', Buffer.from(`${text}\n`));
+  }
+
+  #logOomKill(): void {
+    // Of a process that did not begin as a clone the maximum includes the memory of the server (getrusage(2)).
+    const bytes = this.#engine === 'forkserver' ? this.#exit?.usage?.maxResidentBytes : undefined;
+    const text = this.#limits.oomKills.explain(bytes);
     if (text !== undefined) this.#log.write('stdout', Buffer.from(`${text}\n`));
   }
 

@@ -9,12 +9,16 @@ interface Ticket {
 }
 
 /**
- * How many requests may be under way, and who is next: a limit, a bounded queue in order of arrival behind
- * it, and the count that a shutdown waits for.
+ * How many requests may be under way, and who is next: a fixed limit and one that follows the memory, a bounded queue
+ * in order of arrival behind them, and the count that a shutdown waits for.
  */
 export class Admission {
   inFlight = 0;
+  /** How many have ended since the start. */
+  ended = 0;
   readonly #maxInFlight: number;
+  /** What memory allows at this moment. */
+  #memoryLimit = Infinity;
   readonly #maxQueued: number;
   readonly #shedder: LoadShedder | undefined;
   /** In order of arrival, as a set keeps it. */
@@ -30,7 +34,7 @@ export class Admission {
 
   /** How many may be under way, and how many may wait. */
   get limits(): { readonly inFlight: number; readonly queued: number } {
-    return { inFlight: this.#maxInFlight, queued: this.#maxQueued };
+    return { inFlight: Math.min(this.#maxInFlight, this.#memoryLimit), queued: this.#maxQueued };
   }
 
   /** How many wait. */
@@ -45,7 +49,7 @@ export class Admission {
   enter(): 'in' | 'full' | Ticket {
     const count = this.inFlight + this.#queue.size;
     if (this.#shedder?.admits(count, performance.now()) === false) return 'full';
-    if (this.inFlight < this.#maxInFlight) {
+    if (this.#hasPlace) {
       this.inFlight++;
       return 'in';
     }
@@ -61,12 +65,29 @@ export class Admission {
   /** Ends what {@link enter} began; the place goes to whoever has waited longest. */
   leave(): void {
     this.#shedder?.ended();
-    const next = this.#queue.size === 0 ? undefined : this.#queue.values().next().value;
-    if (next !== undefined) {
+    this.inFlight--;
+    this.ended++;
+    this.#letIn();
+    if (this.inFlight === 0) this.#idle?.();
+  }
+
+  /** From now on at most so many are let in, if the fixed limit is not less. What is under way goes on. */
+  setMemoryLimit(maxInFlight: number): void {
+    this.#memoryLimit = maxInFlight;
+    this.#letIn();
+  }
+
+  get #hasPlace(): boolean {
+    return this.inFlight < this.#maxInFlight && this.inFlight < this.#memoryLimit;
+  }
+
+  #letIn(): void {
+    while (this.#queue.size > 0 && this.#hasPlace) {
+      const [next] = this.#queue;
+      if (next === undefined) return;
       this.#queue.delete(next);
+      this.inFlight++;
       next();
-    } else if (--this.inFlight === 0) {
-      this.#idle?.();
     }
   }
 

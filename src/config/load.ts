@@ -46,6 +46,7 @@ export interface Config {
   readonly maxInFlight: number | undefined;
   /** Undefined: derived from the system's limits. */
   readonly maxQueued: number | undefined;
+  readonly memoryAdmission: boolean;
   readonly loadShedding: boolean;
   /** Whether an activation that comes alone is started by the main thread. */
   readonly direct: boolean;
@@ -149,6 +150,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     threads: optionalNumber(text('threads')) ?? defaultThreads(),
     maxInFlight: optionalNumber(text('maxInFlight')),
     maxQueued: optionalNumber(text('maxQueued')),
+    memoryAdmission: text('memoryAdmission') === 'on',
     loadShedding: text('loadShedding') === 'on',
     direct: text('direct') === 'on',
     maxBodyBytes: optionalNumber(text('maxBodyBytes')),

@@ -170,6 +170,14 @@ export const SETTINGS = {
     unit: 'activations',
     sentence: 'Activations that may wait; one more is answered 429.',
   },
+  memoryAdmission: {
+    flag: 'memory-admission',
+    env: ['HYPERSKELETON_MEMORY_ADMISSION'],
+    kind: { type: 'choice', of: ['on', 'off'] },
+    default: 'on',
+    sentence:
+      "Whether no more activations run at the same time than the container's memory is enough for, by what those of this action were seen to use; further ones wait, instead of being killed. Only where the container has a limit on memory.",
+  },
   loadShedding: {
     flag: 'load-shedding',
     env: ['HYPERSKELETON_LOAD_SHEDDING'],

@@ -41,6 +41,7 @@ export async function initialise(
   context.begin();
   try {
     const answer = await attempt(bodyBytes, context, inTurn(install), inTurn(refuse));
+    if (answer.failure === undefined) context.memory?.reset();
     const answeredMs = performance.now();
     context.metrics?.observeInit(answer, answeredMs - receivedMs);
     context.log.logInit(answer, trace && traceIdOf(trace), requestId);

@@ -49,6 +49,7 @@ export async function activate(
   const span = context.tracing?.begin(received);
   let request = span === undefined ? received : { ...received, trace: span.trace };
   context.lag?.touch();
+  context.memory?.touch();
   const bodyBytes = received.body.byteLength;
   let deadlineEpochMs: number | undefined;
   if (context.parseDeadline !== undefined) {

@@ -1,6 +1,7 @@
 import type { ActionState } from '../action/state.js';
 import type { Admission } from '../admission/admission.js';
 import type { ConnectionLimit } from '../admission/connection-limit.js';
+import type { MemoryAdmission } from '../admission/memory-admission.js';
 import type { Config } from '../config/load.js';
 import type { Executor } from '../executor/executor.js';
 import type { DeadlineReader } from '../executor/time-limit.js';
@@ -24,6 +25,8 @@ interface ServerContextParts {
   readonly config: Config;
   readonly action: ActionState;
   readonly admission: Admission;
+  /** Undefined where the container has no limit on memory, or it does not count. */
+  readonly memory: MemoryAdmission | undefined;
   /** Of all ports together. */
   readonly connections: ConnectionLimit;
   readonly pool: WorkerPool;
@@ -49,6 +52,7 @@ export class ServerContext implements ServerContextParts {
   readonly config: Config;
   readonly action: ActionState;
   readonly admission: Admission;
+  readonly memory: MemoryAdmission | undefined;
   readonly connections: ConnectionLimit;
   readonly pool: WorkerPool;
   readonly executor: Executor;
@@ -77,6 +81,7 @@ export class ServerContext implements ServerContextParts {
     this.config = config;
     this.action = parts.action;
     this.admission = parts.admission;
+    this.memory = parts.memory;
     this.connections = parts.connections;
     this.pool = parts.pool;
     this.executor = parts.executor;

@@ -1,5 +1,4 @@
 import type { Admission } from '../admission/admission.js';
-import { containerMemory } from '../observability/metrics/container-memory.js';
 import { cpuPressure } from '../observability/metrics/cpu-pressure.js';
 import { EventLoopUtilizations } from '../observability/metrics/event-loop-utilization.js';
 import type {
@@ -11,6 +10,7 @@ import type {
 } from '../observability/metrics/gauges.js';
 import type { Startup } from '../observability/metrics/startup.js';
 import { leftoverCount } from '../os/leftover-processes.js';
+import type { MemoryGroup } from '../os/memory-group.js';
 import type { ByteBudget } from '../shared-memory/byte-budget.js';
 import { type EventLoopLag, lagCellsOf, maxLagSeconds } from '../shared-memory/event-loop-lag.js';
 import type { WorkerPool } from '../threads/worker-pool.js';
@@ -29,6 +29,7 @@ interface GaugeSources {
   readonly spans: () => SpanCounts | undefined;
   readonly signals: () => ReadonlyMap<string, number>;
   readonly logRecordsDropped: () => number;
+  readonly memoryGroup: MemoryGroup | undefined;
   /** Of the main thread. */
   readonly lag: EventLoopLag;
   /** Of the worker threads. */
@@ -50,9 +51,9 @@ export function serverGauges(sources: GaugeSources): Gauges {
     spans,
     signals,
     logRecordsDropped,
+    memoryGroup,
   } = sources;
   const utilization = new EventLoopUtilizations();
-  let memory: ReturnType<typeof containerMemory> | null = null;
   let cpu: ReturnType<typeof cpuPressure> | undefined;
   return {
     inFlight: () => admission.inFlight,
@@ -71,10 +72,7 @@ export function serverGauges(sources: GaugeSources): Gauges {
     spans,
     signals,
     logRecordsDropped,
-    memory: () => {
-      memory = memory === null ? containerMemory() : memory;
-      return memory?.();
-    },
+    memory: () => memoryGroup,
     cpu: () => {
       cpu ??= cpuPressure();
       return cpu();

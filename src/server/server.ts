@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { threadId } from 'node:worker_threads';
 import { ensureActionRoot, ensureDefaultAction } from '../action/default-action.js';
 import { ActionState } from '../action/state.js';
@@ -7,6 +7,7 @@ import { ConnectionLimit } from '../admission/connection-limit.js';
 import { cpuSaturation } from '../admission/cpu-saturation.js';
 import { connectionsThatFit, ownLimits, systemLimits } from '../admission/default-limit.js';
 import { LoadShedder } from '../admission/load-shedder.js';
+import { MemoryAdmission } from '../admission/memory-admission.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import { MainThreadExecutor } from '../executor/main-thread.js';
@@ -20,6 +21,7 @@ import { openTracing } from '../observability/tracing/tracing.js';
 import { threadsThatFit } from '../os/address-space.js';
 import { fileScopeOf } from '../os/file-scope.js';
 import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
+import { MemoryGroup } from '../os/memory-group.js';
 import { raisePriority } from '../os/nice.js';
 import { oomScoreGap } from '../os/oom-score.js';
 import { startOrphanReaper } from '../os/orphan-reaper.js';
@@ -94,6 +96,12 @@ export async function startServer(config: Config): Promise<RunningServer> {
       ? new LoadShedder(availableParallelism(), cpuSaturation(), performance.now())
       : undefined;
     const admission = new Admission(maxInFlight, config.maxQueued ?? limits.queued, shedder);
+    const memoryGroup = MemoryGroup.find();
+    const memoryLimitBytes = memoryGroup?.limitBytes ?? Infinity;
+    const memory =
+      config.memoryAdmission && memoryGroup !== undefined && memoryLimitBytes < totalmem()
+        ? new MemoryAdmission(memoryGroup, memoryLimitBytes, admission)
+        : undefined;
     const isAlone = (): boolean => admission.inFlight === 1 && admission.queued === 0;
     const direct = runsDirectly(config) ? new MainThreadExecutor(settings, pool, clock, isAlone) : undefined;
     startup.endPhase('prepare');
@@ -121,7 +129,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       lag &&
       new Recorder(
         serverGauges({
-          ...{ admission, budget, pool, startup, lag, lagMemory },
+          ...{ admission, budget, pool, startup, lag, lagMemory, memoryGroup },
           engine: () => engine,
           frontEnd: () => frontEnd.name,
           version: settings.version,
@@ -156,6 +164,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
         config,
         action,
         admission,
+        memory,
         connections,
         pool,
         executor,

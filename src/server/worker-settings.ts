@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { bufferLimits } from '../admission/buffer-limits.js';
-import { memoryLimitBytes } from '../admission/memory-limit.js';
 import { actionUserOf, requireCapabilities } from '../config/action-user.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import { sinkTargetOf } from '../logging/action-log/sink.js';
 import { environmentBlock } from '../os/environment-block.js';
+import { memoryLimitBytes } from '../os/memory-group.js';
 import type { Rights } from '../os/rights.js';
 import { actionNofileLimit } from '../shared-memory/nofile-limit.js';
 import type { WorkerSettings } from '../threads/messages.js';

@@ -5,6 +5,7 @@ import type { LogStreams } from '../activation/activation-log.js';
 import { LogStream, SHARED_FIELDS } from '../logging/action-log/log-stream.js';
 import { leadToOneFile, type Sink, type SinkTarget } from '../logging/action-log/sink.js';
 import type { FreezeAwareClock } from '../os/freeze-aware-clock.js';
+import { OomKillDetector } from '../os/oom-kills.js';
 import { ByteBudget } from '../shared-memory/byte-budget.js';
 import { LogLossCounter } from '../shared-memory/log-losses.js';
 import type { WorkerSettings } from './messages.js';
@@ -55,6 +56,7 @@ export function activationLimitsOf(
     budget: new ByteBudget(settings.shared.budget, slot),
     inFlight: new Set(),
     killedAtShutdown: () => Atomics.load(shutdown, 0) === 1,
+    oomKills: new OomKillDetector(),
     diagnoseMissingResult: (line, status) =>
       diagnoseMissingResult(join(settings.actionRoot, 'exec'), line, status),
   };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bufferLimits } from '../../src/admission/buffer-limits.js';
-import { memoryLimitBytes } from '../../src/admission/memory-limit.js';
+import { memoryLimitBytes } from '../../src/os/memory-group.js';
 import {
   ByteBudget,
   createBudgetMemory,
@@ -161,13 +161,20 @@ describe('the limit of what is held', () => {
   });
 
   it.each([
-    ['/sys/fs/cgroup', 'memory.max', '0::/a/b', 'max'],
-    ['/sys/fs/cgroup/memory', 'memory.limit_in_bytes', '4:memory:/a/b', '9223372036854771712'],
-  ])('is taken from the least limit of all groups around (%s)', (root, file, groups, none) => {
+    ['/sys/fs/cgroup', 'memory.max', 'memory.current', '0::/a/b', 'max'],
+    [
+      '/sys/fs/cgroup/memory',
+      'memory.limit_in_bytes',
+      'memory.usage_in_bytes',
+      '4:memory:/a/b',
+      '9223372036854771712',
+    ],
+  ])('is taken from the least limit of all groups around (%s)', (root, file, used, groups, none) => {
     const mounted = mkdtempSync(join(tmpdir(), 'hyperskeleton-groups-'));
     const write = (group: string, text: string): void => {
       mkdirSync(join(mounted, root, group), { recursive: true });
       writeFileSync(join(mounted, root, group, file), `${text}\n`);
+      writeFileSync(join(mounted, root, group, used), '4096\n');
     };
     try {
       for (const group of ['', 'a', 'a/b']) write(group, none);

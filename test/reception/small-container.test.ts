@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type MemoryGroup, memoryGroup } from '../../grafana/verify/memory-group.js';
@@ -5,7 +6,9 @@ import { BLOCK_BYTES, tarEntry } from '../../robustness/fuzz/tar-blocks.js';
 import { actionLoopInit, ECHO } from '../support/actionloop-server.js';
 import { archiveBody, script, textBody, zipOf } from '../support/archives.js';
 import { RawConnection } from '../support/raw-http.js';
+import { compileAction } from '../support/run-programs.js';
 import { type Answer, RunServer } from '../support/run-server.js';
+import { scrape } from '../support/scrape.js';
 import { until } from '../support/waiting.js';
 import { listingOf } from '../support/zip-listing.js';
 
@@ -29,10 +32,10 @@ const probe = memoryGroup(CONTAINER_BYTES);
 probe?.remove();
 
 /** Starts a server in a container of 256 MiB. */
-async function start(env: Record<string, string> = {}): Promise<RunServer> {
+async function start(env: Record<string, string> = {}, engine = 'auto'): Promise<RunServer> {
   group = memoryGroup(CONTAINER_BYTES);
   const launcher = `echo $$ > ${group?.members}; exec "$@"`;
-  server = await RunServer.start({ engine: 'auto', launcher, env: { PROXY_ALLOW_REINIT: '1', ...env } });
+  server = await RunServer.start({ engine, launcher, env: { PROXY_ALLOW_REINIT: '1', ...env } });
   return server;
 }
 
@@ -58,6 +61,11 @@ async function beside(running: RunServer, send: () => Promise<Answer>): Promise<
 }
 
 const exec = script('exec', 'cat');
+/** An action that uses so many MB for half a second. */
+async function holder(megabytes: string): Promise<Buffer> {
+  return readFileSync(await compileAction('hold-memory', ['-static', `-DMEGABYTES=${megabytes}`]));
+}
+
 /** Entries without data in folders that only their names imply. */
 const manyFiles = (count: number): Buffer =>
   zipOf([
@@ -162,5 +170,33 @@ describe.skipIf(probe === undefined)(
       });
       for (const status of answers) expect([200, 500]).toContain(status);
     }, 300_000);
+
+    it('forty activations at the same time that need 20 MB each', async () => {
+      const running = await start();
+      await running.install(await holder('20'));
+      const runs = Array.from({ length: 40 }, (_, count) => running.run({ count }));
+      const statuses = (await Promise.all(runs)).map(({ status }) => status);
+      expect(statuses).toEqual(statuses.map(() => 200));
+      expect(group?.killed()).toBe(0);
+      const limit = (await scrape(running.port)).value('hyperskeleton_admission_limit');
+      expect(limit).toBeLessThan(12);
+    }, 300_000);
+
+    it.each(['forkserver', 'posix_spawn'])(
+      'an activation that needs more than there is (%s)',
+      async (engine) => {
+        const running = await start({}, engine);
+        await running.install(await holder('400'));
+        const answer = await running.run();
+        expect([answer.status, answer.headers['x-hyperskeleton-cause']]).toEqual([502, 'run_killed']);
+        expect(running.takeLogs().stdout.toString()).toMatch(
+          engine === 'forkserver'
+            ? /^error: killed: the container ran out of memory \(limit 256 MiB, this process \d+ MiB\)$/m
+            : /^error: killed: the container ran out of memory \(limit 256 MiB\)$/m,
+        );
+        expect((await scrape(running.port)).value('hyperskeleton_oom_kills_total')).toBe(1);
+      },
+      300_000,
+    );
   },
 );

@@ -98,7 +98,7 @@ export function activationMetrics(recorder: Recorder): Metric[] {
     gauge(
       {
         name: names.ADMISSION_LIMIT,
-        help: 'How many activations may be under way at the same time (HYPERSKELETON_MAX_IN_FLIGHT); further ones wait.',
+        help: 'How many activations may be under way at the same time (HYPERSKELETON_MAX_IN_FLIGHT, or what the memory of the container is enough for); further ones wait.',
       },
       () => optionalSample(gauges.limits().inFlight),
     ),

@@ -103,4 +103,6 @@ export interface MemoryGauges {
   /** Undefined for no limit. */
   readonly limitBytes: number | undefined;
   readonly usedBytes: number | undefined;
+  /** How many of its processes the kernel has killed for lack of memory. */
+  readonly oomKills: number | undefined;
 }

@@ -46,6 +46,7 @@ export const ACTIONLOOP_LOST_TOTAL = 'hyperskeleton_actionloop_lost_total';
 export const ACTIONLOOP_EXTRA_LINES_TOTAL = 'hyperskeleton_actionloop_extra_lines_total';
 export const MEMORY_LIMIT_BYTES = 'hyperskeleton_memory_limit_bytes';
 export const CONTAINER_MEMORY_BYTES = 'hyperskeleton_container_memory_bytes';
+export const OOM_KILLS_TOTAL = 'hyperskeleton_oom_kills_total';
 export const SPANS_TOTAL = 'hyperskeleton_trace_spans_total';
 export const SIGNALS_IGNORED_TOTAL = 'hyperskeleton_signals_ignored_total';
 export const LOG_RECORDS_DROPPED_TOTAL = 'hyperskeleton_log_records_dropped_total';

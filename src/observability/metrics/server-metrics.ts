@@ -103,6 +103,13 @@ export function serverMetrics(recorder: Recorder, gauges: Gauges): Metric[] {
     ),
     counter(
       {
+        name: names.OOM_KILLS_TOTAL,
+        help: "Processes of the container that the kernel has killed for lack of memory (cgroup), an action's own children among them; absent where nobody tells.",
+      },
+      () => optionalSample(gauges.memory()?.oomKills),
+    ),
+    counter(
+      {
         name: names.CPU_THROTTLED_SECONDS_TOTAL,
         help: 'Time in which the container had to wait because its limit of CPU was used up (cgroup); absent where nobody tells.',
       },
