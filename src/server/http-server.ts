@@ -32,12 +32,12 @@ export class HttpServer {
    */
   async listen(): Promise<readonly ListenAddress[]> {
     const { config } = this.#context;
-    const { port, metricsPort, metrics, knative } = config;
+    const { port, metricsPort, metrics, platform } = config;
     if (metricsPort !== undefined) {
       const routes = [...this.#probes(''), ...(metrics ? [this.#page('/metrics', this.#metrics)] : [])];
       await this.#listenOn(this.#serve(routes), config.metricsHosts ?? config.hosts, metricsPort);
     }
-    const routes = knative ? await this.#knativeRoutes() : this.#classicRoutes();
+    const routes = platform === 'knative' ? await this.#knativeRoutes() : this.#classicRoutes();
     return this.#listenOn(this.#serve(routes), config.hosts, port);
   }
 

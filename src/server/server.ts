@@ -66,9 +66,9 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const signals = new ServerSignals();
   const startup = new Startup();
   startup.endPhase('node');
-  if (config.unknownPlatform !== undefined) {
+  if (!['openwhisk', 'knative'].includes(config.platform)) {
     process.stderr.write(
-      `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
+      `Invalid __OW_RUNTIME_PLATFORM ${config.platform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
     );
   }
   const maxThreads = threadsThatFit(config.threads);
@@ -114,7 +114,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       openTracing(
         {
           ...{ base: config.otlpEndpoint, traces: config.otlpTracesEndpoint },
-          otelVariables: config.otelVariables,
+          otelVariables: config.tracing === 'otel',
         },
         version(),
         log,
@@ -232,8 +232,10 @@ export async function startServer(config: Config): Promise<RunningServer> {
 }
 
 /** Only the fork server is fast enough for the main thread. */
-function runsDirectly({ direct, engine, protocol, knative }: Config): boolean {
-  return direct && protocol === 'classic' && !knative && (engine === 'auto' || engine === 'forkserver');
+function runsDirectly({ direct, engine, protocol, platform }: Config): boolean {
+  return (
+    direct && protocol === 'classic' && platform !== 'knative' && ['auto', 'forkserver'].includes(engine)
+  );
 }
 
 function warmUpLater(recorder: Recorder, log: ServerLog): void {

@@ -1,4 +1,4 @@
-import type { EngineChoice } from '../config/load.js';
+import type { Config } from '../config/load.js';
 import type { InitAnswer } from '../protocol/answer.js';
 import type { KnativeContext } from '../protocol/knative/request.js';
 /**
@@ -13,25 +13,15 @@ import type { Rights } from '../os/rights.js';
 import type { TraceContext } from '../protocol/trace-context.js';
 import type { SoftHardLimit } from '../shared-memory/nofile-limit.js';
 
-/** What a worker thread is given at its start. */
-export interface WorkerSettings {
+/** What a worker thread is given at its start: the configuration, and what follows from it. */
+export interface WorkerSettings extends Omit<Config, 'actionRoot' | 'maxBodyBytes'> {
   readonly actionRoot: string;
   /** The environment block that the server was started with (`/proc/[pid]/environ`, proc(5)). */
   readonly environment: Uint8Array;
-  readonly engine: EngineChoice;
   /** What actions may that the server may not, or the other way; undefined: nothing differs. */
   readonly rights: Rights | undefined;
   /** The largest body of a request. */
   readonly maxBodyBytes: number;
-  readonly maxResultBytes: number;
-  readonly maxUnzippedBytes: number;
-  readonly maxEntries: number;
-  readonly maxUnzipRatio: number;
-  readonly initTimeoutMs: number;
-  readonly drainMs: number;
-  readonly timeoutGraceMs: number;
-  /** Whether what is left of an activation's process group is killed (C-RUN-25). */
-  readonly killsLeftovers: boolean;
   /** RLIMIT_NOFILE for actions; undefined: what the server has. */
   readonly openFiles: SoftHardLimit | undefined;
   readonly shared: SharedMemory;

@@ -53,7 +53,7 @@ export async function createNativeEngines(
   resourceTable.recordReactor(reactor.fd);
   const nofileLimit = nofileLimitFor(settings, resourceTable.slot);
   const beforeReaping = (pid: number): void => {
-    if (settings.killsLeftovers) killProcessGroup(pid);
+    if (settings.leftovers !== 'keep') killProcessGroup(pid);
   };
   const engines: ExecEngine[] = [new PosixSpawnEngine(reactor, resourceTable, nofileLimit, confinement)];
   const { engine, shared } = settings;

@@ -51,7 +51,7 @@ export function activationLimitsOf(
     maxResultBytes: settings.maxResultBytes,
     drainMs: settings.drainMs,
     timeoutGraceMs: settings.timeoutGraceMs,
-    killsLeftovers: settings.killsLeftovers,
+    killsLeftovers: settings.leftovers !== 'keep',
     clock,
     budget: new ByteBudget(settings.shared.budget, slot),
     inFlight: new Set(),

@@ -35,10 +35,7 @@ export async function createActionLoopExecutor(
     clock,
     budget: new ByteBudget(settings.shared.budget),
     logs,
-    config: config.actionloop,
-    initTimeoutMs: config.initTimeoutMs,
-    maxResultBytes: config.maxResultBytes,
-    timeoutGraceMs: config.timeoutGraceMs,
+    config,
     waitForAcknowledgement: (process.env.OW_WAIT_FOR_ACK ?? '') !== '',
     logsInitErrors: (process.env.OW_LOG_INIT_ERROR ?? '') !== '',
   });
