@@ -128,17 +128,19 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const recorder =
       lag &&
       new Recorder(
-        serverGauges({
-          ...{ admission, budget, pool, startup, lag, lagMemory, memoryGroup },
-          engine: () => engine,
-          frontEnd: () => frontEnd.name,
-          version: settings.version,
-          spans: () => tracing?.counts,
-          actionLoop: () => executor.gauges,
-          prewarm: () => (engine === 'forkserver' ? prewarmStats(pool.engineStats) : undefined),
-          signals: () => signals.counts,
-          logRecordsDropped: () => log.dropped,
-        }),
+        serverGauges(
+          { admission, budget, pool, startup, lag, lagMemory, memoryGroup },
+          {
+            engine: () => engine,
+            frontEnd: () => frontEnd.name,
+            version: () => settings.version,
+            spans: () => tracing?.counts,
+            actionLoop: () => executor.gauges,
+            prewarm: () => (engine === 'forkserver' ? prewarmStats(pool.engineStats) : undefined),
+            signals: () => signals.counts,
+            logRecordsDropped: () => log.dropped,
+          },
+        ),
       );
     pool.observe({
       workerLost: (threadId, killed) => {

@@ -31,7 +31,7 @@ const GAUGES: Gauges = {
   engine: () => 'none',
   frontEnd: () => 'uws',
   losses: () => [],
-  version: '0.0.0',
+  version: () => '0.0.0',
   spans: () => undefined,
   leftovers: () => undefined,
   actionLoop: () => undefined,
@@ -39,6 +39,8 @@ const GAUGES: Gauges = {
   memory: () => undefined,
   cpu: () => ({ throttledSeconds: undefined, waitedSeconds: undefined }),
   startup: () => new Map(),
+  signals: () => new Map(),
+  logRecordsDropped: () => 0,
 };
 
 describe('a distribution', () => {
