@@ -27,7 +27,7 @@ import { oomScoreGap } from '../os/oom-score.js';
 import { startOrphanReaper } from '../os/orphan-reaper.js';
 import { ServerSignals } from '../os/server-signals.js';
 import { ByteBudget } from '../shared-memory/byte-budget.js';
-import { createLagMemory, EventLoopLag, lagCells } from '../shared-memory/event-loop-lag.js';
+import { EventLoopLag, LAG_TABLE } from '../shared-memory/event-loop-lag.js';
 import { WorkerPool } from '../threads/worker-pool.js';
 import { actionRootFor } from './action-root.js';
 import { createExecutor } from './create-executor.js';
@@ -124,7 +124,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
 
     let engine = 'starting';
     const { eventLoopLag: lagMemory } = settings.shared;
-    const lag = lagMemory && new EventLoopLag(lagCells(createLagMemory(1), 0), threadId);
+    const lag = lagMemory && new EventLoopLag(LAG_TABLE.slot(LAG_TABLE.create(1), 0), threadId);
     const recorder =
       lag &&
       new Recorder(

@@ -12,7 +12,7 @@ import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
 import { restorePriority } from '../os/nice.js';
 import type { Confinement } from '../os/rights.js';
 import { messageOf } from '../protocol/message-of.js';
-import { EventLoopLag, lagCells } from '../shared-memory/event-loop-lag.js';
+import { EventLoopLag, LAG_TABLE } from '../shared-memory/event-loop-lag.js';
 import { ResourceTable } from '../shared-memory/resource-table.js';
 import { SpawnLock } from '../shared-memory/spawn-lock.js';
 import type { WorkerSettings } from './messages.js';
@@ -81,7 +81,7 @@ export async function createRuntime(): Promise<WorkerRuntime> {
     startQueue: new StartQueue(),
     lag:
       settings.shared.eventLoopLag &&
-      new EventLoopLag(lagCells(settings.shared.eventLoopLag, resourceTable.slot), threadId),
+      new EventLoopLag(LAG_TABLE.slot(settings.shared.eventLoopLag, resourceTable.slot), threadId),
     spawnLock: new SpawnLock(settings.shared.spawnLock, resourceTable.slot),
     nextOwner: ownerNumbers(resourceTable.slot),
     getActionImage: createActionCache(settings.actionRoot, settings.environment, engines),
