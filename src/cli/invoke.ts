@@ -79,7 +79,7 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
   const pool = new WorkerPool(settings);
   const clock = new FreezeAwareClock();
   const action = new ActionState(false, () => pool.generation);
-  const executor = await createExecutor(config, settings, pool, action, clock, undefined);
+  const executor = await createExecutor(settings, pool, action, clock, undefined);
   const onSignal = (): void => executor.killAll();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
   try {

@@ -1,6 +1,6 @@
 import type { Delivery } from '../http/exchange.js';
 import type { Received } from '../protocol/received.js';
-import type { ServerContext } from './server-context.js';
+import { recordAborted, type ServerContext } from './server-context.js';
 
 /**
  * Watches over a large answer while it is sent: it counts against the common budget, a shutdown waits for it, and one
@@ -11,13 +11,13 @@ export function deliveryOf(context: ServerContext, { receivedMs, requestId }: Re
   return {
     begins: (bytes) => {
       reservation.setUnchecked(bytes);
-      context.begin();
+      context.work.begin();
     },
     ends: (isWhole, sentBytes) => {
       reservation.release();
-      context.end();
+      context.work.end();
       if (!isWhole)
-        context.recordAborted('answer', { sentBytes, ms: performance.now() - receivedMs }, requestId);
+        recordAborted(context, 'answer', { sentBytes, ms: performance.now() - receivedMs }, requestId);
     },
   };
 }

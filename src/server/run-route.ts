@@ -12,7 +12,7 @@ import { admit } from './admit.js';
 import { sendFailure, sendResult } from './answer.js';
 import { deliveryOf } from './delivery.js';
 import { receive } from './receive.js';
-import type { ServerContext } from './server-context.js';
+import { type ServerContext, writeMissingSentinels } from './server-context.js';
 import { timingHeaders } from './server-timing.js';
 
 /** POST /run (C-RUN-01 to C-RUN-26): lets the activation in, hands it to whoever runs it, answers what comes back. */
@@ -66,7 +66,7 @@ export async function activate(
   if (refusal !== undefined) {
     reservation.release();
     const failure = time === undefined ? refusal : { ...refusal, detail: time.describe() };
-    if (failure.code === 'run_timeout') await context.writeMissingSentinels();
+    if (failure.code === 'run_timeout') await writeMissingSentinels(context);
     return recordAndFinish(
       { failure, stats: NOTHING_RAN },
       performance.now() - receivedMs,
@@ -98,15 +98,15 @@ const LOST: RunAnswer = { failure: { code: 'worker_lost' }, stats: NOTHING_RAN }
 /** Reads the platform's deadline; undefined if a worker died with the body, and then the sentinels are written. */
 async function deadlineOf(body: Uint8Array, context: ServerContext): Promise<DeadlineAnswer | undefined> {
   // It is under way, though not yet let in.
-  context.begin();
+  context.work.begin();
   try {
     return await readDeadline(body, context.parseDeadline, context.pool);
   } catch (error) {
     context.log.logFault('an activation failed inside the runtime', error);
-    await context.writeMissingSentinels();
+    await writeMissingSentinels(context);
     return undefined;
   } finally {
-    context.end();
+    context.work.end();
   }
 }
 
@@ -164,13 +164,13 @@ async function awaitAnswer(
     );
     if (abandoned) {
       context.log.logFault('an activation was given up', new Error('its supervisor does not answer'));
-      await context.writeMissingSentinels();
+      await writeMissingSentinels(context);
     }
     if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;
     return { ...answer, failure: { ...answer.failure, detail: time.describe() } };
   } catch (error) {
     context.log.logFault('an activation failed inside the runtime', error);
-    await context.writeMissingSentinels();
+    await writeMissingSentinels(context);
     return LOST;
   }
 }

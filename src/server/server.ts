@@ -34,7 +34,7 @@ import { createExecutor } from './create-executor.js';
 import { HttpServer } from './http-server.js';
 import { prewarmStats } from './prewarm-stats.js';
 import { watchSelfTest } from './self-test-watch.js';
-import { ServerContext } from './server-context.js';
+import { createServerContext } from './server-context.js';
 import { serverGauges } from './server-gauges.js';
 import { serveSignals } from './signals.js';
 import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
@@ -110,7 +110,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     // Loaded while the first worker starts on another core: the two take about as long.
     const [{ frontEnd, fallbackReason: httpFallbackReason }, executor, tracing] = await Promise.all([
       loadFrontEnd(config.http, config),
-      createExecutor(config, settings, pool, action, clock, direct),
+      createExecutor(settings, pool, action, clock, direct),
       openTracing(
         {
           ...{ base: config.otlpEndpoint, traces: config.otlpTracesEndpoint },
@@ -161,24 +161,22 @@ export async function startServer(config: Config): Promise<RunningServer> {
     });
     const parseDeadline = await loadDeadlineReader(config);
 
-    const context = new ServerContext({
-      ...{
-        config,
-        action,
-        admission,
-        memory,
-        connections,
-        pool,
-        executor,
-        tracing,
-        log,
-        clock,
-        budget,
-        lag,
-        parseDeadline,
-      },
-      maxBodyBytes: settings.maxBodyBytes,
+    const context = createServerContext({
+      config,
+      action,
+      admission,
+      memory,
+      connections,
+      pool,
+      executor,
       metrics: recorder,
+      lag,
+      tracing,
+      log,
+      clock,
+      budget,
+      maxBodyBytes: settings.maxBodyBytes,
+      parseDeadline,
     });
     const server = new HttpServer(context, frontEnd);
     const addresses = await server.listen();

@@ -14,7 +14,7 @@ import type { TraceContext } from '../protocol/trace-context.js';
 import type { SoftHardLimit } from '../shared-memory/nofile-limit.js';
 
 /** What a worker thread is given at its start: the configuration, and what follows from it. */
-export interface WorkerSettings extends Omit<Config, 'actionRoot' | 'maxBodyBytes'> {
+export interface WorkerSettings extends Config {
   readonly actionRoot: string;
   /** The environment block that the server was started with (`/proc/[pid]/environ`, proc(5)). */
   readonly environment: Uint8Array;

@@ -47,10 +47,7 @@ export function activationLimitsOf(
 ): ActivationLimits {
   const shutdown = new Int32Array(settings.shared.shutdown);
   return {
-    maxResultBytes: settings.maxResultBytes,
-    drainMs: settings.drainMs,
-    timeoutGraceMs: settings.timeoutGraceMs,
-    killsLeftovers: settings.leftovers !== 'keep',
+    config: settings,
     clock,
     budget: new ByteBudget(settings.shared.budget, slot),
     inFlight: new Set(),

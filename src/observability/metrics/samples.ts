@@ -7,7 +7,7 @@ type Labels = Readonly<Record<string, string | number>>;
 const NO_LABELS: Labels = {};
 
 /** One line of the exposition; a histogram's lines have names of their own. */
-export interface Sample {
+interface Sample {
   readonly labels: Labels;
   readonly value: number;
   readonly metricName?: string;
