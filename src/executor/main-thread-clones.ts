@@ -13,7 +13,7 @@ import type { FreezeAwareClock } from '../os/freeze-aware-clock.js';
 import { excludeFromReaping } from '../os/orphan-reaper.js';
 import { Reactor } from '../os/reactor.js';
 import type { RunAnswer } from '../protocol/answer.js';
-import { readRunBody } from '../protocol/run-body.js';
+import { parseRunBody, readRunBody } from '../protocol/run-body.js';
 import { wipe } from '../protocol/wipe.js';
 import { ResourceTable } from '../shared-memory/resource-table.js';
 import { SpawnLock } from '../shared-memory/spawn-lock.js';
@@ -71,6 +71,11 @@ export class MainThreadClones {
     this.#nextOwner = ownerNumbers(resourceTable.slot);
     // Where a worker dies its children become the main thread's.
     this.#forgetPids = excludeFromReaping((pid) => resourceTable.pidsOfAll().includes(pid));
+  }
+
+  /** The task with its body parsed, for this thread and the worker that may run it after all. */
+  parse(task: RunTask): RunTask {
+    return task.parsed === undefined ? { ...task, parsed: parseRunBody(task.body) } : task;
   }
 
   /** Whether there is a template of the action. */
@@ -157,7 +162,7 @@ export class MainThreadClones {
   #startRequestOf(
     task: RunTask,
   ): { start: StartRequest; facts: ReturnType<typeof requestInfoOf> } | undefined {
-    const request = readRunBody(task.body);
+    const request = readRunBody(task.body, task.parsed);
     if ('code' in request) return undefined;
     const variables = withTrace(request.variables, task.trace);
     const start = { action: this.#action(task), argument: request.argument, variables };

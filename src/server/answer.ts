@@ -1,6 +1,7 @@
 import type { Answer, Delivery, Exchange } from '../http/exchange.js';
-import type { AnswerFailure, Header, ShapedAnswer } from '../protocol/answer.js';
+import type { AnswerFailure, Header } from '../protocol/answer.js';
 import { type ErrorCode, errorRowOf, textOfFailure } from '../protocol/errors.js';
+import type { ShapedAnswer } from '../protocol/knative/response.js';
 
 const JSON_TYPE = 'application/json';
 /** Seconds after which a refused caller may try again. */

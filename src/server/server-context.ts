@@ -4,7 +4,7 @@ import type { ConnectionLimit } from '../admission/connection-limit.js';
 import type { MemoryAdmission } from '../admission/memory-admission.js';
 import type { Config } from '../config/load.js';
 import type { Executor } from '../executor/executor.js';
-import type { DeadlineReader } from '../executor/time-limit.js';
+import type { RunBodyReader } from '../executor/time-limit.js';
 import type { ServerLog } from '../logging/server-log/server-log.js';
 import type { AbortStage } from '../observability/metrics/labels.js';
 import type { Recorder } from '../observability/metrics/recorder.js';
@@ -44,7 +44,7 @@ interface ServerParts {
   /** The largest body of a request. */
   readonly maxBodyBytes: number;
   /** Undefined where the platform's deadline does not count. */
-  readonly parseDeadline: DeadlineReader | undefined;
+  readonly bodyReader: RunBodyReader | undefined;
 }
 
 /** What the routes share: the parts of the server, and whether it still takes work. */

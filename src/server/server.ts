@@ -11,7 +11,7 @@ import { MemoryAdmission } from '../admission/memory-admission.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import { MainThreadExecutor } from '../executor/main-thread.js';
-import { loadDeadlineReader } from '../executor/time-limit.js';
+import { loadRunBodyReader } from '../executor/time-limit.js';
 import { type ListenAddress, urlOf } from '../http/listener.js';
 import { loadFrontEnd } from '../http/load-front-end.js';
 import { ServerLog } from '../logging/server-log/server-log.js';
@@ -159,7 +159,6 @@ export async function startServer(config: Config): Promise<RunningServer> {
       },
       log: (refused, open) => log.warn('connections refused: too many are open', { refused, open }),
     });
-    const parseDeadline = await loadDeadlineReader(config);
 
     const context = createServerContext({
       config,
@@ -176,7 +175,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       clock,
       budget,
       maxBodyBytes: settings.maxBodyBytes,
-      parseDeadline,
+      bodyReader: await loadRunBodyReader(config),
     });
     const server = new HttpServer(context, frontEnd);
     const addresses = await server.listen();

@@ -15,6 +15,7 @@ import { pinNativeLibrary } from '../os/native-library.js';
 import { largeBuffersOf } from '../os/transfer.js';
 import type { InitAnswer, ProcessExit, RunAnswer } from '../protocol/answer.js';
 import type { Failure } from '../protocol/errors.js';
+import type { KnativeAnswer } from '../protocol/knative/response.js';
 import type { ResultVerdict } from '../protocol/result.js';
 import { readLosses, type StreamLosses } from '../shared-memory/log-losses.js';
 import { pidsInFlight, transferPipes } from '../shared-memory/resource-table.js';
@@ -22,8 +23,12 @@ import { generationOf } from '../shared-memory/spawn-lock.js';
 import type {
   ActionLoopImage,
   ActionLoopInstallAnswer,
-  DeadlineAnswer,
   HelloAnswer,
+  InitTask,
+  KnativeRunTask,
+  ParseAnswer,
+  RefuseInitTask,
+  RunTask,
   TemplateTask,
   WorkerSettings,
   WorkerTask,
@@ -128,11 +133,15 @@ export class WorkerPool {
     this.#maxThreads = threads;
   }
 
-  runActivation(task: WorkerTask & { kind: 'run' }): Promise<RunAnswer> {
+  runActivation(task: RunTask): Promise<RunAnswer> {
     return this.#send(task, task.body);
   }
 
-  async init(task: WorkerTask & { kind: 'init' | 'refuse-init' }): Promise<InitAnswer> {
+  runKnative(task: KnativeRunTask): Promise<KnativeAnswer> {
+    return this.#send(task, task.body);
+  }
+
+  async init(task: InitTask | RefuseInitTask): Promise<InitAnswer> {
     this.#initialising++;
     try {
       return await this.#send<InitAnswer>(task, 'body' in task ? task.body : undefined);
@@ -182,9 +191,9 @@ export class WorkerPool {
     return this.#send({ kind: 'judge', line, whole }, line);
   }
 
-  /** Looks for the platform's deadline in a large body, which is moved there and comes back. */
-  readDeadline(body: Uint8Array): Promise<DeadlineAnswer> {
-    return this.#send({ kind: 'deadline', body }, body);
+  /** Parses the large body of a /run, which is moved there and comes back. */
+  parseRunBody(body: Uint8Array): Promise<ParseAnswer> {
+    return this.#send({ kind: 'parse', body }, body);
   }
 
   /** Makes a template process for the main thread; it is a child of the first worker's thread. */

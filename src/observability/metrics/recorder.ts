@@ -83,8 +83,7 @@ export class Recorder {
     if (stats.engine !== undefined) this.#countStart(stats.engine);
     if (stats.direct) this.direct++;
     if (stats.argumentBytes > 0) this.argumentBytes.observe(stats.argumentBytes);
-    const result = answer.result ?? answer.shaped?.body;
-    if (result !== undefined) this.resultBytes.observe(result.byteLength);
+    if (answer.result !== undefined) this.resultBytes.observe(answer.result.byteLength);
     this.logBytes += stats.logBytes;
     this.leftoversKilled += stats.leftoversKilled ?? 0;
     if (exit?.usage === undefined) return;

@@ -5,15 +5,14 @@ import { outcomeOf } from '../metrics/outcome.js';
 
 /** What is told of an activation: sizes and outcomes, never what was in it. */
 export function activationAttributes(answer: RunAnswer): Attributes {
-  const { failure, stats, result, shaped } = answer;
-  const body = result ?? shaped?.body;
+  const { failure, stats, result } = answer;
   return {
     'hyperskeleton.outcome': outcomeOf(answer),
     'hyperskeleton.argument_bytes': stats.argumentBytes,
     'hyperskeleton.log_bytes': stats.logBytes,
     ...(stats.activationId !== undefined && { 'faas.invocation_id': stats.activationId }),
     ...(stats.engine !== undefined && { 'hyperskeleton.engine': stats.engine }),
-    ...(body !== undefined && { 'hyperskeleton.result_bytes': body.byteLength }),
+    ...(result !== undefined && { 'hyperskeleton.result_bytes': result.byteLength }),
     ...failureAttributes(failure),
   };
 }
