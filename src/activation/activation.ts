@@ -149,6 +149,11 @@ export class Activation implements ProcessObserver {
     this.#finish({}, failure);
   }
 
+  /** The system has no process or descriptor for it: `errno` names what, as `EMFILE`. */
+  refuseForLackOfResources(errno: string): void {
+    this.refuse({ code: 'run_no_resources', detail: errno }, `error: no process could be started: ${errno}`);
+  }
+
   /** Nothing was started, and somebody else runs the request. */
   cancel(): void {
     this.#timeLimit?.cancel();

@@ -1,7 +1,6 @@
 import { createActionCache, type GetActionImage } from '../activation/action-cache.js';
 import { Activation, type ActivationLimits } from '../activation/activation.js';
 import type { LogStreams } from '../activation/activation-log.js';
-import { refuseForLackOfResources } from '../activation/refuse-for-lack-of-resources.js';
 import { requestInfoOf, withTrace } from '../activation/request-parts.js';
 import type { StartRequest } from '../engines/engine.js';
 import { CloneEngine } from '../engines/forkserver/clone-engine.js';
@@ -125,7 +124,7 @@ export class MainThreadClones {
           return;
         }
         if (typeof outcome === 'object' && outcome.kind === 'killed') {
-          refuseForLackOfResources(outcome.errno, activation);
+          activation.refuseForLackOfResources(outcome.errno);
           return;
         }
         activation.cancel();

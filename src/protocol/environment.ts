@@ -1,4 +1,5 @@
-import { decodeString, kindAt, withoutLineBreaks } from './json-text.js';
+import { decodeString } from './json-string.js';
+import { kindAt, withoutLineBreaks } from './json-text.js';
 import type { Member, Members } from './members.js';
 
 /** One environment variable. */

@@ -6,13 +6,11 @@ import type { KnativeContext } from '../protocol/knative/request.js';
 import { corsHeaders, type EmbeddedInit, type KnativeAnswer } from '../protocol/knative/response.js';
 import type { Received } from '../protocol/received.js';
 import { wipe } from '../protocol/wipe.js';
-import { sendFailure, sendShaped, sendText } from './answer.js';
-import { deliveryOf } from './delivery.js';
+import { deliveryOf, sendFailure, sendShaped, sendText, timingHeaders } from './answer.js';
 import { initialise } from './init-route.js';
 import { receive } from './receive.js';
 import { type ActivationAnswer, activate } from './run-route.js';
 import type { ServerContext } from './server-context.js';
-import { timingHeaders } from './server-timing.js';
 
 /** What of a request only the main thread sees. */
 type HttpContext = Pick<KnativeContext, 'method' | 'headers' | 'query' | 'accessControlRequestHeaders'>;

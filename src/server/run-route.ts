@@ -9,11 +9,9 @@ import { traceIdOf } from '../protocol/trace-context.js';
 import { wipe } from '../protocol/wipe.js';
 import type { ParseAnswer } from '../threads/messages.js';
 import { admit } from './admit.js';
-import { sendFailure, sendResult } from './answer.js';
-import { deliveryOf } from './delivery.js';
+import { deliveryOf, sendFailure, sendResult, timingHeaders } from './answer.js';
 import { receive } from './receive.js';
 import { type ServerContext, writeMissingSentinels } from './server-context.js';
-import { timingHeaders } from './server-timing.js';
 
 /** POST /run (C-RUN-01 to C-RUN-26): lets the activation in, hands it to whoever runs it, answers what comes back. */
 export async function handleRun(exchange: Exchange, context: ServerContext): Promise<void> {

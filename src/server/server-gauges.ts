@@ -1,7 +1,8 @@
 import type { Admission } from '../admission/admission.js';
+import type { EngineStats } from '../engines/forkserver/ipc/stats.js';
 import { cpuPressure } from '../observability/metrics/cpu-pressure.js';
 import { EventLoopUtilizations } from '../observability/metrics/event-loop-utilization.js';
-import type { Gauges, ThreadGauges } from '../observability/metrics/gauges.js';
+import type { Gauges, PrewarmStats, ThreadGauges } from '../observability/metrics/gauges.js';
 import type { Startup } from '../observability/metrics/startup.js';
 import { leftoverCount } from '../os/leftover-processes.js';
 import type { MemoryGroup } from '../os/memory-group.js';
@@ -80,4 +81,24 @@ function threadGauges({ pool, lag, lagMemory }: GaugeSources, loops: EventLoopUt
     };
   });
   return [main, ...workers];
+}
+
+/** How the fork server's prewarmed clones and templates do, of all threads together. */
+export function prewarmStats({ counters, refills, refusals }: EngineStats): PrewarmStats {
+  return {
+    ready: counters.sparesWaiting,
+    hits: counters.spareHits,
+    misses: counters.spareMisses,
+    discarded: counters.sparesDiscarded,
+    refillSeconds: refills,
+    templates: {
+      built: counters.templatesBuilt,
+      failed: counters.templatesFailed,
+      died: counters.templatesDied,
+      renewed: counters.templatesRenewed,
+      given_up: counters.templatesGivenUp,
+    },
+    buildSeconds: counters.buildMsTotal / 1000,
+    refusals,
+  };
 }

@@ -32,10 +32,9 @@ import { WorkerPool } from '../threads/worker-pool.js';
 import { actionRootFor } from './action-root.js';
 import { createExecutor } from './create-executor.js';
 import { HttpServer } from './http-server.js';
-import { prewarmStats } from './prewarm-stats.js';
 import { watchSelfTest } from './self-test-watch.js';
 import { createServerContext } from './server-context.js';
-import { serverGauges } from './server-gauges.js';
+import { prewarmStats, serverGauges } from './server-gauges.js';
 import { serveSignals } from './signals.js';
 import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
 

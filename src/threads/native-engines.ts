@@ -9,7 +9,7 @@ import type { Sink, SinkTarget } from '../logging/action-log/sink.js';
 import { ActionLoopChild, type ActionLoopProgram } from '../os/actionloop-child.js';
 import type { FileScope } from '../os/file-scope.js';
 import { killProcessGroup } from '../os/leftover-processes.js';
-import { close, pidfdOpen } from '../os/libc.js';
+import { requirePidfds } from '../os/native-process.js';
 import { Reactor } from '../os/reactor.js';
 import type { Confinement } from '../os/rights.js';
 import { Spawner } from '../os/spawner.js';
@@ -48,10 +48,7 @@ export async function createNativeEngines(
   resourceTable: ResourceTable,
   { confinement, scope }: ActionConfinement,
 ): Promise<ThreadEngines> {
-  const pidfd = pidfdOpen(process.pid);
-  if (pidfd < 0)
-    throw new Error('pidfd_open(2) is not available: it needs Linux 5.3 and a profile that allows it');
-  close(pidfd);
+  requirePidfds();
   const reactor = new Reactor();
   resourceTable.recordReactor(reactor.fd);
   const nofileLimit = nofileLimitFor(settings, resourceTable.slot);

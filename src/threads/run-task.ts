@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { diagnoseStartFailure } from '../action/diagnose-start.js';
 import { Activation } from '../activation/activation.js';
-import { refuseForLackOfResources } from '../activation/refuse-for-lack-of-resources.js';
 import { requestInfoOf, withTrace } from '../activation/request-parts.js';
 import type { StartOutcome, StartRequest } from '../engines/engine.js';
 import type { RunAnswer } from '../protocol/answer.js';
@@ -121,7 +120,7 @@ async function tryEngines(
     const outcome: StartOutcome = 'kind' in started ? started : await started;
     if (outcome.kind === 'failed') return outcome.errno;
     if (outcome.kind === 'killed') {
-      refuseForLackOfResources(outcome.errno, activation);
+      activation.refuseForLackOfResources(outcome.errno);
       return undefined;
     }
     if (outcome.kind === 'started') {
@@ -135,7 +134,7 @@ async function tryEngines(
 
 function refuseStart(exec: string, errno: string, activation: Activation): void {
   if (OUT_OF_RESOURCES.has(errno)) {
-    refuseForLackOfResources(errno, activation);
+    activation.refuseForLackOfResources(errno);
     return;
   }
   const { kind, reason, text } = diagnoseStartFailure(exec, errno);

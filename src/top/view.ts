@@ -8,65 +8,17 @@ export interface Counted {
   readonly total: number;
 }
 
-/** What `hyperskeleton top` shows, and prints with --json. Times in seconds, sizes in bytes; null is "not known". */
-export interface View {
-  readonly intervalSeconds: number;
-  readonly version: string;
-  /** The engine that is preferred. */
-  readonly engine: string;
-  readonly node: string;
-  readonly uptimeSeconds: number | null;
-  readonly activations: Counted & { readonly byOutcome: Readonly<Record<string, Counted>> };
-  /** Activations that came to run, by what started their process; those that have happened. */
-  readonly starts: Readonly<Record<string, Counted>>;
-  readonly phases: Readonly<Record<Phase, PhaseView>>;
-  readonly inFlight: number;
-  readonly inFlightLimit: number | null;
-  readonly queued: number;
-  readonly queueLimit: number | null;
-  /** Those that have happened, the most frequent first. */
-  readonly failures: readonly (Counted & { readonly code: string; readonly fault: string })[];
-  readonly inits: Counted;
-  readonly threads: readonly ThreadRow[];
-  readonly cpu: { readonly serverCores: number; readonly actionCores: number };
-  readonly memory: {
-    readonly serverBytes: number | null;
-    readonly containerBytes: number | null;
-    readonly limitBytes: number | null;
-  };
-  /** Null without the fork-server engine. */
-  readonly prewarm: {
-    readonly ready: number;
-    readonly hitsPerSecond: number;
-    readonly missesPerSecond: number;
-  } | null;
-  /** Null in the classic protocol. */
-  readonly actionLoop: { readonly busy: number; readonly idle: number; readonly lost: number } | null;
-}
-
-/** One phase within the interval; the share is of the time of all activations. */
-interface PhaseView {
-  readonly mean: number | null;
-  readonly p50: number | null;
-  readonly p90: number | null;
-  readonly p99: number | null;
-  readonly share: number | null;
-}
-
-/** One thread of the server. */
-interface ThreadRow {
-  readonly thread: string;
-  readonly utilization: number;
-  readonly lagSeconds: number | null;
-  readonly tasks: number | null;
-}
+/**
+ * What `hyperskeleton top` shows, and prints with --json. Times in seconds, sizes in bytes; null is "not known".
+ */
+export type View = ReturnType<typeof viewOf>;
 
 /**
  * What happened between two scrapes of a server.
  *
  * @throws Error where the later one is not of a Hyperskeleton server
  */
-export function viewOf(before: Snapshot, after: Snapshot): View {
+export function viewOf(before: Snapshot, after: Snapshot) {
   const [info] = after.all('hyperskeleton_build_info');
   if (info === undefined)
     throw new Error('there is no hyperskeleton_build_info: this is no Hyperskeleton server');
@@ -78,6 +30,7 @@ export function viewOf(before: Snapshot, after: Snapshot): View {
   return {
     intervalSeconds: seconds,
     version: info.labels.version ?? '',
+    /** The engine that is preferred. */
     engine: info.labels.engine ?? '',
     node: info.labels.node ?? '',
     uptimeSeconds: started === undefined ? null : Math.max(0, Date.now() / 1000 - started),
@@ -92,6 +45,7 @@ export function viewOf(before: Snapshot, after: Snapshot): View {
           ]),
       ),
     },
+    /** Activations that came to run, by what started their process; those that have happened. */
     starts: Object.fromEntries(
       after
         .all('hyperskeleton_activation_starts_total')
@@ -106,6 +60,7 @@ export function viewOf(before: Snapshot, after: Snapshot): View {
     inFlightLimit: after.one('hyperskeleton_admission_limit') ?? null,
     queued: after.one('hyperskeleton_activations_queued') ?? 0,
     queueLimit: after.one('hyperskeleton_queue_limit') ?? null,
+    /** Those that have happened, the most frequent first. */
     failures: after
       .all('hyperskeleton_failures_total')
       .map(({ labels: { code = '', fault = '' } }) => ({
@@ -126,6 +81,7 @@ export function viewOf(before: Snapshot, after: Snapshot): View {
       containerBytes: after.one('hyperskeleton_container_memory_bytes') ?? null,
       limitBytes: after.one('hyperskeleton_memory_limit_bytes') ?? null,
     },
+    /** Null without the fork-server engine. */
     prewarm:
       ready === undefined
         ? null
@@ -134,6 +90,7 @@ export function viewOf(before: Snapshot, after: Snapshot): View {
             hitsPerSecond: counted('hyperskeleton_prewarm_total', { result: 'hit' }).perSecond,
             missesPerSecond: counted('hyperskeleton_prewarm_total', { result: 'miss' }).perSecond,
           },
+    /** Null in the classic protocol. */
     actionLoop:
       loop.length === 0
         ? null
@@ -162,7 +119,8 @@ function sumOf(snapshot: Snapshot, name: ShownMetric, labels?: Record<string, st
   return snapshot.all(name, labels).reduce((sum, { value }) => sum + value, 0);
 }
 
-function phasesOf(before: Snapshot, after: Snapshot): Record<Phase, PhaseView> {
+/** The phases within the interval; their shares are of the time of all activations. */
+function phasesOf(before: Snapshot, after: Snapshot) {
   const name = 'hyperskeleton_activation_duration_seconds';
   const spent = new Map<Phase, { percentiles: Percentiles; sum: number }>();
   for (const phase of PHASES) {
@@ -172,7 +130,7 @@ function phasesOf(before: Snapshot, after: Snapshot): Record<Phase, PhaseView> {
     spent.set(phase, { percentiles: percentilesOf(buckets), sum: buckets.sum });
   }
   const whole = spent.get('total')?.sum ?? 0;
-  const one = (phase: Phase): PhaseView => {
+  const one = (phase: Phase) => {
     const found = spent.get(phase);
     const { mean, p50, p90, p99 } = found?.percentiles ?? {};
     return {
@@ -186,7 +144,7 @@ function phasesOf(before: Snapshot, after: Snapshot): Record<Phase, PhaseView> {
   return { queue: one('queue'), start: one('start'), run: one('run'), total: one('total') };
 }
 
-function threadsOf(after: Snapshot): ThreadRow[] {
+function threadsOf(after: Snapshot) {
   return after
     .all('hyperskeleton_event_loop_utilization_ratio')
     .map(({ labels: { thread = '' }, value }) => ({

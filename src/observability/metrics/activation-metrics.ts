@@ -1,7 +1,6 @@
 import { ERRORS, type ErrorCode, errorRowOf } from '../../protocol/errors.js';
-import { ABORT_STAGES, ENGINES, PHASES } from './labels.js';
+import { ABORT_STAGES, ENGINES, OUTCOMES, PHASES } from './labels.js';
 import type { Metric, Series } from './metric.js';
-import { OUTCOMES } from './outcome.js';
 
 /** What a request can be refused for, so that each series is there before it first happens. */
 const REFUSAL_CODES: readonly ErrorCode[] = [

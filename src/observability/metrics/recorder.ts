@@ -3,8 +3,7 @@ import type { ErrorCode } from '../../protocol/errors.js';
 import * as bounds from './buckets.js';
 import type { Gauges } from './gauges.js';
 import { Histogram, HistogramWithExemplars } from './histogram.js';
-import { type AbortStage, ENGINES, type Phase } from './labels.js';
-import { outcomeOf } from './outcome.js';
+import { type AbortStage, ENGINES, outcomeOf, type Phase } from './labels.js';
 import { type Page, PageCache } from './page-cache.js';
 
 /** How long an activation took, by phase; what it did not come to is absent. */

@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { AnswerFailure, InitAnswer, RunAnswer } from '../../protocol/answer.js';
 import { errorRowOf } from '../../protocol/errors.js';
-import { outcomeOf } from '../metrics/outcome.js';
+import { outcomeOf } from '../metrics/labels.js';
 
 /** What is told of an activation: sizes and outcomes, never what was in it. */
 export function activationAttributes(answer: RunAnswer): Attributes {

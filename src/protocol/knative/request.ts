@@ -3,7 +3,8 @@ import { readBody } from '../body.js';
 import { contextOf, contextVariables, type Variable } from '../environment.js';
 import type { Failure } from '../errors.js';
 import { INIT_MEMBERS, type InitRequest, readInitValue } from '../init-body.js';
-import { decodeString, kindAt, skipBlanks, withoutLineBreaks } from '../json-text.js';
+import { decodeString } from '../json-string.js';
+import { kindAt, skipBlanks, withoutLineBreaks } from '../json-text.js';
 import {
   MAX_CONTEXT_MEMBERS,
   type Member,

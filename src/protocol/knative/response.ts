@@ -1,7 +1,8 @@
 import type { Header, RunAnswer } from '../answer.js';
 import { decodeBase64InPlace } from '../base64.js';
 import type { Failure } from '../errors.js';
-import { decodeInPlace, decodeString, kindAt } from '../json-text.js';
+import { decodeInPlace, decodeString } from '../json-string.js';
+import { kindAt } from '../json-text.js';
 import {
   MAX_CONTEXT_MEMBERS,
   type Member,

@@ -9,8 +9,8 @@ import {
   HistogramWithExemplars,
   histogramCells,
 } from '../../../src/observability/metrics/histogram.js';
+import { outcomeOf } from '../../../src/observability/metrics/labels.js';
 import { openDescriptors } from '../../../src/observability/metrics/open-descriptors.js';
-import { outcomeOf } from '../../../src/observability/metrics/outcome.js';
 import { Recorder } from '../../../src/observability/metrics/recorder.js';
 import { ERRORS, type ErrorCode, type ErrorRow } from '../../../src/protocol/errors.js';
 import {
