@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { Config } from '../config/load.js';
 import type { ClockTimer, FreezeAwareClock, TimerExpiry } from '../os/freeze-aware-clock.js';
 import { MAX_KILL_MS } from '../os/group-signal.js';
 import { killProcessGroup } from '../os/leftover-processes.js';
@@ -13,12 +14,7 @@ import { ActivationLog, type LogStreams } from './activation-log.js';
 
 /** What an activation needs to know besides its request. */
 export interface ActivationLimits {
-  readonly maxResultBytes: number;
-  readonly drainMs: number;
-  /** From SIGTERM to SIGKILL when the time is up. */
-  readonly timeoutGraceMs: number;
-  /** Whether what is left of the process group is killed at the end (C-RUN-25). */
-  readonly killsLeftovers: boolean;
+  readonly config: Pick<Config, 'maxResultBytes' | 'drainMs' | 'timeoutGraceMs' | 'leftovers'>;
   readonly clock: FreezeAwareClock;
   /** Of which a result takes what it needs. */
   readonly budget: ByteBudget;
@@ -109,7 +105,7 @@ export class Activation implements ProcessObserver {
     this.#resolve = resolve;
     this.#reservation = limits.budget.reserve();
     this.#lastLine = new LastLineSplitter(
-      limits.maxResultBytes,
+      limits.config.maxResultBytes,
       (bytes, release) => this.#log.write('stdout', bytes, release),
       this.#reservation,
     );
@@ -153,6 +149,11 @@ export class Activation implements ProcessObserver {
     this.#finish({}, failure);
   }
 
+  /** The system has no process or descriptor for it: `errno` names what, as `EMFILE`. */
+  refuseForLackOfResources(errno: string): void {
+    this.refuse({ code: 'run_no_resources', detail: errno }, `error: no process could be started: ${errno}`);
+  }
+
   /** Nothing was started, and somebody else runs the request. */
   cancel(): void {
     this.#timeLimit?.cancel();
@@ -185,8 +186,8 @@ export class Activation implements ProcessObserver {
         this.#judgeAndFinish();
         return;
       }
-      const { clock, drainMs } = this.#limits;
-      this.#lateOutput = clock.setTimer({ inMs: drainMs }, () => this.#judgeAndFinish());
+      const { clock, config } = this.#limits;
+      this.#lateOutput = clock.setTimer({ inMs: config.drainMs }, () => this.#judgeAndFinish());
     });
   }
 
@@ -214,8 +215,8 @@ export class Activation implements ProcessObserver {
 
   #terminate(process: RunningProcess): void {
     process.kill(constants.signals.SIGTERM);
-    const { clock, timeoutGraceMs } = this.#limits;
-    this.#killing = clock.setTimer({ inMs: timeoutGraceMs }, () => this.#kill(process));
+    const { clock, config } = this.#limits;
+    this.#killing = clock.setTimer({ inMs: config.timeoutGraceMs }, () => this.#kill(process));
   }
 
   /** Kills it, and waits for its end some moments only. */
@@ -291,7 +292,8 @@ export class Activation implements ProcessObserver {
 
   /** A group whose time is up is ended whole, whatever is set for leftovers. */
   #killLeftovers(): void {
-    if (this.#process === undefined || !(this.#limits.killsLeftovers || this.isEnded)) return;
+    const areKept = this.#limits.config.leftovers === 'keep' && !this.isEnded;
+    if (this.#process === undefined || areKept) return;
     this.#leftoversKilled = killProcessGroup(this.#process.pid);
   }
 

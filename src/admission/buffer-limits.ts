@@ -1,3 +1,5 @@
+import type { Config } from '../config/load.js';
+
 /** What the server, its threads and their heaps take without any body (docs/internals/architecture.md). */
 const OWN_BYTES = 96 * 1024 * 1024;
 /**
@@ -24,7 +26,7 @@ interface BufferLimits {
  * @param memoryBytes what the container may use
  */
 export function bufferLimits(
-  set: { readonly maxBufferedBytes: number | undefined; readonly maxBodyBytes: number | undefined },
+  set: Pick<Config, 'maxBufferedBytes' | 'maxBodyBytes'>,
   memoryBytes: number,
 ): BufferLimits {
   const derived = Math.max(MIN_BUFFERED_BYTES, Math.floor((memoryBytes - OWN_BYTES) / COPIES));

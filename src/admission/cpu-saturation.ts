@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readIfThere } from '../os/read-if-there.js';
 
 /** The share of their time from which on the CPUs have nothing left. */
 const SATURATED_SHARE = 0.9;
@@ -32,22 +32,14 @@ export function cpuSaturation(): () => boolean {
 }
 
 function readSample(): CpuSample {
-  const line = (read('/proc/stat') ?? '').split('\n', 1)[0] ?? '';
+  const line = (readIfThere('/proc/stat') ?? '').split('\n', 1)[0] ?? '';
   const ticks = line.split(/\s+/).slice(1, 9).map(Number);
   const [, , , idle = 0, waiting = 0] = ticks;
-  const quota = read('/sys/fs/cgroup/cpu.stat') ?? read('/sys/fs/cgroup/cpu/cpu.stat') ?? '';
+  const quota = readIfThere('/sys/fs/cgroup/cpu.stat') ?? readIfThere('/sys/fs/cgroup/cpu/cpu.stat') ?? '';
   return {
     atMs: performance.now(),
     total: ticks.reduce((sum, one) => sum + one, 0),
     idle: idle + waiting,
     throttled: Number(/^nr_throttled (\d+)$/m.exec(quota)?.[1] ?? 0),
   };
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
-  }
 }

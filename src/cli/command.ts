@@ -142,13 +142,11 @@ function settingFlags(values: object, own: Options): Flags {
 
 function settingOptions(): ParseOptions {
   return Object.fromEntries(
-    Object.values(SETTINGS).map(({ flag, kind }) => [flag, { type: 'string', multiple: isList(kind) }]),
+    Object.values<Setting<unknown>>(SETTINGS).map(({ flag, kind }) => [
+      flag,
+      { type: 'string', multiple: kind.isList === true },
+    ]),
   );
-}
-
-/** Whether the flag may be repeated. */
-function isList(kind: Setting['kind']): boolean {
-  return kind.type === 'hosts' || kind.type === 'origins';
 }
 
 /** Writes what is wrong with a command line to stderr. @returns the exit status */

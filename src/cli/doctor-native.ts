@@ -9,7 +9,8 @@ import { createEngineStats, StatsWriter } from '../engines/forkserver/ipc/stats.
 import { explainUnavailability } from '../engines/forkserver/templates/explain-unavailability.js';
 import { PosixSpawnEngine } from '../engines/posix-spawn.js';
 import type { ActionImage } from '../os/action-image.js';
-import { close, pidfdOpen } from '../os/libc.js';
+import { close } from '../os/libc.js';
+import { requirePidfds } from '../os/native-process.js';
 import { Reactor } from '../os/reactor.js';
 import type { ResourceTable } from '../shared-memory/resource-table.js';
 
@@ -29,10 +30,7 @@ export function nativeCandidates(resourceTable: ResourceTable): {
   candidates: readonly NativeCandidate[];
   close: () => void;
 } {
-  const pidfd = pidfdOpen(process.pid);
-  if (pidfd < 0)
-    throw new Error('pidfd_open(2) is not available: it needs Linux 5.3 and a profile that allows it');
-  close(pidfd);
+  requirePidfds();
   const reactor = new Reactor();
   const posixSpawn: NativeCandidate = {
     name: 'posix_spawn',

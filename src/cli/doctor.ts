@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FrontEndName } from '../config/load.js';
+import type { Config } from '../config/load.js';
 import { ChildProcessEngine } from '../engines/child-process.js';
 import type { EngineName, ExecEngine } from '../engines/engine.js';
 import { loadUws } from '../http/load-front-end.js';
@@ -15,13 +15,7 @@ import { type EngineRate, measureRate } from './doctor-measure.js';
 import { type MeasuredScript, writeScript } from './doctor-script.js';
 
 /** What the doctor is told. */
-interface DoctorOptions {
-  /** As HYPERSKELETON_ENGINE has it. */
-  readonly engine: 'auto' | EngineName;
-  /** As HYPERSKELETON_HTTP has it. */
-  readonly http: 'auto' | FrontEndName;
-  /** Whose `exec` is looked at too; undefined: none. */
-  readonly actionRoot: string | undefined;
+interface DoctorOptions extends Pick<Config, 'engine' | 'http' | 'actionRoot'> {
   /** How long each engine is measured, in seconds. */
   readonly seconds?: number;
   readonly write?: (text: string) => void;

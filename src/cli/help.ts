@@ -1,5 +1,4 @@
-import { describeAllowed } from '../config/kinds.js';
-import { SETTINGS, type Setting } from '../config/settings.js';
+import { describeDefault, SETTINGS, type Setting } from '../config/settings.js';
 import type { AnyCommand, Option } from './command.js';
 
 const LINE_WIDTH = 100;
@@ -44,13 +43,12 @@ function optionHelp(flag: string, { short, value, help, default: fallback }: Opt
   return `  ${names}\n      ${help}${note}`;
 }
 
-function settingHelp(setting: Setting): string {
-  const allowed = describeAllowed(setting.kind);
-  const fallback = setting.default === '' ? 'not set' : (setting.default ?? setting.derived);
+function settingHelp(setting: Setting<unknown>): string {
+  const { allowed } = setting.kind;
   const facts = [
     `env ${setting.env.join(', ')}`,
     ...(allowed === undefined ? [] : [allowed]),
-    `default: ${fallback}`,
+    `default: ${describeDefault(setting)}`,
   ];
   return `  --${setting.flag}\n      ${setting.sentence}\n      (${facts.join('; ')})`;
 }

@@ -4,7 +4,7 @@ import { ensureActionRoot, ensureDefaultAction } from '../action/default-action.
 import { ActionState } from '../action/state.js';
 import type { Config } from '../config/load.js';
 import type { Executor } from '../executor/executor.js';
-import { loadDeadlineReader, TimeLimit } from '../executor/time-limit.js';
+import { TimeLimit } from '../executor/time-limit.js';
 import { threadsThatFit } from '../os/address-space.js';
 import { fileScopeOf } from '../os/file-scope.js';
 import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
@@ -79,7 +79,7 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
   const pool = new WorkerPool(settings);
   const clock = new FreezeAwareClock();
   const action = new ActionState(false, () => pool.generation);
-  const executor = await createExecutor(config, settings, pool, action, clock, undefined);
+  const executor = await createExecutor(settings, pool, action, clock, undefined);
   const onSignal = (): void => executor.killAll();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
   try {
@@ -105,8 +105,7 @@ async function run(
 ): Promise<RunAnswer> {
   // Its own memory: it may be moved to the worker.
   const own = Uint8Array.from(body);
-  const deadlineIn = await loadDeadlineReader(config);
-  const time = TimeLimit.of(config, clock, deadlineIn?.(own));
+  const time = TimeLimit.of(config, clock, undefined);
   const answer = await executor.execute({ body: own, trace: undefined }, time);
   if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;
   return failed({ ...answer.failure, detail: time.describe() });

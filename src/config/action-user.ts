@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ActionUser } from '../os/rights.js';
+import type { Config } from './load.js';
 
 /** As many as stub/helper.c takes. */
 const MAX_GROUPS = 64;
@@ -57,6 +58,14 @@ export function requireCapabilities(text: string, status: string): void {
   if (missing.length === 0 && /^Uid:\s*\d+\s+0\s/m.test(status)) return;
   const names = missing.length === 0 ? '' : ` with ${missing.map(([name]) => name).join(', ')}`;
   throw invalidUser(text, `the server must be root${names}`);
+}
+
+/** Whether set-user-ID programs and file capabilities give actions nothing: by default if they run as another user. */
+export function hasNoNewPrivileges({
+  noNewPrivs,
+  actionUser,
+}: Pick<Config, 'noNewPrivs' | 'actionUser'>): boolean {
+  return noNewPrivs ?? actionUser !== undefined;
 }
 
 function invalidUser(text: string, why: string): Error {

@@ -1,22 +1,21 @@
 import { availableParallelism } from 'node:os';
-import { LIMITS_FORMAT } from './resource-limits.js';
-
-/** What a setting's text may be. */
-export type SettingKind =
-  | { readonly type: 'integer'; readonly min: number; readonly max: number }
-  | { readonly type: 'choice'; readonly of: readonly string[] }
-  | { readonly type: 'path' }
-  /** Any text; what it means is checked where it is read. */
-  | { readonly type: 'text' }
-  /** Separated by commas. */
-  | { readonly type: 'hosts' }
-  /** Separated by commas. */
-  | { readonly type: 'origins' }
-  /** Of http or https. */
-  | { readonly type: 'url' };
+import {
+  choice,
+  EXACTLY_ONE,
+  HOSTS,
+  HTTP_URL,
+  integer,
+  ON_OFF,
+  ORIGINS,
+  PATH,
+  RESOURCE_LIMITS,
+  type SettingKind,
+  TEXT,
+  WORD,
+} from './kinds.js';
 
 /** One setting of `hyperskeleton serve`: where it comes from, what it may be, what it is for. */
-export interface Setting {
+export interface Setting<Value> {
   readonly flag: string;
   /** Environment variables, the first that is set counts. */
   readonly env: readonly string[];
@@ -24,14 +23,23 @@ export interface Setting {
   readonly knativeEnv?: readonly string[];
   /** Those that count besides, behind the others, where OpenTelemetry's variables are the server's. */
   readonly otelEnv?: readonly string[];
-  readonly kind: SettingKind;
-  /** The default as text; undefined where it is derived when the server starts. */
-  readonly default: string | undefined;
-  /** How a derived default comes about, for the docs. */
+  readonly kind: SettingKind<Value>;
+  /** The default as text; absent if the value is undefined where nothing is set. */
+  readonly default?: string;
+  /** How a default comes about that is no fixed one, for the docs. */
   readonly derived?: string;
   readonly unit?: string;
   readonly sentence: string;
 }
+
+/** The configuration that a table of settings makes: a value by each key, which may be undefined if it has no default. */
+export type ConfigOf<Settings extends Record<string, Setting<unknown>>> = {
+  readonly [Key in keyof Settings]: Settings[Key] extends Setting<infer Value>
+    ? Settings[Key] extends { readonly default: string }
+      ? Value
+      : Value | undefined
+    : never;
+};
 
 /** Room in the memory that threads share. */
 const MAX_THREADS = 32;
@@ -48,16 +56,15 @@ export const SETTINGS = {
     flag: 'port',
     env: ['FLASK_PROXY_PORT', 'PORT'],
     knativeEnv: ['PORT', 'FLASK_PROXY_PORT'],
-    kind: { type: 'integer', min: 0, max: 65_535 },
+    kind: integer(0, 65_535),
     default: '8080',
     sentence:
       'TCP port to listen on; 0 takes a free one. FLASK_PROXY_PORT is the name that dockerskeleton knows; in Knative mode PORT goes first.',
   },
-  host: {
+  hosts: {
     flag: 'host',
     env: ['HYPERSKELETON_HOST'],
-    kind: { type: 'hosts' },
-    default: undefined,
+    kind: HOSTS,
     derived: 'all interfaces (`::`) in a container, else loopback (`127.0.0.1,::1`)',
     sentence:
       'Addresses to listen on, or host names, each of whose addresses is listened on; the flag may be repeated. `::` is every interface, IPv6 and IPv4, and means `0.0.0.0` where the system has no IPv6.',
@@ -65,7 +72,7 @@ export const SETTINGS = {
   platform: {
     flag: 'platform',
     env: ['__OW_RUNTIME_PLATFORM'],
-    kind: { type: 'text' },
+    kind: WORD,
     default: 'openwhisk',
     sentence:
       'The platform whose requests are understood: openwhisk (POST /init and /run) or knative (everything at /), in any case of letters. Anything else counts as openwhisk, with a warning.',
@@ -73,7 +80,7 @@ export const SETTINGS = {
   protocol: {
     flag: 'protocol',
     env: ['HYPERSKELETON_PROTOCOL'],
-    kind: { type: 'choice', of: ['classic', 'actionloop'] },
+    kind: choice('classic', 'actionloop'),
     default: 'classic',
     sentence:
       'How an action is run: classic starts `exec` for each activation, actionloop keeps it and sends it a line for each. Knative mode goes with classic only.',
@@ -81,22 +88,21 @@ export const SETTINGS = {
   actionRoot: {
     flag: 'action-root',
     env: ['HYPERSKELETON_ACTION_ROOT'],
-    kind: { type: 'path' },
-    default: undefined,
+    kind: PATH,
     derived: '/action in the image, elsewhere a private temporary folder',
     sentence: 'Folder of the action; it holds `exec`, and is the working directory of every run.',
   },
   engine: {
     flag: 'engine',
     env: ['HYPERSKELETON_ENGINE'],
-    kind: { type: 'choice', of: ['auto', 'forkserver', 'posix_spawn', 'child_process'] },
+    kind: choice('auto', 'forkserver', 'posix_spawn', 'child_process'),
     default: 'auto',
     sentence: 'How processes are started; auto takes the fastest that works here.',
   },
   http: {
     flag: 'http',
     env: ['HYPERSKELETON_HTTP'],
-    kind: { type: 'choice', of: ['auto', 'uws', 'node'] },
+    kind: choice('auto', 'uws', 'node'),
     default: 'auto',
     sentence:
       "What speaks HTTP: uws is uWebSockets, the fastest; node is Node's own module, which takes what uWebSockets does not (docs/reference/http.md): HTTP/1.0, any number of headers, pipelining. auto takes uws, and node where uws can't be loaded.",
@@ -104,7 +110,7 @@ export const SETTINGS = {
   keepAliveMs: {
     flag: 'keep-alive-ms',
     env: ['HYPERSKELETON_KEEP_ALIVE_MS'],
-    kind: { type: 'integer', min: 0, max: MAX_DELAY_MS },
+    kind: integer(0, MAX_DELAY_MS),
     default: '100000',
     unit: 'milliseconds',
     sentence:
@@ -113,7 +119,7 @@ export const SETTINGS = {
   stallTimeoutMs: {
     flag: 'stall-timeout-ms',
     env: ['HYPERSKELETON_STALL_TIMEOUT_MS'],
-    kind: { type: 'integer', min: 0, max: MAX_DELAY_MS },
+    kind: integer(0, MAX_DELAY_MS),
     default: '60000',
     unit: 'milliseconds',
     sentence:
@@ -122,32 +128,32 @@ export const SETTINGS = {
   actionUser: {
     flag: 'action-user',
     env: ['HYPERSKELETON_ACTION_USER'],
-    kind: { type: 'text' },
-    default: '',
+    kind: TEXT,
     sentence:
       "The user that actions run as, where the server is root: a name or a number, with `:` and a group or without; without one, the user's groups of /etc/passwd and /etc/group. The action folder and what an init installs belong to that user. Empty: the server's own user, whose processes actions may then signal (docs/guides/isolation.md).",
   },
   noNewPrivs: {
     flag: 'no-new-privs',
     env: ['HYPERSKELETON_NO_NEW_PRIVS'],
-    kind: { type: 'choice', of: ['on', 'off'] },
-    default: undefined,
+    kind: ON_OFF,
     derived: 'on where HYPERSKELETON_ACTION_USER is set, else off',
     sentence:
       'Whether set-user-ID programs and file capabilities give actions nothing (prctl(2), PR_SET_NO_NEW_PRIVS). Off as in dockerskeleton, where tools as su and ping work.',
   },
-  actionRlimits: {
+  actionLimits: {
     flag: 'action-rlimits',
     env: ['HYPERSKELETON_ACTION_RLIMITS'],
-    kind: { type: 'text' },
+    kind: RESOURCE_LIMITS,
     default: '',
-    sentence: `Resource limits of each process of an action (getrlimit(2)): ${LIMITS_FORMAT}. Those that are not named are the server's own.`,
+    sentence:
+      "Resource limits of each process of an action (getrlimit(2)). Those that are not named are the server's own.",
   },
   threads: {
     flag: 'threads',
     env: ['HYPERSKELETON_THREADS'],
-    kind: { type: 'integer', min: 1, max: MAX_THREADS },
-    default: undefined,
+    kind: integer(1, MAX_THREADS),
+    // Beyond four the start of processes, not the threads, is the limit.
+    default: String(Math.min(availableParallelism(), 4)),
     derived: 'the number of CPUs, 4 at most',
     sentence:
       'The most worker threads. One is there from the start, the others come when it has too much to do. Each supervises any number of activations; a sleeping action takes none.',
@@ -155,8 +161,7 @@ export const SETTINGS = {
   maxInFlight: {
     flag: 'max-in-flight',
     env: ['HYPERSKELETON_MAX_IN_FLIGHT'],
-    kind: { type: 'integer', min: 1, max: 65_536 },
-    default: undefined,
+    kind: integer(1, 65_536),
     derived: 'from the limits on open files and processes, 4096 at most',
     unit: 'activations',
     sentence: 'Activations that run at the same time; further ones wait in order of arrival.',
@@ -164,8 +169,7 @@ export const SETTINGS = {
   maxQueued: {
     flag: 'max-queued',
     env: ['HYPERSKELETON_MAX_QUEUED'],
-    kind: { type: 'integer', min: 0, max: 1_000_000 },
-    default: undefined,
+    kind: integer(0, 1_000_000),
     derived: 'from the limit on open files, 4096 at most',
     unit: 'activations',
     sentence: 'Activations that may wait; one more is answered 429.',
@@ -173,7 +177,7 @@ export const SETTINGS = {
   memoryAdmission: {
     flag: 'memory-admission',
     env: ['HYPERSKELETON_MEMORY_ADMISSION'],
-    kind: { type: 'choice', of: ['on', 'off'] },
+    kind: ON_OFF,
     default: 'on',
     sentence:
       "Whether no more activations run at the same time than the container's memory is enough for, by what those of this action were seen to use; further ones wait, instead of being killed. Only where the container has a limit on memory.",
@@ -181,7 +185,7 @@ export const SETTINGS = {
   loadShedding: {
     flag: 'load-shedding',
     env: ['HYPERSKELETON_LOAD_SHEDDING'],
-    kind: { type: 'choice', of: ['on', 'off'] },
+    kind: ON_OFF,
     default: 'on',
     sentence:
       'Whether activations are answered 429 while for some time more of them come than the CPUs can do, so that those let in keep their latency. Bursts, actions that only wait, and callers who wait for their answers are not affected.',
@@ -189,7 +193,7 @@ export const SETTINGS = {
   direct: {
     flag: 'direct',
     env: ['HYPERSKELETON_DIRECT'],
-    kind: { type: 'choice', of: ['on', 'off'] },
+    kind: ON_OFF,
     default: 'on',
     sentence:
       'Whether the main thread itself starts activations that come one at a time, from a prewarmed clone: a quarter faster than through a worker thread (docs/internals/engines.md).',
@@ -197,16 +201,14 @@ export const SETTINGS = {
   maxBodyBytes: {
     flag: 'max-body-bytes',
     env: ['HYPERSKELETON_MAX_BODY_BYTES'],
-    kind: { type: 'integer', min: 1, max: MAX_BODY_BYTES },
-    default: undefined,
+    kind: integer(1, MAX_BODY_BYTES),
     derived: '128 MiB (134217728), or HYPERSKELETON_MAX_BUFFERED_BYTES if that is less',
     sentence: 'Largest request body; a larger one is answered 413.',
   },
   maxBufferedBytes: {
     flag: 'max-buffered-bytes',
     env: ['HYPERSKELETON_MAX_BUFFERED_BYTES'],
-    kind: { type: 'integer', min: 1, max: MAX_SAFE },
-    default: undefined,
+    kind: integer(1, MAX_SAFE),
     derived:
       "half of the container's memory limit (of the machine's memory, if there is none) beyond 96 MiB, at least 8 MiB: 80 MiB in a container of 256 MiB",
     sentence:
@@ -215,7 +217,7 @@ export const SETTINGS = {
   maxResultBytes: {
     flag: 'max-result-bytes',
     env: ['HYPERSKELETON_MAX_RESULT_BYTES'],
-    kind: { type: 'integer', min: 1, max: MAX_BODY_BYTES },
+    kind: integer(1, MAX_BODY_BYTES),
     default: String(64 * 1024 * 1024),
     unit: 'bytes',
     sentence: 'Longest last line of stdout; a longer one goes to the log and is no result.',
@@ -223,7 +225,7 @@ export const SETTINGS = {
   maxUnzippedBytes: {
     flag: 'max-unzipped-bytes',
     env: ['HYPERSKELETON_MAX_UNZIPPED_BYTES'],
-    kind: { type: 'integer', min: 1, max: MAX_SAFE },
+    kind: integer(1, MAX_SAFE),
     default: String(512 * 1024 * 1024),
     unit: 'bytes',
     sentence:
@@ -232,7 +234,7 @@ export const SETTINGS = {
   maxUnzipRatio: {
     flag: 'max-unzip-ratio',
     env: ['HYPERSKELETON_MAX_UNZIP_RATIO'],
-    kind: { type: 'integer', min: 0, max: MAX_SAFE },
+    kind: integer(0, MAX_SAFE),
     default: '250',
     unit: 'times',
     sentence:
@@ -241,7 +243,7 @@ export const SETTINGS = {
   maxEntries: {
     flag: 'max-entries',
     env: ['HYPERSKELETON_MAX_ENTRIES'],
-    kind: { type: 'integer', min: 1, max: MAX_ENTRIES },
+    kind: integer(1, MAX_ENTRIES),
     default: '200000',
     unit: 'entries',
     sentence: 'Entries of an archive, and the folders that their paths imply.',
@@ -249,7 +251,7 @@ export const SETTINGS = {
   initTimeoutMs: {
     flag: 'init-timeout-ms',
     env: ['HYPERSKELETON_INIT_TIMEOUT_MS'],
-    kind: { type: 'integer', min: 1, max: MAX_DELAY_MS },
+    kind: integer(1, MAX_DELAY_MS),
     default: '300000',
     unit: 'milliseconds',
     sentence:
@@ -258,7 +260,7 @@ export const SETTINGS = {
   activationTimeoutMs: {
     flag: 'activation-timeout-ms',
     env: ['HYPERSKELETON_ACTIVATION_TIMEOUT_MS'],
-    kind: { type: 'integer', min: 0, max: MAX_DELAY_MS },
+    kind: integer(0, MAX_DELAY_MS),
     default: '0',
     unit: 'milliseconds',
     sentence:
@@ -267,7 +269,7 @@ export const SETTINGS = {
   honorDeadline: {
     flag: 'honor-deadline',
     env: ['HYPERSKELETON_HONOR_DEADLINE'],
-    kind: { type: 'text' },
+    kind: EXACTLY_ONE,
     default: '',
     sentence:
       'Exactly 1 makes the `deadline` that the platform sends with an activation end it as the time limit does.',
@@ -275,7 +277,7 @@ export const SETTINGS = {
   timeoutGraceMs: {
     flag: 'timeout-grace-ms',
     env: ['HYPERSKELETON_TIMEOUT_GRACE_MS'],
-    kind: { type: 'integer', min: 0, max: MAX_DELAY_MS },
+    kind: integer(0, MAX_DELAY_MS),
     default: '1000',
     unit: 'milliseconds',
     sentence: 'How long after SIGTERM the processes of an activation whose time is up are killed by SIGKILL.',
@@ -283,7 +285,7 @@ export const SETTINGS = {
   leftovers: {
     flag: 'leftovers',
     env: ['HYPERSKELETON_LEFTOVERS'],
-    kind: { type: 'choice', of: ['keep', 'group', 'all'] },
+    kind: choice('keep', 'group', 'all'),
     default: 'keep',
     sentence:
       "What becomes of processes that an activation leaves behind: keep lets them live on, group kills those of its process group, all kills every descendant, daemons with sessions of their own too. For hosts that different people's actions share, group is recommended.",
@@ -291,7 +293,7 @@ export const SETTINGS = {
   graceMs: {
     flag: 'grace-ms',
     env: ['HYPERSKELETON_GRACE_MS'],
-    kind: { type: 'integer', min: 0, max: MAX_DELAY_MS },
+    kind: integer(0, MAX_DELAY_MS),
     default: '25000',
     unit: 'milliseconds',
     sentence: 'How long after SIGTERM activations may run on before they are killed.',
@@ -299,7 +301,7 @@ export const SETTINGS = {
   drainMs: {
     flag: 'drain-ms',
     env: ['HYPERSKELETON_DRAIN_MS'],
-    kind: { type: 'integer', min: 0, max: MAX_DELAY_MS },
+    kind: integer(0, MAX_DELAY_MS),
     default: '1000',
     unit: 'milliseconds',
     sentence:
@@ -308,37 +310,35 @@ export const SETTINGS = {
   allowReinit: {
     flag: 'allow-reinit',
     env: ['PROXY_ALLOW_REINIT'],
-    kind: { type: 'text' },
+    kind: EXACTLY_ONE,
     default: '',
     sentence: 'Exactly 1 allows a further /init; anything else does not.',
   },
   metrics: {
     flag: 'metrics',
     env: ['HYPERSKELETON_METRICS'],
-    kind: { type: 'choice', of: ['on', 'off'] },
+    kind: ON_OFF,
     default: 'on',
     sentence: 'Whether anything is counted, and GET /metrics is there.',
   },
   metricsPort: {
     flag: 'metrics-port',
     env: ['HYPERSKELETON_METRICS_PORT'],
-    kind: { type: 'integer', min: 1, max: 65_535 },
-    default: '',
+    kind: integer(1, 65_535),
     sentence:
       'A port of its own for GET /metrics, /healthz and /readyz; then the main port has no /metrics, which whoever can call the action could read. In Knative mode, whose main port is public, /metrics is there only.',
   },
-  metricsHost: {
+  metricsHosts: {
     flag: 'metrics-host',
     env: ['HYPERSKELETON_METRICS_HOST'],
-    kind: { type: 'hosts' },
-    default: undefined,
+    kind: HOSTS,
     derived: 'those of --host',
     sentence: 'Addresses for the metrics port, as --host takes them.',
   },
   allowedOrigins: {
     flag: 'allowed-origins',
     env: ['HYPERSKELETON_ALLOWED_ORIGINS'],
-    kind: { type: 'origins' },
+    kind: ORIGINS,
     default: '',
     sentence:
       "Origins of web pages that may send /init and /run, or `*` for every page; the flag may be repeated. Without it a request that a browser marks as another site's is answered 403 (C-SRV-04 in docs/reference/contract.md). Knative mode serves browsers and asks nobody. Nothing of CORS is answered.",
@@ -346,7 +346,7 @@ export const SETTINGS = {
   serverTiming: {
     flag: 'server-timing',
     env: ['HYPERSKELETON_SERVER_TIMING'],
-    kind: { type: 'choice', of: ['on', 'off'] },
+    kind: ON_OFF,
     default: 'off',
     sentence:
       'Whether the answer to an activation tells in a Server-Timing header how long its phases took: queue, start, run, total, in milliseconds.',
@@ -354,7 +354,7 @@ export const SETTINGS = {
   tracing: {
     flag: 'tracing',
     env: ['HYPERSKELETON_TRACING'],
-    kind: { type: 'choice', of: ['own', 'otel'] },
+    kind: choice('own', 'otel'),
     default: 'own',
     sentence:
       "Whose the variables `OTEL_*` are: with own they are the action's alone and the server's traces follow --otlp-endpoint; with otel the server follows them too (docs/guides/tracing.md). The action gets them in any case.",
@@ -363,8 +363,7 @@ export const SETTINGS = {
     flag: 'otlp-endpoint',
     env: ['HYPERSKELETON_OTLP_ENDPOINT'],
     otelEnv: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
-    kind: { type: 'url' },
-    default: '',
+    kind: HTTP_URL,
     sentence:
       'An OpenTelemetry collector that gets a trace of each activation and init, at `/v1/traces` below this address, as OTLP/JSON over HTTP; with --tracing otel also by OTEL_EXPORTER_OTLP_ENDPOINT. Without an address nothing is traced.',
   },
@@ -372,15 +371,14 @@ export const SETTINGS = {
     flag: 'otlp-traces-endpoint',
     env: ['HYPERSKELETON_OTLP_TRACES_ENDPOINT'],
     otelEnv: ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
-    kind: { type: 'url' },
-    default: '',
+    kind: HTTP_URL,
     sentence:
       'The same for traces alone, and it goes first: the whole address, to which nothing is added; with --tracing otel also by OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.',
   },
   actionloopProcesses: {
     flag: 'actionloop-processes',
     env: ['HYPERSKELETON_ACTIONLOOP_PROCESSES'],
-    kind: { type: 'integer', min: 1, max: 1024 },
+    kind: integer(1, 1024),
     default: '1',
     unit: 'processes',
     sentence:
@@ -389,7 +387,7 @@ export const SETTINGS = {
   actionloopPipeline: {
     flag: 'actionloop-pipeline',
     env: ['HYPERSKELETON_ACTIONLOOP_PIPELINE'],
-    kind: { type: 'integer', min: 1, max: 1024 },
+    kind: integer(1, 1024),
     default: '1',
     unit: 'activations',
     sentence:
@@ -398,7 +396,7 @@ export const SETTINGS = {
   actionloopCheckEvery: {
     flag: 'actionloop-check-every',
     env: ['HYPERSKELETON_ACTIONLOOP_CHECK_EVERY'],
-    kind: { type: 'integer', min: 1, max: 1_000_000 },
+    kind: integer(1, 1_000_000),
     default: '8',
     unit: 'requests',
     sentence:
@@ -407,7 +405,7 @@ export const SETTINGS = {
   actionloopIdleMs: {
     flag: 'actionloop-idle-ms',
     env: ['HYPERSKELETON_ACTIONLOOP_IDLE_MS'],
-    kind: { type: 'integer', min: 1, max: MAX_DELAY_MS },
+    kind: integer(1, MAX_DELAY_MS),
     default: '60000',
     unit: 'milliseconds',
     sentence: 'ActionLoop: how long a process beyond the first may have nothing to do before it is ended.',
@@ -415,31 +413,28 @@ export const SETTINGS = {
   logLevel: {
     flag: 'log-level',
     env: ['HYPERSKELETON_LOG_LEVEL'],
-    kind: { type: 'choice', of: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] },
+    kind: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
     default: 'info',
     sentence: "Least severe records of the server's own log.",
   },
   logFile: {
     flag: 'log-file',
     env: ['HYPERSKELETON_LOG_FILE'],
-    kind: { type: 'path' },
-    default: '',
+    kind: PATH,
     sentence:
       "File for the server's own log. Without it the log goes to stderr where that is a terminal, else nowhere.",
   },
   logFormat: {
     flag: 'log-format',
     env: ['HYPERSKELETON_LOG_FORMAT'],
-    kind: { type: 'choice', of: ['auto', 'json', 'pretty'] },
+    kind: choice('auto', 'json', 'pretty'),
     default: 'auto',
     sentence:
       "How the records of the server's own log are written: json for programs, a line each; pretty for people; auto is pretty on a terminal and json in a file.",
   },
-} as const satisfies Record<string, Setting>;
+} as const satisfies Record<string, Setting<unknown>>;
 
-export type SettingKey = keyof typeof SETTINGS;
-
-/** The default number of worker threads: beyond four the start of processes, not the threads, is the limit. */
-export function defaultThreads(): number {
-  return Math.min(availableParallelism(), 4);
+/** The default of a setting as docs and help show it. */
+export function describeDefault({ default: text = '', derived }: Setting<unknown>): string {
+  return derived ?? (text === '' ? 'not set' : text);
 }

@@ -1,34 +1,9 @@
-import { metricsOf } from '../observability/metrics/exposition.js';
-import type { Gauges } from '../observability/metrics/gauges.js';
-import { Recorder } from '../observability/metrics/recorder.js';
-import type { Metric } from '../observability/metrics/samples.js';
-
-const zero = (): number => 0;
-
-/** Nothing that is asked for the page: it tells of the metrics, not of their values. */
-const EMPTY_GAUGES: Gauges = {
-  inFlight: zero,
-  queued: zero,
-  limits: () => ({ inFlight: 0, queued: 0 }),
-  buffered: () => ({ usedBytes: 0, limitBytes: 0 }),
-  workerThreads: zero,
-  threads: () => [],
-  engine: () => '',
-  frontEnd: () => '',
-  losses: () => [],
-  version: '',
-  spans: () => undefined,
-  leftovers: zero,
-  actionLoop: () => undefined,
-  prewarm: () => undefined,
-  memory: () => undefined,
-  cpu: () => ({ throttledSeconds: undefined, waitedSeconds: undefined }),
-  startup: () => new Map(),
-};
+import type { Metric } from '../observability/metrics/metric.js';
+import { METRICS } from '../observability/metrics/metrics.js';
 
 /** docs/reference/metrics.md, from the metrics' own descriptions. */
 export function metricsPage(): string {
-  const rows = metricsOf(new Recorder(EMPTY_GAUGES)).map(metricRow).join('\n');
+  const rows = Object.entries<Metric>(METRICS).map(metricRow).join('\n');
   return `# Metrics
 
 Made from \`src/observability/metrics/\` by \`npm run docs\`.
@@ -97,7 +72,7 @@ of a histogram, \`reason\` and \`event\` words of the fork server ([engines.md](
 `;
 }
 
-function metricRow({ name, type, labelNames, help }: Metric): string {
+function metricRow([name, { type, labels: labelNames = [], help }]: [string, Metric]): string {
   const labels = labelNames.map((label) => `\`${label}\``).join(', ');
   return `| \`${name}\` | ${type} | ${labels} | ${help} |`;
 }

@@ -1,8 +1,7 @@
 import type { AnyCommand } from '../cli/command.js';
 import { commandsOf } from '../cli/commands.js';
 import { commandHelp } from '../cli/help.js';
-import { describeAllowed } from '../config/kinds.js';
-import { SETTINGS, type Setting } from '../config/settings.js';
+import { describeDefault, SETTINGS, type Setting } from '../config/settings.js';
 import { ERRORS, type ErrorRow } from '../protocol/errors.js';
 import { metricsPage } from './metrics-page.js';
 
@@ -55,12 +54,11 @@ function sectionOf(command: AnyCommand): string {
   return `## ${command.name}\n\n\`\`\`text\n${commandHelp(command)}\`\`\`\n`;
 }
 
-function settingRow(setting: Setting): string {
+function settingRow(setting: Setting<unknown>): string {
   const variables = setting.env.map((name) => `\`${name}\``).join(', ');
-  const allowed = describeAllowed(setting.kind) ?? 'any text';
-  const value = setting.default === '' ? 'not set' : (setting.default ?? setting.derived ?? '');
+  const allowed = setting.kind.allowed ?? 'any text';
   const unit = setting.unit === undefined ? '' : ` ${setting.unit}`;
-  return `| \`--${setting.flag}\` | ${variables} | ${allowed} | ${value}${unit} | ${setting.sentence} |`;
+  return `| \`--${setting.flag}\` | ${variables} | ${allowed} | ${describeDefault(setting)}${unit} | ${setting.sentence} |`;
 }
 
 function errorsPage(): string {

@@ -9,7 +9,7 @@ import type { MainThreadExecutor } from './main-thread.js';
 import type { TimeLimit } from './time-limit.js';
 
 /** What of a request a protocol needs. */
-export type RunRequest = Pick<Received, 'body' | 'trace'>;
+export type RunRequest = Pick<Received, 'body' | 'parsed' | 'trace'>;
 
 /** What a protocol does with the requests that have been let in; the routes do not know which it is. */
 export interface Executor {
@@ -61,16 +61,17 @@ export class ClassicExecutor implements Executor {
     const answer = await this.#run(request, time);
     if (answer.superseded === undefined) return answer;
     await this.#action.settled;
-    return this.execute({ ...request, body: answer.superseded }, time);
+    return this.execute({ ...request, ...answer.superseded }, time);
   }
 
-  #run({ body, trace }: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer> {
+  #run({ body, parsed, trace }: RunRequest, time: TimeLimit | undefined): Promise<RunAnswer> {
     const task: RunTask = {
       kind: 'run',
       body,
       ...this.#action.current,
       ...(time !== undefined && { time: time.remaining() }),
       ...(trace !== undefined && { trace }),
+      ...(parsed !== undefined && { parsed }),
     };
     if (this.#mainThread === undefined) return this.#pool.runActivation(task);
     return this.#mainThread.execute(task, time && (() => time.remaining()));

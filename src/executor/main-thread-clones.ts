@@ -1,7 +1,6 @@
 import { createActionCache, type GetActionImage } from '../activation/action-cache.js';
 import { Activation, type ActivationLimits } from '../activation/activation.js';
 import type { LogStreams } from '../activation/activation-log.js';
-import { refuseForLackOfResources } from '../activation/refuse-for-lack-of-resources.js';
 import { requestInfoOf, withTrace } from '../activation/request-parts.js';
 import type { StartRequest } from '../engines/engine.js';
 import { CloneEngine } from '../engines/forkserver/clone-engine.js';
@@ -13,7 +12,7 @@ import type { FreezeAwareClock } from '../os/freeze-aware-clock.js';
 import { excludeFromReaping } from '../os/orphan-reaper.js';
 import { Reactor } from '../os/reactor.js';
 import type { RunAnswer } from '../protocol/answer.js';
-import { readRunBody } from '../protocol/run-body.js';
+import { parseRunBody, readRunBody } from '../protocol/run-body.js';
 import { wipe } from '../protocol/wipe.js';
 import { ResourceTable } from '../shared-memory/resource-table.js';
 import { SpawnLock } from '../shared-memory/spawn-lock.js';
@@ -73,6 +72,11 @@ export class MainThreadClones {
     this.#forgetPids = excludeFromReaping((pid) => resourceTable.pidsOfAll().includes(pid));
   }
 
+  /** The task with its body parsed, for this thread and the worker that may run it after all. */
+  parse(task: RunTask): RunTask {
+    return task.parsed === undefined ? { ...task, parsed: parseRunBody(task.body) } : task;
+  }
+
   /** Whether there is a template of the action. */
   hasTemplateFor(task: RunTask): boolean {
     return this.#engine.hasTemplateOf(this.#action(task));
@@ -120,7 +124,7 @@ export class MainThreadClones {
           return;
         }
         if (typeof outcome === 'object' && outcome.kind === 'killed') {
-          refuseForLackOfResources(outcome.errno, activation);
+          activation.refuseForLackOfResources(outcome.errno);
           return;
         }
         activation.cancel();
@@ -157,7 +161,7 @@ export class MainThreadClones {
   #startRequestOf(
     task: RunTask,
   ): { start: StartRequest; facts: ReturnType<typeof requestInfoOf> } | undefined {
-    const request = readRunBody(task.body);
+    const request = readRunBody(task.body, task.parsed);
     if ('code' in request) return undefined;
     const variables = withTrace(request.variables, task.trace);
     const start = { action: this.#action(task), argument: request.argument, variables };

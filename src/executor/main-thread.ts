@@ -56,9 +56,10 @@ export class MainThreadExecutor {
     this.#consecutiveSingles = this.#isOnlyActivation() ? this.#consecutiveSingles + 1 : 0;
     if (!this.#isEligible(task)) return this.#pool.runActivation(task);
     const clones = this.#clones;
-    const answer = clones?.hasTemplateFor(task) === true ? await clones.tryRun(task) : undefined;
-    if (answer === undefined)
-      return this.#runInWorker(clones === undefined ? task : withTimeLeft(task, timeLeft));
+    if (clones === undefined) return this.#runInWorker(task);
+    const parsed = clones.parse(task);
+    const answer = clones.hasTemplateFor(parsed) ? await clones.tryRun(parsed) : undefined;
+    if (answer === undefined) return this.#runInWorker(withTimeLeft(parsed, timeLeft));
     this.#recordOutput(task, answer);
     return answer;
   }
@@ -102,7 +103,7 @@ export class MainThreadExecutor {
   }
 
   #prepare(task: RunTask): void {
-    if (this.#clones !== undefined) this.#clones.prepare(task);
+    if (this.#clones !== undefined && task.parsed !== undefined) this.#clones.prepare(task);
     else if (!this.#isLoadedOrClosed) this.#loadForkServer();
   }
 

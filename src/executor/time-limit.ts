@@ -1,34 +1,33 @@
 import type { Config } from '../config/load.js';
 import type { FreezeAwareClock, TimerExpiry } from '../os/freeze-aware-clock.js';
-import type { DeadlineAnswer } from '../threads/messages.js';
+import type { ParseAnswer } from '../threads/messages.js';
 import type { WorkerPool } from '../threads/worker-pool.js';
 
-/** Reads the platform's deadline out of a body, as milliseconds of the epoch. */
-export type DeadlineReader = (body: Uint8Array) => number | undefined;
+/** Reads what bodies of runs say. */
+export type RunBodyReader = Pick<typeof import('../protocol/run-body.js'), 'parseRunBody' | 'deadlineIn'>;
 
-/** The reader, where the deadline counts; where it does not, not even its code is loaded. */
-export async function loadDeadlineReader(config: Config): Promise<DeadlineReader | undefined> {
-  return config.honorDeadline ? (await import('../protocol/deadline.js')).parseDeadline : undefined;
+/** The reader, where the platform's deadline counts; where it does not, not even its code is loaded. */
+export async function loadRunBodyReader(config: Config): Promise<RunBodyReader | undefined> {
+  return config.honorDeadline ? await import('../protocol/run-body.js') : undefined;
 }
 
-/** A larger body is looked into by a worker: that takes time by its size. */
+/** A larger body is parsed by a worker: that takes time by its size. */
 const MAX_INLINE_BODY_BYTES = 64 * 1024;
 
 /**
- * Reads the deadline, if it counts, on this thread or, of a large body, in a worker.
+ * Parses a body on this thread or, a large one, in a worker.
  *
- * @returns undefined if it does not count; else the deadline, and the body in a buffer that replaces the given one
+ * @returns what it says, and the body in a buffer that replaces the given one
  * @throws Error if a worker died with the body
  */
-export function readDeadline(
+export function parseBody(
   body: Uint8Array,
-  deadlineIn: DeadlineReader | undefined,
+  { parseRunBody }: RunBodyReader,
   pool: WorkerPool,
-): DeadlineAnswer | Promise<DeadlineAnswer> | undefined {
-  if (deadlineIn === undefined) return undefined;
-  if (body.byteLength > MAX_INLINE_BODY_BYTES) return pool.readDeadline(body);
-  const deadlineEpochMs = deadlineIn(body);
-  return { ...(deadlineEpochMs !== undefined && { deadlineEpochMs }), body };
+): ParseAnswer | Promise<ParseAnswer> {
+  return body.byteLength > MAX_INLINE_BODY_BYTES
+    ? pool.parseRunBody(body)
+    : { parsed: parseRunBody(body), body };
 }
 
 /** Until when an activation must be answered, from its arrival on. */

@@ -1,4 +1,4 @@
-import type { FrontEndName } from '../config/load.js';
+import type { Config } from '../config/load.js';
 import type { Site } from './routes.js';
 
 /** A socket that listens. */
@@ -19,17 +19,12 @@ export interface SiteServer {
   listen(address: string, port: number): Promise<ListeningSocket>;
 }
 
-/** How long connections may do nothing. */
-export interface ConnectionTimes {
-  /** Between requests; 0: for ever. uWebSockets has a time of its own. */
-  readonly keepAliveMs: number;
-  /** Amid a request's body or a large answer; 0: for ever. */
-  readonly stallTimeoutMs: number;
-}
+/** How long connections may do nothing; uWebSockets has a time of its own between requests. */
+export type ConnectionTimes = Pick<Config, 'keepAliveMs' | 'stallTimeoutMs'>;
 
 /** What speaks HTTP: it takes requests as they come, and sends answers. */
 export interface FrontEnd {
-  readonly name: FrontEndName;
+  readonly name: Exclude<Config['http'], 'auto'>;
   /** A server of these routes, which get no further ones. */
   serve(site: Site): SiteServer;
 }

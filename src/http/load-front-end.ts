@@ -1,4 +1,4 @@
-import type { FrontEndName } from '../config/load.js';
+import type { Config } from '../config/load.js';
 import { type ConnectionTimes, type FrontEnd, MAX_HEAD_BYTES } from './front-end.js';
 
 /** The front end that was asked for, and why it is another than the first choice. */
@@ -14,10 +14,7 @@ interface LoadedFrontEnd {
  * @param choice `auto` is uws, and node if uws can't be loaded
  * @throws Error for the operator if uws was asked for and can't be loaded
  */
-export async function loadFrontEnd(
-  choice: FrontEndName | 'auto',
-  times: ConnectionTimes,
-): Promise<LoadedFrontEnd> {
+export async function loadFrontEnd(choice: Config['http'], times: ConnectionTimes): Promise<LoadedFrontEnd> {
   let fallbackReason = '';
   if (choice !== 'node') {
     const loaded = await loadUws();

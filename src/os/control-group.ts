@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readIfThere } from './read-if-there.js';
 
 /** Where one version of control groups accounts for something (cgroups(7)). */
 interface Accounting {
@@ -37,13 +38,4 @@ export function groupFolder({ root, line }: Accounting, file: string, groups: st
   const named = line.exec(groups)?.[1];
   if (named === undefined) return undefined;
   return [join(root, named), root].find((folder) => existsSync(join(folder, file)));
-}
-
-/** A file's text; undefined where it can't be read. */
-export function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
-  }
 }

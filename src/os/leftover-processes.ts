@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { statFields } from './proc-stat.js';
+import { readIfThere } from './read-if-there.js';
 
 /** One process as the kernel tells of it: `/proc/[pid]/stat` (proc(5)). */
 interface ProcessInfo {
@@ -74,12 +74,12 @@ function treeOf(pid: number): number[] {
 }
 
 function childrenOfMainThread(server: number): number[] | undefined {
-  const text = read(`/proc/${server}/task/${server}/children`);
+  const text = readIfThere(`/proc/${server}/task/${server}/children`);
   return text === undefined ? undefined : numbersIn(text);
 }
 
 function childrenOf(pid: number, thread: number): number[] {
-  return numbersIn(read(`/proc/${pid}/task/${thread}/children`) ?? '');
+  return numbersIn(readIfThere(`/proc/${pid}/task/${thread}/children`) ?? '');
 }
 
 function numbersIn(text: string): number[] {
@@ -87,7 +87,7 @@ function numbersIn(text: string): number[] {
 }
 
 function readProcessInfo(pid: number): ProcessInfo | undefined {
-  const stat = read(`/proc/${pid}/stat`);
+  const stat = readIfThere(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
   const fields = statFields(stat);
   return {
@@ -103,13 +103,5 @@ function killOne(pid: number): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { groupFolder, ownGroups, readIfThere, VERSION_2, version1 } from './control-group.js';
+import { groupFolder, ownGroups, VERSION_2, version1 } from './control-group.js';
+import { readIfThere } from './read-if-there.js';
 
 /** Where memory is accounted, and under which names (cgroups(7), the kernel's cgroup-v2.rst and memory.rst). */
 const VERSIONS = [

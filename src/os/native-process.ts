@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import type { ProcessExit } from '../protocol/answer.js';
 import { wipe } from '../protocol/wipe.js';
 import { PID, PIDFD, type ResourceTable, STDERR, STDIN, STDOUT } from '../shared-memory/resource-table.js';
-import { close, errno, fcntl, getpgid, kill, pidfdSendSignal, read, wait4 } from './libc.js';
+import { close, errno, fcntl, getpgid, kill, pidfdOpen, pidfdSendSignal, read, wait4 } from './libc.js';
 import { READABLE, type Reactor, type Watch } from './reactor.js';
 import type { ProcessObserver, RunningProcess } from './running-process.js';
 import { StdinWriter } from './stdin-writer.js';
@@ -14,6 +14,14 @@ const F_GETPIPE_SZ = 1032;
 const WNOHANG = 1;
 /** How often it is looked whether a traced process can be reaped. */
 const RETRY_MS = 1000;
+
+/** @throws Error where the kernel has no pidfds */
+export function requirePidfds(): void {
+  const pidfd = pidfdOpen(process.pid);
+  if (pidfd < 0)
+    throw new Error('pidfd_open(2) is not available: it needs Linux 5.3 and a profile that allows it');
+  close(pidfd);
+}
 
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 const status = new Int32Array(1);

@@ -1,4 +1,5 @@
 import type { ErrorCode } from './errors.js';
+import type { Received } from './received.js';
 /** How a process ended, once it has been reaped. */
 export interface ProcessExit {
   /** Exit status, when it exited by itself. */
@@ -18,23 +19,6 @@ interface ResourceUsage {
 
 /** An HTTP header. */
 export type Header = readonly [name: string, value: string];
-
-/** An answer as the action shaped it (C-KN-17). */
-export interface ShapedAnswer {
-  readonly status: number;
-  readonly headers: readonly Header[];
-  readonly body: Uint8Array;
-}
-
-/** A request in Knative mode that brings an init: nothing has been done yet. */
-export interface EmbeddedInit {
-  readonly raw: boolean;
-  readonly name: string;
-  /** The request without its init, where anything is left. */
-  readonly rest?: Uint8Array;
-  /** The request whole, which has been moved there and back. */
-  readonly body: Uint8Array;
-}
 
 /** What the metrics want to know of an activation; durations are in milliseconds. */
 export interface ActivationStats {
@@ -69,12 +53,8 @@ export interface RunAnswer {
   readonly result?: Uint8Array;
   readonly failure?: AnswerFailure;
   readonly stats: ActivationStats;
-  /** In Knative mode, what the result is answered as. */
-  readonly shaped?: ShapedAnswer;
   /** The request's body: another init has taken its place meanwhile, and nothing has been started. */
-  readonly superseded?: Uint8Array;
-  /** In Knative mode: there was no activation yet. */
-  readonly embeddedInit?: EmbeddedInit;
+  readonly superseded?: Pick<Received, 'body' | 'parsed'>;
 }
 
 /** A failure as the answer tells it. */

@@ -1,4 +1,5 @@
-import { decodeString, kindAt, withoutLineBreaks } from './json-text.js';
+import { decodeString } from './json-string.js';
+import { kindAt, withoutLineBreaks } from './json-text.js';
 import type { Member, Members } from './members.js';
 
 /** One environment variable. */
@@ -35,11 +36,18 @@ export function initVariables(text: Buffer, members: Members): Variable[] | BadV
   return 'problem' in all ? { problem: `"env" ${all.problem}` } : collect(all, text, (name) => name);
 }
 
-/** The `__OW_*` variables of a run's context keys (C-RUN-08), without `value`, the last of each name. */
-export function contextVariables(text: Buffer, members: Members): Variable[] | BadVariable {
+/** The context keys of a run (C-RUN-08), without `value`, the last of each name. */
+export function contextOf(members: Members): readonly Member[] | BadVariable {
   const context = members.others('value');
-  if ('problem' in context) return { problem: `the context ${context.problem}`, tooLarge: true };
-  return collect(context, text, (name) => `__OW_${name.toUpperCase()}`);
+  return 'problem' in context ? { problem: `the context ${context.problem}`, tooLarge: true } : context;
+}
+
+/** The `__OW_*` variables of a run's {@link contextOf}. */
+export function contextVariables(
+  text: Buffer,
+  context: readonly Member[] | BadVariable,
+): Variable[] | BadVariable {
+  return 'problem' in context ? context : collect(context, text, (name) => `__OW_${name.toUpperCase()}`);
 }
 
 function collect(

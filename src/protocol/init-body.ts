@@ -2,7 +2,8 @@ import { decodeBase64InPlace } from './base64.js';
 import { readBody } from './body.js';
 import { initVariables, type Variable } from './environment.js';
 import type { Failure } from './errors.js';
-import { decodeInPlace, kindAt } from './json-text.js';
+import { decodeInPlace } from './json-string.js';
+import { kindAt } from './json-text.js';
 import {
   MAX_CONTEXT_MEMBERS,
   type Member,

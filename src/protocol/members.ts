@@ -1,4 +1,5 @@
-import { decodeString, type Span, visitMembers } from './json-text.js';
+import { decodeString } from './json-string.js';
+import { type Span, visitMembers } from './json-text.js';
 
 /**
  * What the kernel could ever take as environment: three quarters of 8 MiB, whatever the limit on the stack

@@ -1,6 +1,11 @@
+import type { Config } from '../config/load.js';
 import type { Answer, Delivery, Exchange } from '../http/exchange.js';
-import type { AnswerFailure, Header, ShapedAnswer } from '../protocol/answer.js';
+import type { ActivationTiming } from '../observability/metrics/recorder.js';
+import type { AnswerFailure, Header } from '../protocol/answer.js';
 import { type ErrorCode, errorRowOf, textOfFailure } from '../protocol/errors.js';
+import type { ShapedAnswer } from '../protocol/knative/response.js';
+import type { Received } from '../protocol/received.js';
+import { recordAborted, type ServerContext } from './server-context.js';
 
 const JSON_TYPE = 'application/json';
 /** Seconds after which a refused caller may try again. */
@@ -80,4 +85,38 @@ export function failureAnswer(
   if (allow !== undefined) headers.push(['Allow', allow]);
   const body = JSON.stringify({ error: textOfFailure(failure) });
   return { status, type: JSON_TYPE, body, headers, closes: CONNECTION_ENDING.has(failure.code) };
+}
+
+/** The header that tells how long the phases of an activation took (W3C Server Timing), where it is asked for. */
+export function timingHeaders(timing: ActivationTiming | undefined, { serverTiming }: Config): Header[] {
+  if (!serverTiming || timing === undefined) return [];
+  const { queueMs, startMs, runMs, totalMs } = timing;
+  const phases: [name: string, ms: number | undefined][] = [
+    ['queue', queueMs],
+    ['start', startMs],
+    ['run', runMs],
+    ['total', totalMs],
+  ];
+  const reported = phases.flatMap(([name, ms]) => (ms === undefined ? [] : [`${name};dur=${ms.toFixed(3)}`]));
+  return [['Server-Timing', reported.join(', ')]];
+}
+
+/**
+ * Watches over a large answer while it is sent: it counts against the common budget, a shutdown waits for it, and one
+ * that is cut is counted and logged.
+ */
+export function deliveryOf(context: ServerContext, { receivedMs, requestId }: Received): Delivery {
+  const reservation = context.budget.reserve();
+  return {
+    begins: (bytes) => {
+      reservation.setUnchecked(bytes);
+      context.work.begin();
+    },
+    ends: (isWhole, sentBytes) => {
+      reservation.release();
+      context.work.end();
+      if (!isWhole)
+        recordAborted(context, 'answer', { sentBytes, ms: performance.now() - receivedMs }, requestId);
+    },
+  };
 }

@@ -1,6 +1,5 @@
 import type { ActionState } from '../action/state.js';
 import type { LogStreams } from '../activation/activation-log.js';
-import type { Config } from '../config/load.js';
 import { ClassicExecutor, type Executor } from '../executor/executor.js';
 import type { MainThreadExecutor } from '../executor/main-thread.js';
 import { plainSinks } from '../logging/action-log/sink.js';
@@ -11,20 +10,23 @@ import type { WorkerPool } from '../threads/worker-pool.js';
 
 /** The runner of the protocol that is set; the other one is not even loaded. */
 export async function createExecutor(
-  config: Config,
   settings: WorkerSettings,
   pool: WorkerPool,
   action: ActionState,
   clock: FreezeAwareClock,
   direct: MainThreadExecutor | undefined,
 ): Promise<Executor> {
-  if (config.protocol === 'classic') {
+  if (settings.protocol === 'classic') {
     const openLogs = async (): Promise<LogStreams> => {
       const { openLogStreams } = await import('../threads/thread-context.js');
-      return openLogStreams(settings, slotOfSentinelWriter(config.threads), await plainSinks(settings.sinks));
+      return openLogStreams(
+        settings,
+        slotOfSentinelWriter(settings.threads),
+        await plainSinks(settings.sinks),
+      );
     };
     return new ClassicExecutor(pool, action, direct, openLogs);
   }
   const { createActionLoopExecutor } = await import('../executor/actionloop/create.js');
-  return createActionLoopExecutor(config, settings, pool, clock);
+  return createActionLoopExecutor(settings, pool, clock);
 }

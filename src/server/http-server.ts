@@ -9,7 +9,7 @@ import { handleInit } from './init-route.js';
 import { OriginCheck } from './origin-check.js';
 import { requestIdOf } from './receive.js';
 import { handleRun } from './run-route.js';
-import type { ServerContext } from './server-context.js';
+import { recordRefusal, recordUnmatched, type ServerContext } from './server-context.js';
 
 /** The server's side of HTTP (C-SRV-04, C-KN-01): routes, methods, unknown paths. It never looks into a body. */
 export class HttpServer {
@@ -32,12 +32,12 @@ export class HttpServer {
    */
   async listen(): Promise<readonly ListenAddress[]> {
     const { config } = this.#context;
-    const { port, metricsPort, metrics, knative } = config;
+    const { port, metricsPort, metrics, platform } = config;
     if (metricsPort !== undefined) {
       const routes = [...this.#probes(''), ...(metrics ? [this.#page('/metrics', this.#metrics)] : [])];
       await this.#listenOn(this.#serve(routes), config.metricsHosts ?? config.hosts, metricsPort);
     }
-    const routes = knative ? await this.#knativeRoutes() : this.#classicRoutes();
+    const routes = platform === 'knative' ? await this.#knativeRoutes() : this.#classicRoutes();
     return this.#listenOn(this.#serve(routes), config.hosts, port);
   }
 
@@ -99,7 +99,7 @@ export class HttpServer {
       connections: context.connections,
       routes,
       notFound: (exchange) => {
-        context.recordUnmatched('not_found', requestIdOf(exchange));
+        recordUnmatched(context, 'not_found', requestIdOf(exchange));
         sendFailure(exchange, { code: 'not_found' });
       },
       failed: (exchange, error) => {
@@ -111,8 +111,8 @@ export class HttpServer {
         });
       },
       refused: (failure) => {
-        if (failure.code === 'method_not_allowed') context.recordUnmatched(failure.code);
-        else context.recordRefusal(failure.code);
+        if (failure.code === 'method_not_allowed') recordUnmatched(context, failure.code);
+        else recordRefusal(context, failure.code);
         return failureAnswer(failure);
       },
     };
@@ -127,14 +127,14 @@ export class HttpServer {
       const secFetchSite = exchange.header('sec-fetch-site');
       if (this.#origins.allows({ origin, host: exchange.header('host'), secFetchSite }))
         return handler(exchange, context);
-      context.recordRefusal('foreign_origin', requestIdOf(exchange));
+      recordRefusal(context, 'foreign_origin', requestIdOf(exchange));
       sendFailure(exchange, { code: 'foreign_origin' });
       return undefined;
     };
   }
 
   #refuseMethod(exchange: Exchange, allow: string): void {
-    this.#context.recordUnmatched('method_not_allowed', requestIdOf(exchange));
+    recordUnmatched(this.#context, 'method_not_allowed', requestIdOf(exchange));
     sendFailure(exchange, { code: 'method_not_allowed' }, allow);
   }
 

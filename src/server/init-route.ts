@@ -7,7 +7,7 @@ import { traceIdOf } from '../protocol/trace-context.js';
 import { wipe } from '../protocol/wipe.js';
 import { sendFailure, sendText } from './answer.js';
 import { receive } from './receive.js';
-import type { ServerContext } from './server-context.js';
+import { type ServerContext, writeMissingSentinels } from './server-context.js';
 
 /** POST /init (C-INIT-01 to C-INIT-28): hands the body on, in its turn. */
 export async function handleInit(exchange: Exchange, context: ServerContext): Promise<void> {
@@ -38,7 +38,7 @@ export async function initialise(
     turnMs = performance.now();
     return work();
   };
-  context.begin();
+  context.work.begin();
   try {
     const answer = await attempt(bodyBytes, context, inTurn(install), inTurn(refuse));
     if (answer.failure === undefined) context.memory?.reset();
@@ -48,7 +48,7 @@ export async function initialise(
     context.tracing?.initialised(request, answer, { turnMs, answeredMs });
     return answer;
   } finally {
-    context.end();
+    context.work.end();
     request.reservation.release();
     scheduleIdleGc(bodyBytes);
   }
@@ -69,7 +69,7 @@ async function attempt(
   } catch (error) {
     context.log.logFault('an init failed inside the runtime', error);
     const failure = { code: 'worker_lost' } as const;
-    if (errorRowOf(failure.code).sentinels) await context.writeMissingSentinels();
+    if (errorRowOf(failure.code).sentinels) await writeMissingSentinels(context);
     return { failure, durationMs: 0, codeBytes };
   }
 }

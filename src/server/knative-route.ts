@@ -1,21 +1,26 @@
 import type { TimeLimit } from '../executor/time-limit.js';
 import type { Exchange } from '../http/exchange.js';
-import type { EmbeddedInit, Header, RunAnswer } from '../protocol/answer.js';
+import type { Header, RunAnswer } from '../protocol/answer.js';
 import { type KnativeMethod, parseHttpMethods } from '../protocol/knative/methods.js';
 import type { KnativeContext } from '../protocol/knative/request.js';
-import { corsHeaders } from '../protocol/knative/response.js';
+import { corsHeaders, type EmbeddedInit, type KnativeAnswer } from '../protocol/knative/response.js';
 import type { Received } from '../protocol/received.js';
 import { wipe } from '../protocol/wipe.js';
-import { sendFailure, sendShaped, sendText } from './answer.js';
-import { deliveryOf } from './delivery.js';
+import { deliveryOf, sendFailure, sendShaped, sendText, timingHeaders } from './answer.js';
 import { initialise } from './init-route.js';
 import { receive } from './receive.js';
 import { type ActivationAnswer, activate } from './run-route.js';
 import type { ServerContext } from './server-context.js';
-import { timingHeaders } from './server-timing.js';
 
 /** What of a request only the main thread sees. */
 type HttpContext = Pick<KnativeContext, 'method' | 'headers' | 'query' | 'accessControlRequestHeaders'>;
+
+/** What came of a request: an activation, or an init that goes first. */
+interface RouteAnswer {
+  readonly shape: KnativeAnswer['shape'] | undefined;
+  readonly embeddedInit: KnativeAnswer['embeddedInit'] | undefined;
+  readonly activation: ActivationAnswer | undefined;
+}
 
 /**
  * The one route of Knative mode (C-KN-01 to C-KN-21): init, run, or both in one request, in front of POST /init and
@@ -82,7 +87,7 @@ export class KnativeRoute {
     const { pool } = this.#context;
     const { body } = brings;
     const { failure } = await initialise({ ...received, body }, this.#context, async () => {
-      const answer = await pool.init({ kind: 'init', body, knative: true });
+      const answer = await pool.init({ kind: 'knative-init', body });
       if (answer.failure === undefined) {
         this.#raw = brings.raw;
         this.#actionName = brings.name;
@@ -102,8 +107,14 @@ export class KnativeRoute {
     }
   }
 
-  #run(received: Received, http: HttpContext, initIsDone: boolean): Promise<ActivationAnswer> {
-    return activate(received, this.#context, (traced, time) => this.#execute(traced, http, initIsDone, time));
+  /** Runs a request; one that brings an init is no activation yet. */
+  async #run(received: Received, http: HttpContext, initIsDone: boolean): Promise<RouteAnswer> {
+    let read: KnativeAnswer | undefined;
+    const activation = await activate<undefined>(received, this.#context, async (traced, time) => {
+      read = await this.#execute(traced, http, initIsDone, time);
+      return read.embeddedInit === undefined ? read : undefined;
+    });
+    return { shape: read?.shape, embeddedInit: read?.embeddedInit, activation };
   }
 
   async #execute(
@@ -111,7 +122,7 @@ export class KnativeRoute {
     http: HttpContext,
     initIsDone: boolean,
     time: TimeLimit | undefined,
-  ): Promise<RunAnswer> {
+  ): Promise<KnativeAnswer> {
     const { body, trace } = request;
     const knative: KnativeContext = {
       ...http,
@@ -122,26 +133,27 @@ export class KnativeRoute {
       actionName: this.#actionName,
     };
     const { action, pool } = this.#context;
-    const answer = await pool.runActivation({
-      kind: 'run',
+    const answer = await pool.runKnative({
+      kind: 'knative-run',
       body,
       ...action.current,
-      knative,
+      context: knative,
       ...(time !== undefined && { time: time.remaining() }),
       ...(trace !== undefined && { trace }),
     });
     if (answer.superseded === undefined) return answer;
     await action.settled;
-    return this.#execute({ ...request, body: answer.superseded }, http, initIsDone, time);
+    return this.#execute({ ...request, ...answer.superseded }, http, initIsDone, time);
   }
 
-  #send(exchange: Exchange, answer: ActivationAnswer, http: HttpContext, received: Received): void {
-    const timing = timingHeaders(answer.timing, this.#context.config);
-    if (answer.shaped !== undefined) {
-      sendShaped(exchange, answer.shaped, timing, deliveryOf(this.#context, received));
+  #send(exchange: Exchange, { activation, shape }: RouteAnswer, http: HttpContext, received: Received): void {
+    const timing = timingHeaders(activation?.timing, this.#context.config);
+    if (shape !== undefined && activation?.result !== undefined) {
+      const delivery = deliveryOf(this.#context, received);
+      sendShaped(exchange, { ...shape, body: activation.result }, timing, delivery);
       return;
     }
-    const failure = answer.failure ?? { code: 'internal' as const };
+    const failure = activation?.failure ?? { code: 'internal' as const };
     const isOfTheRoute = failure.code.startsWith('knative_') && failure.code !== 'knative_bad_response';
     const headers = isOfTheRoute ? [] : corsHeaders([], http.accessControlRequestHeaders);
     sendFailure(exchange, failure, undefined, [...headers, ...timing]);

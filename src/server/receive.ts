@@ -3,7 +3,7 @@ import type { Received } from '../protocol/received.js';
 import { parseTraceContext } from '../protocol/trace-context.js';
 import { sendFailure } from './answer.js';
 import { receiveBody } from './request-body.js';
-import type { ServerContext } from './server-context.js';
+import { recordAborted, recordRefusal, type ServerContext } from './server-context.js';
 
 /** Longer ids are cut in the log. */
 const MAX_ID_CHARACTERS = 128;
@@ -21,7 +21,7 @@ export function requestIdOf(exchange: Exchange): string | undefined {
  */
 export async function receive(exchange: Exchange, context: ServerContext): Promise<Received | undefined> {
   if (context.draining) {
-    context.recordRefusal('draining', requestIdOf(exchange));
+    recordRefusal(context, 'draining', requestIdOf(exchange));
     sendFailure(exchange, { code: 'draining' });
     return undefined;
   }
@@ -33,7 +33,7 @@ export async function receive(exchange: Exchange, context: ServerContext): Promi
   const requestId = requestIdOf(exchange);
   const { budget, maxBodyBytes } = context;
   const aborted = (during: 'body' | 'run', receivedBytes: number): void =>
-    context.recordAborted(during, { receivedBytes, ms: performance.now() - receivedMs }, requestId);
+    recordAborted(context, during, { receivedBytes, ms: performance.now() - receivedMs }, requestId);
   let bodyBytes = 0;
   const received = await receiveBody(exchange, budget, maxBodyBytes, () => aborted('run', bodyBytes));
   if ('problem' in received) {
@@ -43,7 +43,7 @@ export async function receive(exchange: Exchange, context: ServerContext): Promi
       return undefined;
     }
     const code = REFUSALS[problem];
-    context.recordRefusal(code, requestId);
+    recordRefusal(context, code, requestId);
     const detail = problem === 'malformed' ? 'nobody can tell where its body ends' : String(maxBodyBytes);
     sendFailure(exchange, { code, detail });
     return undefined;
@@ -52,7 +52,7 @@ export async function receive(exchange: Exchange, context: ServerContext): Promi
   // The shutdown may have begun, and ended its wait, while the body came.
   if (context.draining) {
     reservation.release();
-    context.recordRefusal('draining', requestId);
+    recordRefusal(context, 'draining', requestId);
     sendFailure(exchange, { code: 'draining' });
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { readDeadline, TimeLimit } from '../executor/time-limit.js';
+import { parseBody, type RunBodyReader, TimeLimit } from '../executor/time-limit.js';
 import type { Exchange } from '../http/exchange.js';
 import type { ActivationTiming } from '../observability/metrics/recorder.js';
 import type { ActivationSpan } from '../observability/tracing/tracing.js';
@@ -7,44 +7,48 @@ import type { RunAnswer } from '../protocol/answer.js';
 import type { Received } from '../protocol/received.js';
 import { traceIdOf } from '../protocol/trace-context.js';
 import { wipe } from '../protocol/wipe.js';
-import type { DeadlineAnswer } from '../threads/messages.js';
+import type { ParseAnswer } from '../threads/messages.js';
 import { admit } from './admit.js';
-import { sendFailure, sendResult } from './answer.js';
-import { deliveryOf } from './delivery.js';
+import { deliveryOf, sendFailure, sendResult, timingHeaders } from './answer.js';
 import { receive } from './receive.js';
-import type { ServerContext } from './server-context.js';
-import { timingHeaders } from './server-timing.js';
+import { type ServerContext, writeMissingSentinels } from './server-context.js';
 
 /** POST /run (C-RUN-01 to C-RUN-26): lets the activation in, hands it to whoever runs it, answers what comes back. */
 export async function handleRun(exchange: Exchange, context: ServerContext): Promise<void> {
   const received = await receive(exchange, context);
   if (received === undefined) return;
   const delivery = deliveryOf(context, received);
-  const answer = await activate(received, context, (traced, time) => context.executor.execute(traced, time));
+  const answer = await activate<never>(received, context, (traced, time) =>
+    context.executor.execute(traced, time),
+  );
   wipe(received.body);
   const headers = timingHeaders(answer.timing, context.config);
   if (answer.result !== undefined) sendResult(exchange, answer.result, headers, delivery);
   else sendFailure(exchange, answer.failure ?? { code: 'internal' }, undefined, headers);
 }
 
-/** A run's answer. `timing` is missing for a Knative request that only carried an init. */
+/** The answer of an activation. */
 export interface ActivationAnswer extends RunAnswer {
-  readonly timing?: ActivationTiming;
+  readonly timing: ActivationTiming;
 }
 
-/** Runs a request that has been let in, with the trace context that the action is to see. */
-type Execute = (request: Received, time: TimeLimit | undefined) => Promise<RunAnswer>;
+/**
+ * Runs a request that has been let in, with the trace context that the action is to see. A route whose requests need not be
+ * activations has it answer undefined for one that is none.
+ */
+type Execute<None> = (request: Received, time: TimeLimit | undefined) => Promise<RunAnswer | None>;
 
 /**
  * One activation from its arrival to its answer, counted, traced and logged.
  *
  * @param execute runs it, once it has been let in; may throw where a worker died with it
+ * @returns undefined where `execute` did; then nothing is counted, and the reservation of the body is the caller's
  */
-export async function activate(
+export async function activate<None extends undefined>(
   received: Received,
   context: ServerContext,
-  execute: Execute,
-): Promise<ActivationAnswer> {
+  execute: Execute<None>,
+): Promise<ActivationAnswer | None> {
   const { receivedMs, reservation } = received;
   const span = context.tracing?.begin(received);
   let request = span === undefined ? received : { ...received, trace: span.trace };
@@ -52,21 +56,22 @@ export async function activate(
   context.memory?.touch();
   const bodyBytes = received.body.byteLength;
   let deadlineEpochMs: number | undefined;
-  if (context.parseDeadline !== undefined) {
-    const read = await deadlineOf(received.body, context);
+  const { bodyReader } = context;
+  if (bodyReader !== undefined) {
+    const read = await parse(received.body, bodyReader, context);
     if (read === undefined) {
       reservation.release();
       return recordAndFinish(LOST, 0, request, context, span);
     }
-    request = { ...request, body: read.body };
-    deadlineEpochMs = read.deadlineEpochMs;
+    request = { ...request, ...read };
+    deadlineEpochMs = bodyReader.deadlineIn(read.body, read.parsed);
   }
   const time = TimeLimit.of(context.config, context.clock, deadlineEpochMs);
   const refusal = await admit(context, time);
   if (refusal !== undefined) {
     reservation.release();
     const failure = time === undefined ? refusal : { ...refusal, detail: time.describe() };
-    if (failure.code === 'run_timeout') await context.writeMissingSentinels();
+    if (failure.code === 'run_timeout') await writeMissingSentinels(context);
     return recordAndFinish(
       { failure, stats: NOTHING_RAN },
       performance.now() - receivedMs,
@@ -76,18 +81,17 @@ export async function activate(
     );
   }
   const sweep = context.leftovers?.begin();
-  let isDone = true;
+  let isActivation = true;
   try {
     const queuedMs = performance.now() - receivedMs;
     const answer = await awaitAnswer(execute, request, time, context);
-    // The body is needed on.
-    isDone = answer.embeddedInit === undefined;
-    if (!isDone) return answer;
+    isActivation = answer !== undefined;
+    if (answer === undefined) return answer;
     return recordAndFinish(answer, queuedMs, request, context, span);
   } finally {
     sweep?.();
     context.admission.leave();
-    if (isDone) reservation.release();
+    if (isActivation) reservation.release();
     scheduleIdleGc(bodyBytes);
   }
 }
@@ -95,18 +99,22 @@ export async function activate(
 const NOTHING_RAN = { logBytes: 0, argumentBytes: 0 };
 const LOST: RunAnswer = { failure: { code: 'worker_lost' }, stats: NOTHING_RAN };
 
-/** Reads the platform's deadline; undefined if a worker died with the body, and then the sentinels are written. */
-async function deadlineOf(body: Uint8Array, context: ServerContext): Promise<DeadlineAnswer | undefined> {
+/** Parses a body; undefined if a worker died with it, and then the sentinels are written. */
+async function parse(
+  body: Uint8Array,
+  reader: RunBodyReader,
+  context: ServerContext,
+): Promise<ParseAnswer | undefined> {
   // It is under way, though not yet let in.
-  context.begin();
+  context.work.begin();
   try {
-    return await readDeadline(body, context.parseDeadline, context.pool);
+    return await parseBody(body, reader, context.pool);
   } catch (error) {
     context.log.logFault('an activation failed inside the runtime', error);
-    await context.writeMissingSentinels();
+    await writeMissingSentinels(context);
     return undefined;
   } finally {
-    context.end();
+    context.work.end();
   }
 }
 
@@ -142,16 +150,16 @@ function recordAndFinish(
 /** So long after the time limit and the grace of its processes the supervisor of an activation may still answer. */
 const MAX_SUPERVISOR_DELAY_MS = 2000;
 
-async function awaitAnswer(
-  execute: Execute,
+async function awaitAnswer<None extends undefined>(
+  execute: Execute<None>,
   request: Received,
   time: TimeLimit | undefined,
   context: ServerContext,
-): Promise<RunAnswer> {
+): Promise<RunAnswer | None> {
   const beyondMs = context.config.timeoutGraceMs + MAX_SUPERVISOR_DELAY_MS;
   let abandoned = false;
   try {
-    const answer = await context.pending.wait(
+    const answer = await context.pending.wait<RunAnswer | None>(
       execute(request, time),
       (reason): RunAnswer => {
         abandoned = true;
@@ -164,13 +172,13 @@ async function awaitAnswer(
     );
     if (abandoned) {
       context.log.logFault('an activation was given up', new Error('its supervisor does not answer'));
-      await context.writeMissingSentinels();
+      await writeMissingSentinels(context);
     }
-    if (answer.failure?.code !== 'run_timeout' || time === undefined) return answer;
+    if (answer?.failure?.code !== 'run_timeout' || time === undefined) return answer;
     return { ...answer, failure: { ...answer.failure, detail: time.describe() } };
   } catch (error) {
     context.log.logFault('an activation failed inside the runtime', error);
-    await context.writeMissingSentinels();
+    await writeMissingSentinels(context);
     return LOST;
   }
 }

@@ -4,7 +4,7 @@ import type { ConnectionLimit } from '../admission/connection-limit.js';
 import type { MemoryAdmission } from '../admission/memory-admission.js';
 import type { Config } from '../config/load.js';
 import type { Executor } from '../executor/executor.js';
-import type { DeadlineReader } from '../executor/time-limit.js';
+import type { RunBodyReader } from '../executor/time-limit.js';
 import type { ServerLog } from '../logging/server-log/server-log.js';
 import type { AbortStage } from '../observability/metrics/labels.js';
 import type { Recorder } from '../observability/metrics/recorder.js';
@@ -20,8 +20,8 @@ import { PendingAnswers, type SetLimit } from './pending-answers.js';
 /** So long an answer waits until the sentinels of a lost activation are written. */
 const MAX_SENTINEL_WAIT_MS = 1000;
 
-/** The parts of a server. */
-interface ServerContextParts {
+/** What a server is put together from. */
+interface ServerParts {
   readonly config: Config;
   readonly action: ActionState;
   readonly admission: Admission;
@@ -44,112 +44,100 @@ interface ServerContextParts {
   /** The largest body of a request. */
   readonly maxBodyBytes: number;
   /** Undefined where the platform's deadline does not count. */
-  readonly parseDeadline: DeadlineReader | undefined;
+  readonly bodyReader: RunBodyReader | undefined;
 }
 
 /** What the routes share: the parts of the server, and whether it still takes work. */
-export class ServerContext implements ServerContextParts {
-  readonly config: Config;
-  readonly action: ActionState;
-  readonly admission: Admission;
-  readonly memory: MemoryAdmission | undefined;
-  readonly connections: ConnectionLimit;
-  readonly pool: WorkerPool;
-  readonly executor: Executor;
-  readonly metrics: Recorder | undefined;
-  readonly lag: EventLoopLag | undefined;
-  readonly tracing: Tracing | undefined;
-  readonly log: ServerLog;
-  readonly parseDeadline: DeadlineReader | undefined;
-  readonly clock: FreezeAwareClock;
-  readonly budget: ByteBudget;
-  readonly maxBodyBytes: number;
+export interface ServerContext extends ServerParts {
   /** The answers that activations and inits wait for. */
-  readonly pending = new PendingAnswers();
-  /** Set by the first SIGTERM: requests from now on are refused (C-SRV-11). */
-  draining = false;
-  /** Whether a worker serves. */
-  ready = false;
+  readonly pending: PendingAnswers;
+  /** Inits, large answers and what else is under way beside the activations, which the admission counts. */
+  readonly work: WorkInProgress;
   /** Where every leftover is killed (C-RUN-25). */
   readonly leftovers: LeftoverSweeper | undefined;
-  /** Inits and large answers under way; activations are counted by the admission. */
-  #inits = 0;
-  #initsIdle: (() => void) | undefined;
+  /** Set by the first SIGTERM: requests from now on are refused (C-SRV-11). */
+  draining: boolean;
+  /** Whether a worker serves. */
+  ready: boolean;
+}
 
-  constructor(parts: ServerContextParts) {
-    const { config, metrics } = parts;
-    this.config = config;
-    this.action = parts.action;
-    this.admission = parts.admission;
-    this.memory = parts.memory;
-    this.connections = parts.connections;
-    this.pool = parts.pool;
-    this.executor = parts.executor;
-    this.metrics = metrics;
-    this.lag = parts.lag;
-    this.tracing = parts.tracing;
-    this.log = parts.log;
-    this.clock = parts.clock;
-    this.budget = parts.budget;
-    this.maxBodyBytes = parts.maxBodyBytes;
-    this.parseDeadline = parts.parseDeadline;
-    if (config.leftovers === 'all') {
-      this.leftovers = new LeftoverSweeper((count) => {
-        if (metrics !== undefined) metrics.leftoversKilled += count;
-      });
-    }
-  }
+export function createServerContext(parts: ServerParts): ServerContext {
+  const { config, metrics } = parts;
+  const leftoversKilled = (count: number): void => {
+    if (metrics !== undefined) metrics.leftoversKilled += count;
+  };
+  return {
+    ...parts,
+    pending: new PendingAnswers(),
+    work: new WorkInProgress(),
+    leftovers: config.leftovers === 'all' ? new LeftoverSweeper(leftoversKilled) : undefined,
+    draining: false,
+    ready: false,
+  };
+}
 
-  /** An init begins, or a large answer is begun to be sent. */
+/** Counts what is under way. */
+class WorkInProgress {
+  #count = 0;
+  #idle: (() => void) | undefined;
+
   begin(): void {
-    this.#inits++;
+    this.#count++;
   }
 
-  /** It is over. */
   end(): void {
-    if (--this.#inits === 0) this.#initsIdle?.();
+    if (--this.#count === 0) this.#idle?.();
   }
 
-  /** A request is refused before anything is done for it: counted and logged. */
-  recordRefusal(code: ErrorCode, requestId?: string): void {
-    this.metrics?.countRefusal(code);
-    this.log.logRefusal(code, requestId);
+  /** Resolves when nothing is under way; undefined if nothing is. */
+  whenIdle(): Promise<void> | undefined {
+    if (this.#count === 0) return undefined;
+    return new Promise((resolve) => {
+      this.#idle = resolve;
+    });
   }
+}
 
-  /** The connection of a request has ended before the request was answered: counted and logged. */
-  recordAborted(
-    during: AbortStage,
-    fields: { readonly receivedBytes?: number; readonly sentBytes?: number; readonly ms: number },
-    requestId?: string,
-  ): void {
-    this.metrics?.countAborted(during);
-    this.log.logAborted(during, fields, requestId);
+/** Resolves when every request that was taken is answered. */
+export async function whenIdle({ admission, work }: ServerContext): Promise<void> {
+  for (;;) {
+    await admission.whenIdle();
+    const idle = work.whenIdle();
+    if (idle === undefined) return;
+    await idle;
   }
+}
 
-  /** A request matched no route: counted and logged. */
-  recordUnmatched(code: ErrorCode, requestId?: string): void {
-    this.metrics?.countFailure(code);
-    this.log.logRefusal(code, requestId);
-  }
+/** Counts and logs a request that is refused before anything is done for it. */
+export function recordRefusal({ metrics, log }: ServerContext, code: ErrorCode, requestId?: string): void {
+  metrics?.countRefusal(code);
+  log.logRefusal(code, requestId);
+}
 
-  /** Writes the sentinels that a lost worker could not write; a failure is only logged. */
-  async writeMissingSentinels(): Promise<void> {
-    try {
-      const limit: SetLimit = (passed) => this.clock.setTimer({ inMs: MAX_SENTINEL_WAIT_MS }, passed);
-      await this.pending.wait(this.executor.writeSentinels(), () => {}, limit);
-    } catch (error) {
-      this.log.logFault('sentinels could not be written', error);
-    }
-  }
+/** Counts and logs a request whose connection has ended before it was answered. */
+export function recordAborted(
+  { metrics, log }: ServerContext,
+  during: AbortStage,
+  fields: { readonly receivedBytes?: number; readonly sentBytes?: number; readonly ms: number },
+  requestId?: string,
+): void {
+  metrics?.countAborted(during);
+  log.logAborted(during, fields, requestId);
+}
 
-  /** Resolves when every request that was taken is answered. */
-  async whenIdle(): Promise<void> {
-    await this.admission.whenIdle();
-    if (this.#inits > 0) {
-      await new Promise<void>((resolve) => {
-        this.#initsIdle = resolve;
-      });
-      await this.whenIdle();
-    }
+/** Counts and logs a request that matched no route. */
+export function recordUnmatched({ metrics, log }: ServerContext, code: ErrorCode, requestId?: string): void {
+  metrics?.countFailure(code);
+  log.logRefusal(code, requestId);
+}
+
+/** Writes the sentinels that a lost worker could not write; a failure is only logged. */
+export async function writeMissingSentinels(context: ServerContext): Promise<void> {
+  const { clock, executor, log, pending } = context;
+  try {
+    const limit: SetLimit = (passed) => clock.setTimer({ inMs: MAX_SENTINEL_WAIT_MS }, passed);
+    await pending.wait(executor.writeSentinels(), () => {}, limit);
+  } catch (error) {
+    log.logFault('sentinels could not be written', error);
   }
 }

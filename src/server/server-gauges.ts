@@ -1,13 +1,8 @@
 import type { Admission } from '../admission/admission.js';
+import type { EngineStats } from '../engines/forkserver/ipc/stats.js';
 import { cpuPressure } from '../observability/metrics/cpu-pressure.js';
 import { EventLoopUtilizations } from '../observability/metrics/event-loop-utilization.js';
-import type {
-  ActionLoopGauges,
-  Gauges,
-  PrewarmStats,
-  SpanCounts,
-  ThreadGauges,
-} from '../observability/metrics/gauges.js';
+import type { Gauges, PrewarmStats, ThreadGauges } from '../observability/metrics/gauges.js';
 import type { Startup } from '../observability/metrics/startup.js';
 import { leftoverCount } from '../os/leftover-processes.js';
 import type { MemoryGroup } from '../os/memory-group.js';
@@ -21,14 +16,6 @@ interface GaugeSources {
   readonly pool: WorkerPool;
   readonly budget: ByteBudget;
   readonly startup: Startup;
-  readonly engine: () => string;
-  readonly frontEnd: () => string;
-  readonly version: string;
-  readonly actionLoop: () => ActionLoopGauges | undefined;
-  readonly prewarm: () => PrewarmStats | undefined;
-  readonly spans: () => SpanCounts | undefined;
-  readonly signals: () => ReadonlyMap<string, number>;
-  readonly logRecordsDropped: () => number;
   readonly memoryGroup: MemoryGroup | undefined;
   /** Of the main thread. */
   readonly lag: EventLoopLag;
@@ -36,48 +23,42 @@ interface GaugeSources {
   readonly lagMemory: SharedArrayBuffer;
 }
 
-/** How a server stands, for its metrics. */
-export function serverGauges(sources: GaugeSources): Gauges {
-  const {
-    admission,
-    budget,
-    pool,
-    startup,
-    engine,
-    frontEnd,
-    version,
-    actionLoop,
-    prewarm,
-    spans,
-    signals,
-    logRecordsDropped,
-    memoryGroup,
-  } = sources;
+/**
+ * How a server stands, for its metrics.
+ *
+ * @param further the gauges of parts that are not among the sources
+ */
+export function serverGauges(
+  sources: GaugeSources,
+  further: Pick<
+    Gauges,
+    'engine' | 'frontEnd' | 'version' | 'actionLoop' | 'prewarm' | 'spans' | 'signals' | 'logRecordsDropped'
+  >,
+): Gauges {
+  const { admission, budget, memoryGroup, pool, startup } = sources;
   const utilization = new EventLoopUtilizations();
-  let cpu: ReturnType<typeof cpuPressure> | undefined;
   return {
+    ...further,
     inFlight: () => admission.inFlight,
     queued: () => admission.queued,
     limits: () => admission.limits,
     buffered: () => budget,
     workerThreads: () => pool.threads,
     threads: () => threadGauges(sources, utilization),
-    engine,
-    frontEnd,
     losses: () => pool.losses,
-    version,
     leftovers: leftoverCount,
-    actionLoop,
-    prewarm,
-    spans,
-    signals,
-    logRecordsDropped,
     memory: () => memoryGroup,
-    cpu: () => {
-      cpu ??= cpuPressure();
-      return cpu();
-    },
+    cpu: lazy(cpuPressure),
     startup: () => startup.seconds,
+  };
+}
+
+/** A reader that is made when it is first asked: at the start nobody waits for it. */
+function lazy<Value>(make: () => () => Value): () => Value {
+  let read: (() => Value) | undefined;
+  return () => {
+    read ??= make();
+    return read();
   };
 }
 
@@ -100,4 +81,24 @@ function threadGauges({ pool, lag, lagMemory }: GaugeSources, loops: EventLoopUt
     };
   });
   return [main, ...workers];
+}
+
+/** How the fork server's prewarmed clones and templates do, of all threads together. */
+export function prewarmStats({ counters, refills, refusals }: EngineStats): PrewarmStats {
+  return {
+    ready: counters.sparesWaiting,
+    hits: counters.spareHits,
+    misses: counters.spareMisses,
+    discarded: counters.sparesDiscarded,
+    refillSeconds: refills,
+    templates: {
+      built: counters.templatesBuilt,
+      failed: counters.templatesFailed,
+      died: counters.templatesDied,
+      renewed: counters.templatesRenewed,
+      given_up: counters.templatesGivenUp,
+    },
+    buildSeconds: counters.buildMsTotal / 1000,
+    refusals,
+  };
 }

@@ -11,7 +11,7 @@ import { MemoryAdmission } from '../admission/memory-admission.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import { MainThreadExecutor } from '../executor/main-thread.js';
-import { loadDeadlineReader } from '../executor/time-limit.js';
+import { loadRunBodyReader } from '../executor/time-limit.js';
 import { type ListenAddress, urlOf } from '../http/listener.js';
 import { loadFrontEnd } from '../http/load-front-end.js';
 import { ServerLog } from '../logging/server-log/server-log.js';
@@ -27,15 +27,14 @@ import { oomScoreGap } from '../os/oom-score.js';
 import { startOrphanReaper } from '../os/orphan-reaper.js';
 import { ServerSignals } from '../os/server-signals.js';
 import { ByteBudget } from '../shared-memory/byte-budget.js';
-import { createLagMemory, EventLoopLag, lagCells } from '../shared-memory/event-loop-lag.js';
+import { EventLoopLag, LAG_TABLE } from '../shared-memory/event-loop-lag.js';
 import { WorkerPool } from '../threads/worker-pool.js';
 import { actionRootFor } from './action-root.js';
 import { createExecutor } from './create-executor.js';
 import { HttpServer } from './http-server.js';
-import { prewarmStats } from './prewarm-stats.js';
 import { watchSelfTest } from './self-test-watch.js';
-import { ServerContext } from './server-context.js';
-import { serverGauges } from './server-gauges.js';
+import { createServerContext } from './server-context.js';
+import { prewarmStats, serverGauges } from './server-gauges.js';
 import { serveSignals } from './signals.js';
 import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js';
 
@@ -66,9 +65,9 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const signals = new ServerSignals();
   const startup = new Startup();
   startup.endPhase('node');
-  if (config.unknownPlatform !== undefined) {
+  if (!['openwhisk', 'knative'].includes(config.platform)) {
     process.stderr.write(
-      `Invalid __OW_RUNTIME_PLATFORM ${config.unknownPlatform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
+      `Invalid __OW_RUNTIME_PLATFORM ${config.platform}! Valid Platforms are openwhisk and knative. Defaulting to openwhisk.\n`,
     );
   }
   const maxThreads = threadsThatFit(config.threads);
@@ -110,11 +109,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
     // Loaded while the first worker starts on another core: the two take about as long.
     const [{ frontEnd, fallbackReason: httpFallbackReason }, executor, tracing] = await Promise.all([
       loadFrontEnd(config.http, config),
-      createExecutor(config, settings, pool, action, clock, direct),
+      createExecutor(settings, pool, action, clock, direct),
       openTracing(
         {
           ...{ base: config.otlpEndpoint, traces: config.otlpTracesEndpoint },
-          otelVariables: config.otelVariables,
+          otelVariables: config.tracing === 'otel',
         },
         version(),
         log,
@@ -124,21 +123,23 @@ export async function startServer(config: Config): Promise<RunningServer> {
 
     let engine = 'starting';
     const { eventLoopLag: lagMemory } = settings.shared;
-    const lag = lagMemory && new EventLoopLag(lagCells(createLagMemory(1), 0), threadId);
+    const lag = lagMemory && new EventLoopLag(LAG_TABLE.slot(LAG_TABLE.create(1), 0), threadId);
     const recorder =
       lag &&
       new Recorder(
-        serverGauges({
-          ...{ admission, budget, pool, startup, lag, lagMemory, memoryGroup },
-          engine: () => engine,
-          frontEnd: () => frontEnd.name,
-          version: settings.version,
-          spans: () => tracing?.counts,
-          actionLoop: () => executor.gauges,
-          prewarm: () => (engine === 'forkserver' ? prewarmStats(pool.engineStats) : undefined),
-          signals: () => signals.counts,
-          logRecordsDropped: () => log.dropped,
-        }),
+        serverGauges(
+          { admission, budget, pool, startup, lag, lagMemory, memoryGroup },
+          {
+            engine: () => engine,
+            frontEnd: () => frontEnd.name,
+            version: () => settings.version,
+            spans: () => tracing?.counts,
+            actionLoop: () => executor.gauges,
+            prewarm: () => (engine === 'forkserver' ? prewarmStats(pool.engineStats) : undefined),
+            signals: () => signals.counts,
+            logRecordsDropped: () => log.dropped,
+          },
+        ),
       );
     pool.observe({
       workerLost: (threadId, killed) => {
@@ -157,26 +158,23 @@ export async function startServer(config: Config): Promise<RunningServer> {
       },
       log: (refused, open) => log.warn('connections refused: too many are open', { refused, open }),
     });
-    const parseDeadline = await loadDeadlineReader(config);
 
-    const context = new ServerContext({
-      ...{
-        config,
-        action,
-        admission,
-        memory,
-        connections,
-        pool,
-        executor,
-        tracing,
-        log,
-        clock,
-        budget,
-        lag,
-        parseDeadline,
-      },
-      maxBodyBytes: settings.maxBodyBytes,
+    const context = createServerContext({
+      config,
+      action,
+      admission,
+      memory,
+      connections,
+      pool,
+      executor,
       metrics: recorder,
+      lag,
+      tracing,
+      log,
+      clock,
+      budget,
+      maxBodyBytes: settings.maxBodyBytes,
+      bodyReader: await loadRunBodyReader(config),
     });
     const server = new HttpServer(context, frontEnd);
     const addresses = await server.listen();
@@ -232,8 +230,10 @@ export async function startServer(config: Config): Promise<RunningServer> {
 }
 
 /** Only the fork server is fast enough for the main thread. */
-function runsDirectly({ direct, engine, protocol, knative }: Config): boolean {
-  return direct && protocol === 'classic' && !knative && (engine === 'auto' || engine === 'forkserver');
+function runsDirectly({ direct, engine, protocol, platform }: Config): boolean {
+  return (
+    direct && protocol === 'classic' && platform !== 'knative' && ['auto', 'forkserver'].includes(engine)
+  );
 }
 
 function warmUpLater(recorder: Recorder, log: ServerLog): void {

@@ -1,7 +1,7 @@
 import { loadForcedExit, scheduleSelfKill } from '../os/forced-exit.js';
 import type { ClockTimer } from '../os/freeze-aware-clock.js';
 import type { HttpServer } from './http-server.js';
-import type { ServerContext } from './server-context.js';
+import { type ServerContext, whenIdle } from './server-context.js';
 
 /** After the last answer the sockets get this long to carry it away. */
 const FLUSH_MS = 50;
@@ -39,7 +39,7 @@ export async function shutDown(
   context.draining = true;
   context.log.info('draining', { inFlight: context.admission.inFlight });
   const prepared = loadForcedExit();
-  const idle = context.whenIdle();
+  const idle = whenIdle(context);
   let grace: ClockTimer | undefined;
   const graceOver = new Promise<'over'>((resolve) => {
     grace = context.clock.setTimer({ inMs: context.config.graceMs }, () => resolve('over'));

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { bufferLimits } from '../admission/buffer-limits.js';
-import { actionUserOf, requireCapabilities } from '../config/action-user.js';
+import { actionUserOf, hasNoNewPrivileges, requireCapabilities } from '../config/action-user.js';
 import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import { sinkTargetOf } from '../logging/action-log/sink.js';
@@ -24,12 +24,14 @@ export interface LogTargets {
  *
  * @throws Error for the operator, where this server can't give them
  */
-export function rightsOf({ actionUser, noNewPrivs, actionLimits }: Config): Rights | undefined {
-  if (actionUser === undefined && !noNewPrivs && actionLimits.length === 0) return undefined;
+export function rightsOf(config: Config): Rights | undefined {
+  const { actionUser, actionLimits } = config;
+  const noNewPrivileges = hasNoNewPrivileges(config);
+  if (actionUser === undefined && !noNewPrivileges && actionLimits.length === 0) return undefined;
   if (actionUser !== undefined) requireCapabilities(actionUser, readFileSync('/proc/self/status', 'latin1'));
   return {
     user: actionUser === undefined ? undefined : actionUserOf(actionUser),
-    noNewPrivileges: noNewPrivs,
+    noNewPrivileges,
     limits: actionLimits,
   };
 }
@@ -47,18 +49,10 @@ export function workerSettings(
 ): WorkerSettings {
   const { bodyBytes, bufferedBytes } = bufferLimits(config, memoryLimitBytes());
   return {
+    ...config,
     actionRoot,
     environment: Uint8Array.from(environmentBlock()),
-    engine: config.engine,
     rights,
-    maxResultBytes: config.maxResultBytes,
-    maxUnzippedBytes: config.maxUnzippedBytes,
-    maxEntries: config.maxEntries,
-    maxUnzipRatio: config.maxUnzipRatio,
-    initTimeoutMs: config.initTimeoutMs,
-    drainMs: config.drainMs,
-    timeoutGraceMs: config.timeoutGraceMs,
-    killsLeftovers: config.leftovers !== 'keep',
     openFiles: actionNofileLimit(process.env.HYPERSKELETON_SOFT_OPEN_FILES),
     shared: createSharedMemory(config.threads, config.metrics, bufferedBytes),
     maxBodyBytes: bodyBytes,

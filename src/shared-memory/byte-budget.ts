@@ -1,9 +1,11 @@
+import { SharedTable } from './shared-table.js';
+
 /** What is counted: pages of that many bytes, so that the counts fit into 32 bits. */
 const PAGE_BYTES = 4096;
 const LIMIT = 0;
 const USED = 1;
-/** Where the counts of the threads begin. */
-const SLOTS = 2;
+/** For all threads together the limit and what is used; for each what it holds. */
+const TABLE = new SharedTable(Int32Array, 2, 1);
 
 /**
  * The memory of a budget that all threads share.
@@ -11,35 +13,35 @@ const SLOTS = 2;
  * @param slots how many threads there may be
  */
 export function createBudgetMemory(slots: number, limitBytes: number): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer((SLOTS + slots) * Int32Array.BYTES_PER_ELEMENT);
-  new Int32Array(memory)[LIMIT] = Math.min(Math.ceil(limitBytes / PAGE_BYTES), 2 ** 31 - 1);
+  const memory = TABLE.create(slots);
+  TABLE.header(memory)[LIMIT] = Math.min(Math.ceil(limitBytes / PAGE_BYTES), 2 ** 31 - 1);
   return memory;
 }
 
 /** A thread has died: what it held is free. */
 export function releaseReservationsOf(memory: SharedArrayBuffer, slot: number): void {
-  const cells = new Int32Array(memory);
-  Atomics.sub(cells, USED, Atomics.exchange(cells, SLOTS + slot, 0));
+  Atomics.sub(TABLE.header(memory), USED, Atomics.exchange(TABLE.slot(memory, slot), 0, 0));
 }
 
 /** A common limit on the bytes of request bodies and results that the threads of a server hold. */
 export class ByteBudget {
-  readonly #cells: Int32Array;
-  readonly #slot: number;
+  readonly #shared: Int32Array;
+  readonly #held: Int32Array;
 
   /** @param slot the thread's number in the memory that threads share; undefined: the last, the main thread's */
   constructor(memory: SharedArrayBuffer, slot?: number) {
-    this.#cells = new Int32Array(memory);
-    this.#slot = slot === undefined ? this.#cells.length - 1 : SLOTS + slot;
+    const slots = TABLE.slots(memory);
+    this.#shared = TABLE.header(memory);
+    this.#held = slots.at(slot ?? -1) as Int32Array;
   }
 
   get limitBytes(): number {
-    return (this.#cells[LIMIT] as number) * PAGE_BYTES;
+    return (this.#shared[LIMIT] as number) * PAGE_BYTES;
   }
 
   /** What is held now, in all threads. */
   get usedBytes(): number {
-    return Atomics.load(this.#cells, USED) * PAGE_BYTES;
+    return Atomics.load(this.#shared, USED) * PAGE_BYTES;
   }
 
   /** What nobody holds. */
@@ -53,12 +55,12 @@ export class ByteBudget {
   }
 
   #take(pages: number, must: boolean): boolean {
-    const used = Atomics.add(this.#cells, USED, pages) + pages;
-    if (!must && pages > 0 && used > (this.#cells[LIMIT] as number)) {
-      Atomics.sub(this.#cells, USED, pages);
+    const used = Atomics.add(this.#shared, USED, pages) + pages;
+    if (!must && pages > 0 && used > (this.#shared[LIMIT] as number)) {
+      Atomics.sub(this.#shared, USED, pages);
       return false;
     }
-    Atomics.add(this.#cells, this.#slot, pages);
+    Atomics.add(this.#held, 0, pages);
     return true;
   }
 }

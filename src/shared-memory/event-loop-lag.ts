@@ -1,3 +1,5 @@
+import { SharedTable } from './shared-table.js';
+
 /** How often it is looked, while work comes in, how late a timer goes off. */
 const TICK_MS = 100;
 /** A window's maximum is reported until the next window ends: for 15 to 30 s. */
@@ -8,17 +10,8 @@ const THREAD = 0;
 const SINCE = 1;
 const MAX = 2;
 const PREVIOUS_MAX = 3;
-const FIELDS = 4;
-
-/** The memory for that many threads, which the main thread reads. */
-export function createLagMemory(slots: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(slots * FIELDS * Float64Array.BYTES_PER_ELEMENT);
-}
-
-/** The numbers of one slot of that memory. */
-export function lagCells(memory: SharedArrayBuffer, slot: number): Float64Array {
-  return new Float64Array(memory, slot * FIELDS * Float64Array.BYTES_PER_ELEMENT, FIELDS);
-}
+/** Written by the threads, read by the main thread. */
+export const LAG_TABLE = new SharedTable(Float64Array, 0, 4);
 
 /** Worst recent event-loop delay of the thread, in seconds; 0 if the thread was idle. */
 export function maxLagSeconds(cells: Float64Array, nowMs = sharedNowMs()): number {
@@ -30,12 +23,7 @@ export function maxLagSeconds(cells: Float64Array, nowMs = sharedNowMs()): numbe
 
 /** The cells of a thread; undefined where it has not begun. */
 export function lagCellsOf(memory: SharedArrayBuffer, threadId: number): Float64Array | undefined {
-  const slots = memory.byteLength / (FIELDS * Float64Array.BYTES_PER_ELEMENT);
-  for (let slot = 0; slot < slots; slot++) {
-    const cells = lagCells(memory, slot);
-    if (cells[THREAD] === threadId) return cells;
-  }
-  return undefined;
+  return LAG_TABLE.slots(memory).find((cells) => cells[THREAD] === threadId);
 }
 
 /**
@@ -49,7 +37,7 @@ export class EventLoopLag {
   #touched = false;
   #dueMs = 0;
 
-  /** @param cells {@link lagCells} of its own */
+  /** @param cells a slot of {@link LAG_TABLE} */
   constructor(cells: Float64Array, threadId: number) {
     this.cells = cells;
     cells.fill(0);

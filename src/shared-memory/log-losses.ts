@@ -2,6 +2,8 @@
  * What of the logs could not be written, counted by all threads in memory that they share.
  */
 
+import { SharedTable } from './shared-table.js';
+
 const STREAMS = ['stdout', 'stderr'] as const;
 type Stream = 0 | 1;
 
@@ -13,36 +15,41 @@ export interface StreamLosses {
   readonly sentinels: number;
 }
 
-/** The memory that all threads share: bytes and sentinels of stdout, then of stderr. */
+/** Bytes and sentinels, of each stream. */
+const TABLE = new SharedTable(BigInt64Array, 0, 2);
+const BYTES = 0;
+const SENTINELS = 1;
+
+/** The memory that all threads share. */
 export function createLossMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(2 * STREAMS.length * BigInt64Array.BYTES_PER_ELEMENT);
+  return TABLE.create(STREAMS.length);
 }
 
 /** Counts bytes of a stream that were not written. */
 export class LogLossCounter {
   readonly #cells: BigInt64Array;
-  readonly #at: number;
 
   constructor(memory: SharedArrayBuffer, stream: Stream) {
-    this.#cells = new BigInt64Array(memory);
-    this.#at = 2 * stream;
+    this.#cells = TABLE.slot(memory, stream);
   }
 
   bytes(count: number): void {
-    if (count > 0) Atomics.add(this.#cells, this.#at, BigInt(count));
+    if (count > 0) Atomics.add(this.#cells, BYTES, BigInt(count));
   }
 
   sentinel(): void {
-    Atomics.add(this.#cells, this.#at + 1, 1n);
+    Atomics.add(this.#cells, SENTINELS, 1n);
   }
 }
 
 /** What was lost until now, by stream. */
 export function readLosses(memory: SharedArrayBuffer): readonly StreamLosses[] {
-  const cells = new BigInt64Array(memory);
-  return STREAMS.map((stream, index) => ({
-    stream,
-    bytes: Number(Atomics.load(cells, 2 * index)),
-    sentinels: Number(Atomics.load(cells, 2 * index + 1)),
-  }));
+  return STREAMS.map((stream, index) => {
+    const cells = TABLE.slot(memory, index);
+    return {
+      stream,
+      bytes: Number(Atomics.load(cells, BYTES)),
+      sentinels: Number(Atomics.load(cells, SENTINELS)),
+    };
+  });
 }

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { Mutex } from './mutex.js';
+import { SharedTable } from './shared-table.js';
 
 /** The limit on open files, soft and hard, as getrlimit(2) has it. */
 export type SoftHardLimit = readonly [soft: bigint, hard: bigint];
@@ -21,12 +23,8 @@ export function actionNofileLimit(softBefore: string | undefined): SoftHardLimit
   return [BigInt(softBefore), BigInt(hard)];
 }
 
-const LOCK = 0;
-
-/** The memory that the worker threads share for {@link NofileLimit}. */
-export function createNofileMemory(slots: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((1 + slots) * Int32Array.BYTES_PER_ELEMENT);
-}
+/** The lock of all threads, and for each whether it has lowered the limit. */
+export const NOFILE_TABLE = new SharedTable(Int32Array, 1, 1);
 
 /**
  * Lowers the process's own soft limit for the moment in which a process is started, for that is where a new
@@ -37,8 +35,9 @@ export function createNofileMemory(slots: number): SharedArrayBuffer {
  * connection that can't be accepted in that moment is accepted in the next.
  */
 export class NofileLimit {
-  readonly #state: Int32Array;
-  readonly #self: number;
+  readonly #threads: readonly Int32Array[];
+  readonly #self: Int32Array;
+  readonly #mutex: Mutex;
   readonly #low: BigUint64Array;
   readonly #high: BigUint64Array;
   readonly #set: (limit: BigUint64Array) => void;
@@ -50,8 +49,9 @@ export class NofileLimit {
     [soft, hard]: SoftHardLimit,
     set: (limit: BigUint64Array) => void,
   ) {
-    this.#state = new Int32Array(memory);
-    this.#self = 1 + slot;
+    this.#threads = NOFILE_TABLE.slots(memory);
+    this.#self = NOFILE_TABLE.slot(memory, slot);
+    this.#mutex = mutexOf(memory, slot);
     this.#low = BigUint64Array.of(soft, hard);
     this.#high = BigUint64Array.of(hard, hard);
     this.#set = set;
@@ -65,14 +65,14 @@ export class NofileLimit {
   /** Runs the start of a process with the limit lowered. */
   withLowered<T>(start: () => T): T {
     this.#locked(() => {
-      Atomics.store(this.#state, this.#self, 1);
+      Atomics.store(this.#self, 0, 1);
       this.#set(this.#low);
     });
     try {
       return start();
     } finally {
       this.#locked(() => {
-        Atomics.store(this.#state, this.#self, 0);
+        Atomics.store(this.#self, 0, 0);
         if (!this.#anyLowered()) this.#set(this.#high);
       });
     }
@@ -91,30 +91,26 @@ export class NofileLimit {
   }
 
   #anyLowered(): boolean {
-    for (let slot = 1; slot < this.#state.length; slot++)
-      if (Atomics.load(this.#state, slot) !== 0) return true;
-    return false;
+    return this.#threads.some((thread) => Atomics.load(thread, 0) !== 0);
   }
 
   /** Held for a few system calls only. */
   #locked<T>(work: () => T): T {
-    let holder = Atomics.compareExchange(this.#state, LOCK, 0, this.#self);
-    while (holder !== 0) {
-      Atomics.wait(this.#state, LOCK, holder);
-      holder = Atomics.compareExchange(this.#state, LOCK, 0, this.#self);
-    }
+    this.#mutex.lock();
     try {
       return work();
     } finally {
-      Atomics.store(this.#state, LOCK, 0);
-      Atomics.notify(this.#state, LOCK, 1);
+      this.#mutex.unlock();
     }
   }
 }
 
 /** Releases a dead thread's hold on the lowered limit; the next start sets the limit right. */
 export function releaseNofileLimitOf(memory: SharedArrayBuffer, slot: number): void {
-  const state = new Int32Array(memory);
-  Atomics.store(state, 1 + slot, 0);
-  if (Atomics.compareExchange(state, LOCK, 1 + slot, 0) === 1 + slot) Atomics.notify(state, LOCK, 1);
+  Atomics.store(NOFILE_TABLE.slot(memory, slot), 0, 0);
+  mutexOf(memory, slot).unlock();
+}
+
+function mutexOf(memory: SharedArrayBuffer, slot: number): Mutex {
+  return new Mutex(NOFILE_TABLE.header(memory), 0, slot + 1);
 }

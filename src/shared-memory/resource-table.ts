@@ -4,11 +4,15 @@
  * the kernel nor Node gives them back.
  */
 
+import { SharedTable } from './shared-table.js';
+
 const ENTRY_FIELDS = 5;
 const MAX_ENTRIES = 4096;
-/** Before the entries: the thread that owns the slot, and its epoll descriptor plus one. */
-const HEADER_FIELDS = 2;
-const SLOT_FIELDS = HEADER_FIELDS + MAX_ENTRIES * ENTRY_FIELDS;
+/** In a slot before the entries: the thread that owns it, and its epoll descriptor plus one. */
+const OWNER = 0;
+const REACTOR = 1;
+const ENTRIES = 2;
+const TABLE = new SharedTable(Int32Array, 0, ENTRIES + MAX_ENTRIES * ENTRY_FIELDS);
 
 /** The places of an entry; descriptors are stored plus one, so that 0 is none. */
 export const PID = 0;
@@ -23,7 +27,7 @@ const MAIN_THREAD = -1;
 
 /** The memory for that many worker threads, to be handed to each, and for the main thread. */
 export function createResourceMemory(slots: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((slots + 1) * SLOT_FIELDS * Int32Array.BYTES_PER_ELEMENT);
+  return TABLE.create(slots + 1);
 }
 
 /** One thread's side. */
@@ -41,23 +45,23 @@ export class ResourceTable {
    * @throws Error when every slot is taken
    */
   constructor(memory: SharedArrayBuffer, threadId: number) {
-    const all = new Int32Array(memory);
-    const last = all.length / SLOT_FIELDS - 1;
-    let slot = threadId === 0 ? last : 0;
-    const owner = threadId === 0 ? MAIN_THREAD : threadId;
-    while (slot < last && Atomics.compareExchange(all, slot * SLOT_FIELDS, 0, owner) !== 0) slot++;
-    if (slot === last) {
-      if (threadId !== 0) throw new Error('no free slot for a worker thread');
-      Atomics.store(all, slot * SLOT_FIELDS, owner);
-    }
+    const slots = TABLE.slots(memory);
+    const last = slots.length - 1;
+    this.slot =
+      threadId === 0
+        ? last
+        : slots.findIndex(
+            (cells, slot) => slot < last && Atomics.compareExchange(cells, OWNER, 0, threadId) === 0,
+          );
+    if (this.slot < 0) throw new Error('no free slot for a worker thread');
     this.#memory = memory;
-    this.slot = slot;
-    this.#fields = all.subarray(slot * SLOT_FIELDS, (slot + 1) * SLOT_FIELDS);
+    this.#fields = TABLE.slot(memory, this.slot);
+    if (threadId === 0) Atomics.store(this.#fields, OWNER, MAIN_THREAD);
   }
 
   /** Notes the thread's epoll descriptor. */
   recordReactor(fd: number): void {
-    Atomics.store(this.#fields, 1, fd + 1);
+    Atomics.store(this.#fields, REACTOR, fd + 1);
   }
 
   /** Opens an entry for a process; -1 when all are taken, and then nothing is noted of it. */
@@ -73,7 +77,7 @@ export class ResourceTable {
   }
 
   set(entry: number, field: Field, value: number): void {
-    if (entry >= 0) Atomics.store(this.#fields, HEADER_FIELDS + entry * ENTRY_FIELDS + field, value);
+    if (entry >= 0) Atomics.store(this.#fields, ENTRIES + entry * ENTRY_FIELDS + field, value);
   }
 
   /** To be called before the thing itself is given back: its number may be another's at once. */
@@ -105,17 +109,15 @@ export function transferPipes(
   stdin: number,
   stdout: number,
 ): boolean {
-  const all = new Int32Array(memory);
-  for (let base = 0; base < all.length; base += SLOT_FIELDS) {
-    if (Atomics.load(all, base) === 0) continue;
-    for (let at = base + HEADER_FIELDS; at < base + SLOT_FIELDS; at += ENTRY_FIELDS) {
-      if (Atomics.load(all, at + STDIN) !== stdin + 1 || Atomics.load(all, at + STDOUT) !== stdout + 1)
+  for (const cells of ownedSlots(memory)) {
+    for (let at = ENTRIES; at < cells.length; at += ENTRY_FIELDS) {
+      if (Atomics.load(cells, at + STDIN) !== stdin + 1 || Atomics.load(cells, at + STDOUT) !== stdout + 1)
         continue;
       // The numbers may be another process's by now; one that has been reaped has none in its entry.
-      const owner = Atomics.load(all, at + PID);
+      const owner = Atomics.load(cells, at + PID);
       if (owner !== pid && owner !== 0) continue;
-      Atomics.store(all, at + STDIN, 0);
-      Atomics.store(all, at + STDOUT, 0);
+      Atomics.store(cells, at + STDIN, 0);
+      Atomics.store(cells, at + STDOUT, 0);
       return true;
     }
   }
@@ -131,35 +133,37 @@ interface OrphanedResources {
 
 /** Reclaims what the thread held, and frees its slot; undefined if it had none. */
 export function reclaimResources(memory: SharedArrayBuffer, threadId: number): OrphanedResources | undefined {
-  const all = new Int32Array(memory);
-  for (let base = 0; base < all.length; base += SLOT_FIELDS) {
-    if (Atomics.load(all, base) !== threadId) continue;
-    const pids: number[] = [];
-    const descriptors: number[] = [];
-    for (let at = base + HEADER_FIELDS; at < base + SLOT_FIELDS; at++) {
-      const value = Atomics.exchange(all, at, 0);
-      if (value === 0) continue;
-      if ((at - base - HEADER_FIELDS) % ENTRY_FIELDS === PID) pids.push(value);
-      else descriptors.push(value - 1);
-    }
-    const reactor = Atomics.exchange(all, base + 1, 0);
-    if (reactor !== 0) descriptors.push(reactor - 1);
-    Atomics.store(all, base, 0);
-    return { slot: base / SLOT_FIELDS, pids, descriptors };
+  const slots = TABLE.slots(memory);
+  const slot = slots.findIndex((one) => Atomics.load(one, OWNER) === threadId);
+  const cells = slots[slot];
+  if (cells === undefined) return undefined;
+  const pids: number[] = [];
+  const descriptors: number[] = [];
+  for (let at = ENTRIES; at < cells.length; at++) {
+    const value = Atomics.exchange(cells, at, 0);
+    if (value === 0) continue;
+    if ((at - ENTRIES) % ENTRY_FIELDS === PID) pids.push(value);
+    else descriptors.push(value - 1);
   }
-  return undefined;
+  const reactor = Atomics.exchange(cells, REACTOR, 0);
+  if (reactor !== 0) descriptors.push(reactor - 1);
+  Atomics.store(cells, OWNER, 0);
+  return { slot, pids, descriptors };
 }
 
 /** The pids of all processes in flight, of every thread. */
 export function pidsInFlight(memory: SharedArrayBuffer): number[] {
-  const all = new Int32Array(memory);
   const pids: number[] = [];
-  for (let base = 0; base < all.length; base += SLOT_FIELDS) {
-    if (Atomics.load(all, base) === 0) continue;
-    for (let at = base + HEADER_FIELDS + PID; at < base + SLOT_FIELDS; at += ENTRY_FIELDS) {
-      const pid = Atomics.load(all, at);
+  for (const cells of ownedSlots(memory)) {
+    for (let at = ENTRIES + PID; at < cells.length; at += ENTRY_FIELDS) {
+      const pid = Atomics.load(cells, at);
       if (pid !== 0) pids.push(pid);
     }
   }
   return pids;
+}
+
+/** The slots of threads that live, or that are not reclaimed yet. */
+function ownedSlots(memory: SharedArrayBuffer): Int32Array[] {
+  return TABLE.slots(memory).filter((cells) => Atomics.load(cells, OWNER) !== 0);
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { SharedTable } from './shared-table.js';
 
 /**
  * A readers-writer lock: starts of processes read the action's files, and an init replaces them (C-INIT-23).
@@ -10,9 +11,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const STATE = 0;
 const GENERATION = 1;
-/** Before two numbers for each thread: whether it is in the call of a start, and how many starts it has on their way. */
-const HEADER_FIELDS = 2;
-const THREAD_FIELDS = 2;
+/** For each thread: whether it is in the call of a start, and how many starts it has on their way. */
+const IN_CALL = 0;
+const STARTS = 1;
+
+export const SPAWN_LOCK_TABLE = new SharedTable(Int32Array, 2, 2);
 
 const UNLOCKED = 0;
 /** The files are being moved: that takes moments, which are waited for. */
@@ -27,24 +30,21 @@ const MAX_PENDING_MS = 250;
 /** Why a start did not begin: an init is about to replace the files, or has replaced them since it was asked for. */
 type Postponed = 'closing' | 'superseded';
 
-/** The memory for that many threads. */
-export function createSpawnLockMemory(slots: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((HEADER_FIELDS + THREAD_FIELDS * slots) * Int32Array.BYTES_PER_ELEMENT);
-}
-
 /** How many replacements there have been. */
 export function generationOf(memory: SharedArrayBuffer): number {
-  return Atomics.load(new Int32Array(memory), GENERATION);
+  return Atomics.load(SPAWN_LOCK_TABLE.header(memory), GENERATION);
 }
 
 /** One thread's side. */
 export class SpawnLock {
   readonly #state: Int32Array;
-  readonly #self: number;
+  readonly #threads: readonly Int32Array[];
+  readonly #self: Int32Array;
 
   constructor(memory: SharedArrayBuffer, slot: number) {
-    this.#state = new Int32Array(memory);
-    this.#self = HEADER_FIELDS + THREAD_FIELDS * slot;
+    this.#state = SPAWN_LOCK_TABLE.header(memory);
+    this.#threads = SPAWN_LOCK_TABLE.slots(memory);
+    this.#self = SPAWN_LOCK_TABLE.slot(memory, slot);
   }
 
   /** How many replacements there have been. */
@@ -64,12 +64,12 @@ export class SpawnLock {
    */
   withRead<T extends object>(generation: number, start: () => T): T | Postponed {
     const state = this.#state;
-    Atomics.store(state, this.#self, 1);
+    Atomics.store(this.#self, IN_CALL, 1);
     while (Atomics.load(state, STATE) !== UNLOCKED) {
       this.#releaseRead();
       if (Atomics.load(state, STATE) === WRITE_PENDING) return 'closing';
       Atomics.wait(state, STATE, WRITING);
-      Atomics.store(state, this.#self, 1);
+      Atomics.store(this.#self, IN_CALL, 1);
     }
     try {
       if (Atomics.load(state, GENERATION) !== generation) return 'superseded';
@@ -106,34 +106,31 @@ export class SpawnLock {
 
   /** A start that ends later, as a clone does of which nothing is known yet. */
   #trackStart(started: Promise<unknown>): void {
-    const state = this.#state;
-    const at = this.#self + 1;
-    Atomics.add(state, at, 1);
+    Atomics.add(this.#self, STARTS, 1);
     const ended = (): void => {
-      Atomics.sub(state, at, 1);
+      Atomics.sub(this.#self, STARTS, 1);
     };
     started.then(ended, ended);
   }
 
   #awaitCalls(): void {
-    const state = this.#state;
-    for (let at = HEADER_FIELDS; at < state.length; at += THREAD_FIELDS) {
-      while (Atomics.load(state, at) !== 0) Atomics.wait(state, at, 1);
+    for (const thread of this.#threads) {
+      while (Atomics.load(thread, IN_CALL) !== 0) Atomics.wait(thread, IN_CALL, 1);
     }
   }
 
   #hasStartsInProgress(): boolean {
-    const state = this.#state;
-    for (let at = HEADER_FIELDS + 1; at < state.length; at += THREAD_FIELDS) {
-      if (Atomics.load(state, at) > 0) return true;
-    }
-    return false;
+    return this.#threads.some((thread) => Atomics.load(thread, STARTS) > 0);
   }
 
   #releaseRead(): void {
-    Atomics.store(this.#state, this.#self, 0);
-    Atomics.notify(this.#state, this.#self);
+    leaveCall(this.#self);
   }
+}
+
+function leaveCall(thread: Int32Array): void {
+  Atomics.store(thread, IN_CALL, 0);
+  Atomics.notify(thread, IN_CALL);
 }
 
 function unlock(state: Int32Array): void {
@@ -143,10 +140,8 @@ function unlock(state: Int32Array): void {
 
 /** Releases the locks of a dead thread, so that nobody waits for it. */
 export function releaseSpawnLockOf(memory: SharedArrayBuffer, slot: number, wasInitialising: boolean): void {
-  const state = new Int32Array(memory);
-  const at = HEADER_FIELDS + THREAD_FIELDS * slot;
-  Atomics.store(state, at, 0);
-  Atomics.store(state, at + 1, 0);
-  Atomics.notify(state, at);
-  if (wasInitialising) unlock(state);
+  const thread = SPAWN_LOCK_TABLE.slot(memory, slot);
+  Atomics.store(thread, STARTS, 0);
+  leaveCall(thread);
+  if (wasInitialising) unlock(SPAWN_LOCK_TABLE.header(memory));
 }

@@ -1,7 +1,9 @@
 import { freeBuffer, scheduleIdleGc } from '../os/idle-gc.js';
 import { withTransfer } from '../os/transfer.js';
+import type { RunAnswer } from '../protocol/answer.js';
+import { parseRunBody } from '../protocol/run-body.js';
 import { wipe } from '../protocol/wipe.js';
-import type { WorkerTask } from './messages.js';
+import type { ActivationTask, WorkerTask } from './messages.js';
 import { runActivation } from './run-task.js';
 import { createRuntime } from './runtime.js';
 
@@ -13,22 +15,22 @@ runtime.catch(() => {});
 export default async function handleTask(task: WorkerTask): Promise<unknown> {
   const thread = await runtime;
   switch (task.kind) {
-    case 'run': {
+    case 'run':
       thread.lag?.touch();
-      const answer = await runActivation(task, thread);
-      scheduleIdleGc(task.body.byteLength + (answer.result?.byteLength ?? 0) + answer.stats.logBytes);
-      const goesOn = answer.embeddedInit?.body ?? answer.superseded;
-      // Node itself may not be done with writing it.
-      if (goesOn === undefined && answer.stats.engine !== 'child_process') {
-        wipe(task.body);
-        freeBuffer(task.body);
-      }
-      return withTransfer(answer, answer.result, answer.shaped?.body, goesOn);
+      return finishRun(task, await runActivation(task, thread));
+    case 'knative-run': {
+      thread.lag?.touch();
+      const { runKnativeTask } = await loadKnativeTasks();
+      const answer = await runKnativeTask(task, thread);
+      return finishRun(task, answer, answer.embeddedInit?.body);
     }
-    case 'init': {
-      const { runInit } = await loadInits();
+    case 'init':
+    case 'knative-init': {
       const { byteLength } = task.body;
-      const answer = await runInit(task, thread);
+      const answer =
+        task.kind === 'init'
+          ? await (await loadInits()).runInit(task, thread)
+          : await (await loadKnativeTasks()).initialiseFromKnative(task, thread);
       scheduleIdleGc(byteLength + answer.codeBytes);
       wipe(task.body);
       freeBuffer(task.body);
@@ -50,13 +52,9 @@ export default async function handleTask(task: WorkerTask): Promise<unknown> {
       if (judged.result?.buffer !== buffer) freeBuffer(task.line);
       return withTransfer(judged, judged.result);
     }
-    case 'deadline': {
-      const { parseDeadline } = await import('../protocol/deadline.js');
-      const deadlineEpochMs = parseDeadline(task.body);
-      return withTransfer(
-        { ...(deadlineEpochMs !== undefined && { deadlineEpochMs }), body: task.body },
-        task.body,
-      );
+    case 'parse': {
+      const parsed = parseRunBody(task.body);
+      return withTransfer({ parsed, body: task.body }, task.body);
     }
     case 'template':
       return (await import('./template-task.js')).runTemplateTask(task, thread);
@@ -82,9 +80,25 @@ async function encodeActionLoopLine(body: Uint8Array): Promise<unknown> {
   return 'code' in line ? line : withTransfer(line, line);
 }
 
+/** @param goesOn a body that is needed on */
+function finishRun(task: ActivationTask, answer: RunAnswer, goesOn = answer.superseded?.body): unknown {
+  scheduleIdleGc(task.body.byteLength + (answer.result?.byteLength ?? 0) + answer.stats.logBytes);
+  // Node itself may not be done with writing it.
+  if (goesOn === undefined && answer.stats.engine !== 'child_process') {
+    wipe(task.body);
+    freeBuffer(task.body);
+  }
+  return withTransfer(answer, answer.result, goesOn);
+}
+
 /** Imported when the first one comes: a cold start of an image with its own action goes without. */
 function loadInits(): Promise<typeof import('./init-task.js')> {
   return import('./init-task.js');
+}
+
+/** Imported only in that mode. */
+function loadKnativeTasks(): Promise<typeof import('./knative-tasks.js')> {
+  return import('./knative-tasks.js');
 }
 
 /** Imported only where that protocol is in use. */

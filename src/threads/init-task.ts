@@ -12,9 +12,17 @@ import type { InitTask } from './messages.js';
 import type { WorkerRuntime } from './runtime.js';
 
 /** Initialises the action (C-INIT-01 to C-INIT-28) and answers once the logs of a failure are complete. */
-export async function runInit(task: InitTask, runtime: WorkerRuntime): Promise<InitAnswer> {
+export function runInit({ body }: InitTask, runtime: WorkerRuntime): Promise<InitAnswer> {
+  return initialise(() => readInitBody(body), runtime);
+}
+
+/** Initialises the action by a request that it reads first. */
+export async function initialise(
+  read: () => InitRequest | Failure,
+  runtime: WorkerRuntime,
+): Promise<InitAnswer> {
   const begunMs = performance.now();
-  const request = task.knative ? await readOfKnative(task.body) : readInitBody(task.body);
+  const request = read();
   if (!('variables' in request)) return refuse(request, runtime.logs, begunMs, 0);
   const codeBytes = sizeOf(request.code);
   const { settings, spawnLock, logs, limits } = runtime;
@@ -31,12 +39,6 @@ export async function runInit(task: InitTask, runtime: WorkerRuntime): Promise<I
   if (failure !== undefined) return { ...(await refuse(failure, logs, begunMs, codeBytes)), installMs };
   const variables = request.variables.length === 0 ? '' : JSON.stringify(request.variables);
   return { variables, durationMs: performance.now() - begunMs, installMs, codeBytes, unpackedBytes };
-}
-
-/** Imported only in that mode. */
-async function readOfKnative(body: Uint8Array): Promise<InitRequest | Failure> {
-  const { readKnativeInit } = await import('../protocol/knative/request.js');
-  return readKnativeInit(body);
 }
 
 /** Refuses an init that came too late, before its body is parsed (C-INIT-20). */

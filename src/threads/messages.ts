@@ -1,4 +1,4 @@
-import type { EngineChoice } from '../config/load.js';
+import type { Config } from '../config/load.js';
 import type { InitAnswer } from '../protocol/answer.js';
 import type { KnativeContext } from '../protocol/knative/request.js';
 /**
@@ -10,28 +10,19 @@ import type { StringLayout } from '../engines/forkserver/build/string-layout.js'
 import type { SinkTarget } from '../logging/action-log/sink.js';
 import type { TimerExpiry } from '../os/freeze-aware-clock.js';
 import type { Rights } from '../os/rights.js';
+import type { ParsedRunBody } from '../protocol/run-body.js';
 import type { TraceContext } from '../protocol/trace-context.js';
 import type { SoftHardLimit } from '../shared-memory/nofile-limit.js';
 
-/** What a worker thread is given at its start. */
-export interface WorkerSettings {
+/** What a worker thread is given at its start: the configuration, and what follows from it. */
+export interface WorkerSettings extends Config {
   readonly actionRoot: string;
   /** The environment block that the server was started with (`/proc/[pid]/environ`, proc(5)). */
   readonly environment: Uint8Array;
-  readonly engine: EngineChoice;
   /** What actions may that the server may not, or the other way; undefined: nothing differs. */
   readonly rights: Rights | undefined;
   /** The largest body of a request. */
   readonly maxBodyBytes: number;
-  readonly maxResultBytes: number;
-  readonly maxUnzippedBytes: number;
-  readonly maxEntries: number;
-  readonly maxUnzipRatio: number;
-  readonly initTimeoutMs: number;
-  readonly drainMs: number;
-  readonly timeoutGraceMs: number;
-  /** Whether what is left of an activation's process group is killed (C-RUN-25). */
-  readonly killsLeftovers: boolean;
   /** RLIMIT_NOFILE for actions; undefined: what the server has. */
   readonly openFiles: SoftHardLimit | undefined;
   readonly shared: SharedMemory;
@@ -69,9 +60,8 @@ export interface SharedMemory {
   readonly shutdown: SharedArrayBuffer;
 }
 
-/** Runs one activation. */
-export interface RunTask {
-  readonly kind: 'run';
+/** One activation. */
+export interface ActivationTask {
   /** The body of the request, its own buffer. */
   readonly body: Uint8Array;
   /** Counts up with each init that may have changed files or variables. */
@@ -82,20 +72,30 @@ export interface RunTask {
   readonly time?: TimerExpiry;
   /** The W3C trace context that the action is to see, checked. */
   readonly trace?: TraceContext;
-  /** In Knative mode: what the body does not say. */
-  readonly knative?: KnativeContext;
+}
+
+/** Runs one activation. */
+export interface RunTask extends ActivationTask {
+  readonly kind: 'run';
+  /** What the body says, if it has been parsed. */
+  readonly parsed?: ParsedRunBody;
+}
+
+/** Reads a request in Knative mode, and runs its activation unless it brings an init. */
+export interface KnativeRunTask extends ActivationTask {
+  readonly kind: 'knative-run';
+  readonly context: KnativeContext;
 }
 
 /** Initialises the action. */
 export interface InitTask {
-  readonly kind: 'init';
+  /** With `knative-init` it lies in the `init` of a request. */
+  readonly kind: 'init' | 'knative-init';
   readonly body: Uint8Array;
-  /** Whether it lies in the `init` of a request in Knative mode. */
-  readonly knative?: true;
 }
 
 /** Logs that a second init was refused, and answers it. */
-interface RefuseInitTask {
+export interface RefuseInitTask {
   readonly kind: 'refuse-init';
 }
 
@@ -145,16 +145,15 @@ interface JudgeTask {
   readonly whole: boolean;
 }
 
-/** Looks for the platform's deadline in a large body. */
-interface DeadlineTask {
-  readonly kind: 'deadline';
+/** Parses the large body of a /run. */
+interface ParseTask {
+  readonly kind: 'parse';
   readonly body: Uint8Array;
 }
 
-/** The answer to a {@link DeadlineTask}. */
-export interface DeadlineAnswer {
-  /** Milliseconds of the epoch; absent if there is none. */
-  readonly deadlineEpochMs?: number;
+/** The answer to a {@link ParseTask}. */
+export interface ParseAnswer {
+  readonly parsed: ParsedRunBody;
   /** The body, which has been moved there and back. */
   readonly body: Uint8Array;
 }
@@ -171,12 +170,13 @@ interface CloseTask {
 
 export type WorkerTask =
   | RunTask
+  | KnativeRunTask
   | InitTask
   | RefuseInitTask
   | HelloTask
   | CloseTask
   | JudgeTask
-  | DeadlineTask
+  | ParseTask
   | KillTask
   | TemplateTask
   | ActionLoopInstallTask

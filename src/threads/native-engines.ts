@@ -9,7 +9,7 @@ import type { Sink, SinkTarget } from '../logging/action-log/sink.js';
 import { ActionLoopChild, type ActionLoopProgram } from '../os/actionloop-child.js';
 import type { FileScope } from '../os/file-scope.js';
 import { killProcessGroup } from '../os/leftover-processes.js';
-import { close, pidfdOpen } from '../os/libc.js';
+import { requirePidfds } from '../os/native-process.js';
 import { Reactor } from '../os/reactor.js';
 import type { Confinement } from '../os/rights.js';
 import { Spawner } from '../os/spawner.js';
@@ -23,14 +23,17 @@ export interface ActionConfinement {
   readonly scope: FileScope;
 }
 
-/** What a thread has where the C library can be called. */
-interface NativeEngines {
+/** What a thread starts processes with, and writes logs with. */
+export interface ThreadEngines {
+  /** In order of preference; the next is asked where one refuses. */
   readonly engines: readonly ExecEngine[];
+  /** Why a better engine is not in use; empty where the best is. */
+  readonly fallbackReason: string;
   readonly sinkFor: (target: SinkTarget) => Sink;
-  /** Starts a process that stays (C-AL-01 to C-AL-23). */
-  readonly startActionLoop: (program: ActionLoopProgram) => ActionLoopChild | string;
-  /** Makes a template for the main thread; undefined where the engine has none. @throws Error where it can't */
-  readonly buildTemplate: ((plan: TemplatePlan) => BuiltTemplate) | undefined;
+  /** Starts a process that stays (C-AL-01 to C-AL-23); absent where the engine can't. */
+  readonly startActionLoop?: (program: ActionLoopProgram) => ActionLoopChild | string;
+  /** Makes a template for the main thread; absent where the engine has none. @throws Error where it can't */
+  readonly buildTemplate?: (plan: TemplatePlan) => BuiltTemplate;
   /** Ends the watching of descriptors; to be called after the engines were closed. */
   readonly closeReactor: () => void;
 }
@@ -44,16 +47,13 @@ export async function createNativeEngines(
   settings: WorkerSettings,
   resourceTable: ResourceTable,
   { confinement, scope }: ActionConfinement,
-): Promise<NativeEngines> {
-  const pidfd = pidfdOpen(process.pid);
-  if (pidfd < 0)
-    throw new Error('pidfd_open(2) is not available: it needs Linux 5.3 and a profile that allows it');
-  close(pidfd);
+): Promise<ThreadEngines> {
+  requirePidfds();
   const reactor = new Reactor();
   resourceTable.recordReactor(reactor.fd);
   const nofileLimit = nofileLimitFor(settings, resourceTable.slot);
   const beforeReaping = (pid: number): void => {
-    if (settings.killsLeftovers) killProcessGroup(pid);
+    if (settings.leftovers !== 'keep') killProcessGroup(pid);
   };
   const engines: ExecEngine[] = [new PosixSpawnEngine(reactor, resourceTable, nofileLimit, confinement)];
   const { engine, shared } = settings;
@@ -72,6 +72,7 @@ export async function createNativeEngines(
   }
   return {
     engines,
+    fallbackReason: '',
     sinkFor: (target) => new NativeSink(target, reactor),
     startActionLoop: (program) =>
       ActionLoopChild.start(
@@ -81,7 +82,7 @@ export async function createNativeEngines(
         resourceTable,
         beforeReaping,
       ),
-    buildTemplate: forkserver && ((plan) => forkserver.build(plan)),
+    ...(forkserver !== undefined && { buildTemplate: (plan) => forkserver.build(plan) }),
     closeReactor: () => reactor.close(),
   };
 }

@@ -1,17 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { diagnoseStartFailure } from '../action/diagnose-start.js';
 import { Activation } from '../activation/activation.js';
-import { refuseForLackOfResources } from '../activation/refuse-for-lack-of-resources.js';
 import { requestInfoOf, withTrace } from '../activation/request-parts.js';
 import type { StartOutcome, StartRequest } from '../engines/engine.js';
-import { MIN_TRANSFERRED_BYTES } from '../os/transfer.js';
 import type { RunAnswer } from '../protocol/answer.js';
-import { errorRowOf, type Failure } from '../protocol/errors.js';
-import type { KnativeContext } from '../protocol/knative/request.js';
+import type { Failure } from '../protocol/errors.js';
 import { messageOf } from '../protocol/message-of.js';
-import { type RunInput, readRunBody } from '../protocol/run-body.js';
+import { type ParsedRunBody, parseRunBody, type RunInput, readRunBody } from '../protocol/run-body.js';
 import { wipe } from '../protocol/wipe.js';
-import type { RunTask } from './messages.js';
+import type { ActivationTask, RunTask } from './messages.js';
 import type { WorkerRuntime } from './runtime.js';
 
 /**
@@ -31,50 +28,24 @@ const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
 
 /** Runs one activation (C-RUN-01 to C-RUN-26) and answers once its logs are complete. */
 export function runActivation(task: RunTask, runtime: WorkerRuntime): Promise<RunAnswer> {
-  return task.knative === undefined
-    ? runRequest(readRunBody(task.body), task, runtime)
-    : runKnative(task, task.knative, runtime);
+  const parsed = task.parsed ?? parseRunBody(task.body);
+  return runRequest(readRunBody(task.body, parsed), task, runtime, parsed);
 }
 
-/** The translation in front of it (C-KN-01 to C-KN-21); imported only in that mode. */
-async function runKnative(
-  task: RunTask,
-  context: KnativeContext,
+export const NOTHING_RAN = { logBytes: 0, argumentBytes: 0 };
+
+/**
+ * Runs a request that has been read.
+ *
+ * @param parsed goes back with the body if another init has taken its place
+ */
+export function runRequest(
+  request: RunInput | Failure,
+  task: ActivationTask,
   runtime: WorkerRuntime,
+  parsed?: ParsedRunBody,
 ): Promise<RunAnswer> {
-  const [{ readKnativeRequest }, { shapeResult }] = await Promise.all([
-    import('../protocol/knative/request.js'),
-    import('../protocol/knative/response.js'),
-  ]);
-  const read = readKnativeRequest(task.body, context);
-  if ('code' in read && !errorRowOf(read.code).sentinels) return { failure: read, stats: NOTHING_RAN };
-  if ('kind' in read && read.kind === 'init') {
-    const { init, rest } = read;
-    return {
-      embeddedInit: {
-        ...init,
-        ...(rest !== undefined && { rest: new Uint8Array(rest) }),
-        body: task.body,
-      },
-      stats: NOTHING_RAN,
-    };
-  }
-  const answer = await runRequest('code' in read ? read : read.request, task, runtime);
-  if (answer.result === undefined) return answer;
-  const { buffer, byteOffset, byteLength } = answer.result;
-  const shaped = shapeResult(
-    Buffer.from(buffer, byteOffset, byteLength),
-    context.accessControlRequestHeaders,
-  );
-  if ('code' in shaped) return { failure: shaped, stats: answer.stats };
-  // A message copies, or moves, all of the buffer under a view.
-  const body = shaped.body.byteLength < MIN_TRANSFERRED_BYTES ? new Uint8Array(shaped.body) : shaped.body;
-  return { shaped: { ...shaped, body }, stats: answer.stats };
-}
-
-const NOTHING_RAN = { logBytes: 0, argumentBytes: 0 };
-
-function runRequest(request: RunInput | Failure, task: RunTask, runtime: WorkerRuntime): Promise<RunAnswer> {
+  const superseded = { body: task.body, ...(parsed !== undefined && { parsed }) };
   return new Promise((resolve) => {
     const facts = requestInfoOf(request);
     const { logs, limits } = runtime;
@@ -92,7 +63,7 @@ function runRequest(request: RunInput | Failure, task: RunTask, runtime: WorkerR
     }
     if (runtime.spawnLock.generation !== task.generation) {
       activation.cancel();
-      resolve({ superseded: task.body, stats: NOTHING_RAN });
+      resolve({ superseded, stats: NOTHING_RAN });
       return;
     }
     const action = runtime.getActionImage(task.generation, task.variables);
@@ -103,7 +74,7 @@ function runRequest(request: RunInput | Failure, task: RunTask, runtime: WorkerR
         .then((outcome) => {
           if (outcome === undefined) return;
           activation.cancel();
-          resolve({ superseded: task.body, stats: NOTHING_RAN });
+          resolve({ superseded, stats: NOTHING_RAN });
         })
         .catch((error: unknown) => {
           activation.refuse({
@@ -149,7 +120,7 @@ async function tryEngines(
     const outcome: StartOutcome = 'kind' in started ? started : await started;
     if (outcome.kind === 'failed') return outcome.errno;
     if (outcome.kind === 'killed') {
-      refuseForLackOfResources(outcome.errno, activation);
+      activation.refuseForLackOfResources(outcome.errno);
       return undefined;
     }
     if (outcome.kind === 'started') {
@@ -163,7 +134,7 @@ async function tryEngines(
 
 function refuseStart(exec: string, errno: string, activation: Activation): void {
   if (OUT_OF_RESOURCES.has(errno)) {
-    refuseForLackOfResources(errno, activation);
+    activation.refuseForLackOfResources(errno);
     return;
   }
   const { kind, reason, text } = diagnoseStartFailure(exec, errno);

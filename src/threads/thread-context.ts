@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { diagnoseMissingResult } from '../action/diagnose-result.js';
 import type { ActivationLimits } from '../activation/activation.js';
 import type { LogStreams } from '../activation/activation-log.js';
-import { LogStream, SHARED_FIELDS } from '../logging/action-log/log-stream.js';
+import { LOG_TABLE, LogStream } from '../logging/action-log/log-stream.js';
 import { leadToOneFile, type Sink, type SinkTarget } from '../logging/action-log/sink.js';
 import type { FreezeAwareClock } from '../os/freeze-aware-clock.js';
 import { OomKillDetector } from '../os/oom-kills.js';
@@ -24,14 +24,13 @@ export function openLogStreams(
   slot: number,
   sinkFor: (target: SinkTarget) => Sink,
 ): LogStreams {
-  const shared = new Int32Array(settings.shared.logs);
   const [out, err] = settings.logs;
   const oneFile = leadToOneFile(out, err);
   const streamOf = (index: 0 | 1): LogStream => {
-    const at = oneFile ? 0 : index * SHARED_FIELDS;
+    const shared = LOG_TABLE.slot(settings.shared.logs, oneFile ? 0 : index);
     const losses = new LogLossCounter(settings.shared.losses, index);
     const sink = sinkFor(settings.sinks[index]);
-    return new LogStream(sink, shared.subarray(at, at + SHARED_FIELDS), slot, index, losses);
+    return new LogStream(sink, shared, slot, index, losses);
   };
   return { stdout: streamOf(0), stderr: streamOf(1), sentinels: settings.sentinels };
 }
@@ -48,10 +47,7 @@ export function activationLimitsOf(
 ): ActivationLimits {
   const shutdown = new Int32Array(settings.shared.shutdown);
   return {
-    maxResultBytes: settings.maxResultBytes,
-    drainMs: settings.drainMs,
-    timeoutGraceMs: settings.timeoutGraceMs,
-    killsLeftovers: settings.killsLeftovers,
+    config: settings,
     clock,
     budget: new ByteBudget(settings.shared.budget, slot),
     inFlight: new Set(),

@@ -1,14 +1,14 @@
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { createEngineStats } from '../engines/forkserver/ipc/stats.js';
-import { releaseStreamOf, SHARED_FIELDS } from '../logging/action-log/log-stream.js';
+import { LOG_TABLE, releaseStreamsOf } from '../logging/action-log/log-stream.js';
 import { signalWithGroup } from '../os/group-signal.js';
 import { createBudgetMemory, releaseReservationsOf } from '../shared-memory/byte-budget.js';
-import { createLagMemory } from '../shared-memory/event-loop-lag.js';
+import { LAG_TABLE } from '../shared-memory/event-loop-lag.js';
 import { createLossMemory } from '../shared-memory/log-losses.js';
-import { createNofileMemory, releaseNofileLimitOf } from '../shared-memory/nofile-limit.js';
+import { NOFILE_TABLE, releaseNofileLimitOf } from '../shared-memory/nofile-limit.js';
 import { createResourceMemory, reclaimResources } from '../shared-memory/resource-table.js';
-import { createSpawnLockMemory, releaseSpawnLockOf } from '../shared-memory/spawn-lock.js';
+import { releaseSpawnLockOf, SPAWN_LOCK_TABLE } from '../shared-memory/spawn-lock.js';
 import type { SharedMemory } from './messages.js';
 
 /** Room for the slots of threads that have died and whose successors already live. */
@@ -34,14 +34,14 @@ export function createSharedMemory(threads: number, watched: boolean, bufferedBy
   const slots = slotOfMain(threads) + 1;
   return {
     resourceTable: createResourceMemory(slotOfMain(threads)),
-    spawnLock: createSpawnLockMemory(slots),
-    openFiles: createNofileMemory(slots),
+    spawnLock: SPAWN_LOCK_TABLE.create(slots),
+    openFiles: NOFILE_TABLE.create(slots),
     engineStats: createEngineStats(slots),
-    logs: new SharedArrayBuffer(2 * SHARED_FIELDS * Int32Array.BYTES_PER_ELEMENT),
+    logs: LOG_TABLE.create(2),
     budget: createBudgetMemory(slots, bufferedBytes),
     losses: createLossMemory(),
     shutdown: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
-    ...(watched && { eventLoopLag: createLagMemory(slots) }),
+    ...(watched && { eventLoopLag: LAG_TABLE.create(slots) }),
   };
 }
 
@@ -61,9 +61,7 @@ export function reclaimThread(shared: SharedMemory, threadId: number, isInitiali
   releaseSpawnLockOf(shared.spawnLock, slot, isInitialising);
   releaseNofileLimitOf(shared.openFiles, slot);
   releaseReservationsOf(shared.budget, slot);
-  const logs = new Int32Array(shared.logs);
-  releaseStreamOf(logs.subarray(0, SHARED_FIELDS), slot);
-  releaseStreamOf(logs.subarray(SHARED_FIELDS), slot);
+  releaseStreamsOf(shared.logs, slot);
   return pids.length;
 }
 

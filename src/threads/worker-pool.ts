@@ -1,6 +1,5 @@
 import { constants } from 'node:os';
-import { type MessagePort, SHARE_ENV, type Worker } from 'node:worker_threads';
-import { Piscina } from 'piscina';
+import type { MessagePort } from 'node:worker_threads';
 import { recoverInterruptedInit } from '../action/recover.js';
 import {
   type EngineStats,
@@ -9,12 +8,12 @@ import {
   type SelfTestOutcome,
 } from '../engines/forkserver/ipc/stats.js';
 import type { TemplateAnswer } from '../engines/forkserver/templates/remote-manager.js';
-import { threadLimits } from '../os/address-space.js';
 import { signalWithGroup } from '../os/group-signal.js';
 import { pinNativeLibrary } from '../os/native-library.js';
 import { largeBuffersOf } from '../os/transfer.js';
 import type { InitAnswer, ProcessExit, RunAnswer } from '../protocol/answer.js';
 import type { Failure } from '../protocol/errors.js';
+import type { KnativeAnswer } from '../protocol/knative/response.js';
 import type { ResultVerdict } from '../protocol/result.js';
 import { readLosses, type StreamLosses } from '../shared-memory/log-losses.js';
 import { pidsInFlight, transferPipes } from '../shared-memory/resource-table.js';
@@ -22,18 +21,18 @@ import { generationOf } from '../shared-memory/spawn-lock.js';
 import type {
   ActionLoopImage,
   ActionLoopInstallAnswer,
-  DeadlineAnswer,
   HelloAnswer,
+  InitTask,
+  KnativeRunTask,
+  ParseAnswer,
+  RefuseInitTask,
+  RunTask,
   TemplateTask,
   WorkerSettings,
   WorkerTask,
 } from './messages.js';
 import { reclaimThread } from './thread-memory.js';
-
-/** Tasks that one thread may have at once: they wait for processes, not for the thread. */
-const TASKS_PER_THREAD = 1_000_000;
-
-const WORKER = new URL('../threads/entry.js', import.meta.url).href;
+import { WorkerThread } from './worker-thread.js';
 
 /** What is told of the pool's troubles. */
 interface PoolObserver {
@@ -46,30 +45,6 @@ interface PoolObserver {
 /** After a thread could not be started, or died before it served, the next one waits; twice as long after each. */
 const MIN_BACK_OFF_MS = 1000;
 const MAX_BACK_OFF_MS = 60_000;
-
-/** How one thread stands. */
-interface ThreadStatus {
-  readonly tasks: number;
-  /** Of these, those that wait until the thread has been started. */
-  readonly queued: number;
-  /** The thread itself; undefined while one is replaced. */
-  readonly worker: Worker | undefined;
-}
-
-/** One thread: a piscina pool of its own, so that the dispatcher says which thread gets what. */
-interface Thread {
-  readonly piscina: Piscina;
-  /** Resolves once it serves; rejects if it can't. */
-  readonly hello: Promise<HelloAnswer>;
-  serves: boolean;
-  /** Whether it is ended because it could not set itself up. */
-  givenUp: boolean;
-  tasks: number;
-  /** Whether it has been told that a shutdown kills. */
-  killed: boolean;
-  /** Rejects the tasks that it has, when it dies. */
-  readonly rejecting: Set<(error: Error) => void>;
-}
 
 /**
  * The worker threads (piscina), and the care for what one leaves behind when it dies: its processes are
@@ -85,9 +60,9 @@ export class WorkerPool {
   #observer: PoolObserver | undefined;
   /** What happened before there was an observer. */
   #unobserved: ((observer: PoolObserver) => void)[] = [];
-  readonly #threads: Thread[] = [];
+  readonly #threads: WorkerThread[] = [];
   /** Tasks that came while no thread served. */
-  readonly #waiting: ((thread: Thread) => void)[] = [];
+  readonly #waiting: ((thread: WorkerThread) => void)[] = [];
   /** The engine of the first thread. */
   #engine: string | undefined;
   #maxThreads = 1;
@@ -115,12 +90,8 @@ export class WorkerPool {
   }
 
   /** How each thread stands. */
-  get threadStatuses(): readonly ThreadStatus[] {
-    return this.#threads.map(({ piscina, tasks }) => ({
-      tasks,
-      queued: piscina.queueSize,
-      worker: piscina.threads[0],
-    }));
+  get threadStatuses(): readonly WorkerThread['status'][] {
+    return this.#threads.map(({ status }) => status);
   }
 
   /** Lets there be further threads from now on, up to that many in all; they are started when they are needed. */
@@ -128,11 +99,15 @@ export class WorkerPool {
     this.#maxThreads = threads;
   }
 
-  runActivation(task: WorkerTask & { kind: 'run' }): Promise<RunAnswer> {
+  runActivation(task: RunTask): Promise<RunAnswer> {
     return this.#send(task, task.body);
   }
 
-  async init(task: WorkerTask & { kind: 'init' | 'refuse-init' }): Promise<InitAnswer> {
+  runKnative(task: KnativeRunTask): Promise<KnativeAnswer> {
+    return this.#send(task, task.body);
+  }
+
+  async init(task: InitTask | RefuseInitTask): Promise<InitAnswer> {
     this.#initialising++;
     try {
       return await this.#send<InitAnswer>(task, 'body' in task ? task.body : undefined);
@@ -156,7 +131,8 @@ export class WorkerPool {
     logs: readonly [stdout: number, stderr: number],
     port: MessagePort,
   ): Promise<ProcessExit> {
-    return this.#sendTo(await this.#leastBusy(), { kind: 'actionloop-process', image, logs, port }, [port]);
+    const thread = await this.#leastBusy();
+    return thread.send({ kind: 'actionloop-process', image, logs, port }, [port]);
   }
 
   /**
@@ -182,16 +158,15 @@ export class WorkerPool {
     return this.#send({ kind: 'judge', line, whole }, line);
   }
 
-  /** Looks for the platform's deadline in a large body, which is moved there and comes back. */
-  readDeadline(body: Uint8Array): Promise<DeadlineAnswer> {
-    return this.#send({ kind: 'deadline', body }, body);
+  /** Parses the large body of a /run, which is moved there and comes back. */
+  parseRunBody(body: Uint8Array): Promise<ParseAnswer> {
+    return this.#send({ kind: 'parse', body }, body);
   }
 
   /** Makes a template process for the main thread; it is a child of the first worker's thread. */
   async buildTemplate(task: TemplateTask): Promise<TemplateAnswer> {
     const [first] = this.#threads;
-    // Not counted as a task: it takes a moment only, and is no reason to start another thread.
-    return first === undefined ? { reason: 'there is no worker thread' } : first.piscina.run(task);
+    return first === undefined ? { reason: 'there is no worker thread' } : first.run(task);
   }
 
   /** Whether an init is under way. */
@@ -243,13 +218,7 @@ export class WorkerPool {
     const { shutdown, resourceTable } = this.#settings.shared;
     Atomics.store(new Int32Array(shutdown), 0, 1);
     for (const pid of pidsInFlight(resourceTable)) signalWithGroup(pid, constants.signals.SIGKILL);
-    for (const thread of this.#threads) {
-      if (thread.killed) continue;
-      thread.killed = true;
-      thread.piscina.run({ kind: 'kill' } satisfies WorkerTask).catch(() => {
-        // It has died, and with it its activations.
-      });
-    }
+    for (const thread of this.#threads) thread.killActivations();
   }
 
   /**
@@ -261,26 +230,23 @@ export class WorkerPool {
     clearTimeout(this.#retry);
     await pinNativeLibrary();
     await Promise.allSettled(this.#threads.map(({ hello }) => hello));
-    const closed = this.#threads.map(({ piscina }) => piscina.run({ kind: 'close' } satisfies WorkerTask));
-    await Promise.allSettled(closed);
-    await Promise.all(this.#threads.map(({ piscina }) => piscina.destroy()));
+    await Promise.allSettled(this.#threads.map((thread) => thread.run({ kind: 'close' })));
+    await Promise.all(this.#threads.map((thread) => thread.end()));
   }
 
   /** Hands the task to the thread that has the fewest; a large body is moved, not copied. */
   #send<Answer>(task: WorkerTask, body?: Uint8Array): Promise<Answer> {
     const moved = largeBuffersOf(body);
     const thread = this.#leastBusy();
-    return thread instanceof Promise
-      ? thread.then((one) => this.#sendTo(one, task, moved))
-      : this.#sendTo(thread, task, moved);
+    return thread instanceof Promise ? thread.then((one) => one.send(task, moved)) : thread.send(task, moved);
   }
 
   /**
    * Of those that serve; where that one has work already, another thread is started for what comes next. Where none
    * serves, the next one that does.
    */
-  #leastBusy(): Thread | Promise<Thread> {
-    let least: Thread | undefined;
+  #leastBusy(): WorkerThread | Promise<WorkerThread> {
+    let least: WorkerThread | undefined;
     for (const thread of this.#threads)
       if (thread.serves && (least === undefined || thread.tasks < least.tasks)) least = thread;
     if (least === undefined) return new Promise((resolve) => this.#waiting.push(resolve));
@@ -292,31 +258,6 @@ export class WorkerPool {
       this.#addThread();
     }
     return least;
-  }
-
-  #sendTo<Answer>(
-    thread: Thread,
-    task: WorkerTask,
-    transferList: readonly (ArrayBuffer | MessagePort)[],
-  ): Promise<Answer> {
-    thread.tasks++;
-    return new Promise((resolve, reject) => {
-      const settled = (): void => {
-        thread.tasks--;
-        thread.rejecting.delete(reject);
-      };
-      thread.rejecting.add(reject);
-      thread.piscina.run(task, { transferList: [...transferList] }).then(
-        (answer) => {
-          settled();
-          resolve(answer as Answer);
-        },
-        (error: unknown) => {
-          settled();
-          reject(error);
-        },
-      );
-    });
   }
 
   /** Starts a thread, now or, where none can be started, later; never throws. */
@@ -348,39 +289,19 @@ export class WorkerPool {
   }
 
   /** @throws Error where the system has no thread or descriptor for it */
-  #newThread(): Thread {
-    const piscina = new Piscina({
-      filename: WORKER,
-      minThreads: 1,
-      maxThreads: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      concurrentTasksPerWorker: TASKS_PER_THREAD,
-      maxQueue: Number.POSITIVE_INFINITY,
-      // The default waits inside the thread while it has no task, and its pipes would starve.
-      atomics: 'disabled',
-      recordTiming: false,
-      workerHistogram: false,
-      workerData: this.#settings,
-      // A copy can't be made where a name is empty or not UTF-8.
-      env: SHARE_ENV,
-      resourceLimits: threadLimits(),
+  #newThread(): WorkerThread {
+    const thread = new WorkerThread(this.#settings, {
+      ending: (one) => this.#retire(one),
+      ended: (one, threadId) => this.#reclaim(one, threadId),
     });
-    // A death without a task under way comes as an event; the exit itself is seen below.
-    piscina.on('error', () => {});
-    const hello = piscina.run({ kind: 'hello' } satisfies WorkerTask) as Promise<HelloAnswer>;
-    const thread: Thread = {
-      ...{ piscina, hello, serves: false, givenUp: false, tasks: 0, killed: false },
-      rejecting: new Set(),
-    };
-    this.#watchExit(thread);
-    hello.then(
+    thread.hello.then(
       (answer) => this.#begin(thread, answer),
       (error: unknown) => this.#giveUp(thread, error),
     );
     return thread;
   }
 
-  #begin(thread: Thread, { engine, fallbackReason }: HelloAnswer): void {
+  #begin(thread: WorkerThread, { engine, fallbackReason }: HelloAnswer): void {
     if (!this.#threads.includes(thread)) return;
     this.#engine ??= engine;
     // For want of descriptors it may have got a slower one, which it would keep.
@@ -394,38 +315,25 @@ export class WorkerPool {
   }
 
   /** It lives, but could not set itself up, for want of descriptors most likely: it would fail every task. */
-  #giveUp(thread: Thread, error: unknown): void {
+  #giveUp(thread: WorkerThread, error: unknown): void {
     if (this.#closing || !this.#threads.includes(thread)) return;
     this.#retire(thread);
     thread.givenUp = true;
     this.#report((observer) => observer.workerNotStarted(error));
-    void thread.piscina.destroy();
-  }
-
-  /**
-   * Looks for the death of a thread instead of piscina, which would start another one in the same place, or throw where
-   * that can't be, and would reject the tasks at once: before their processes are killed, and those too whose answers are
-   * on their way.
-   */
-  #watchExit(thread: Thread): void {
-    for (const worker of thread.piscina.threads) {
-      const { threadId } = worker;
-      worker.removeAllListeners('error').once('error', () => this.#retire(thread));
-      worker.removeAllListeners('exit').once('exit', () => this.#reclaim(thread, threadId));
-    }
+    void thread.end();
   }
 
   /** Gives the thread no more tasks. */
-  #retire(thread: Thread): void {
+  #retire(thread: WorkerThread): void {
     if (this.#closing) return;
     const at = this.#threads.indexOf(thread);
     if (at >= 0) this.#threads.splice(at, 1);
   }
 
-  #reclaim(thread: Thread, threadId: number): void {
+  #reclaim(thread: WorkerThread, threadId: number): void {
     this.#retire(thread);
     // What it has answered arrives in the next turn of the loop at the latest.
-    setImmediate(() => setImmediate(() => rejectTasks(thread, threadId)));
+    setImmediate(() => setImmediate(() => thread.rejectTasks(threadId)));
     if (this.#closing) return;
     const killed = reclaimThread(this.#settings.shared, threadId, this.#initialising > 0);
     if (!thread.givenUp) this.#report((observer) => observer.workerLost(threadId, killed));
@@ -434,9 +342,4 @@ export class WorkerPool {
     if (thread.serves) this.#addThread();
     else this.#retryLater();
   }
-}
-
-function rejectTasks({ piscina, rejecting }: Thread, threadId: number): void {
-  for (const reject of rejecting) reject(new Error(`worker thread ${threadId} has ended`));
-  void piscina.destroy();
 }

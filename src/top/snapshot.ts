@@ -1,4 +1,8 @@
+import type { MetricName } from '../observability/metrics/metrics.js';
 import type { ParsedSample } from './text-format.js';
+
+/** The metrics that are asked for: the server's own, and prom-client's of the process. */
+export type ShownMetric = MetricName | `process_${string}`;
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -21,7 +25,11 @@ export class Snapshot {
   }
 
   /** The series of a metric that carry these labels, perhaps with others. */
-  all(name: string, labels: Labels = {}): readonly ParsedSample[] {
+  all(name: ShownMetric, labels: Labels = {}): readonly ParsedSample[] {
+    return this.#all(name, labels);
+  }
+
+  #all(name: string, labels: Labels): readonly ParsedSample[] {
     const wanted = Object.entries(labels);
     return (this.#byName.get(name) ?? []).filter((sample) =>
       wanted.every(([label, value]) => sample.labels[label] === value),
@@ -29,20 +37,20 @@ export class Snapshot {
   }
 
   /** The one number of a metric; undefined where it is not there. */
-  one(name: string, labels: Labels = {}): number | undefined {
+  one(name: ShownMetric, labels: Labels = {}): number | undefined {
     return this.all(name, labels)[0]?.value;
   }
 
   /** A histogram; undefined where it is not there. */
-  buckets(name: string, labels: Labels = {}): Buckets | undefined {
-    const rising = this.all(`${name}_bucket`, labels)
+  buckets(name: MetricName, labels: Labels = {}): Buckets | undefined {
+    const rising = this.#all(`${name}_bucket`, labels)
       .map((sample) => ({ bound: boundOf(sample), total: sample.value }))
       .sort((one, other) => one.bound - other.bound);
     if (rising.length === 0) return undefined;
     return {
       bounds: rising.map(({ bound }) => bound),
       counts: rising.map(({ total }, at) => total - (rising[at - 1]?.total ?? 0)),
-      sum: this.one(`${name}_sum`, labels) ?? Number.NaN,
+      sum: this.#all(`${name}_sum`, labels)[0]?.value ?? Number.NaN,
     };
   }
 }

@@ -1,7 +1,6 @@
 import { PHASES, type Phase } from '../observability/metrics/labels.js';
-import * as names from '../observability/metrics/names.js';
 import { bucketsBetween, type Percentiles, percentilesOf } from './percentiles.js';
-import type { Snapshot } from './snapshot.js';
+import type { ShownMetric, Snapshot } from './snapshot.js';
 
 /** Something that is counted: how fast it happens now, and how often it has happened in all. */
 export interface Counted {
@@ -9,132 +8,96 @@ export interface Counted {
   readonly total: number;
 }
 
-/** What `hyperskeleton top` shows, and prints with --json. Times in seconds, sizes in bytes; null is "not known". */
-export interface View {
-  readonly intervalSeconds: number;
-  readonly version: string;
-  /** The engine that is preferred. */
-  readonly engine: string;
-  readonly node: string;
-  readonly uptimeSeconds: number | null;
-  readonly activations: Counted & { readonly byOutcome: Readonly<Record<string, Counted>> };
-  /** Activations that came to run, by what started their process; those that have happened. */
-  readonly starts: Readonly<Record<string, Counted>>;
-  readonly phases: Readonly<Record<Phase, PhaseView>>;
-  readonly inFlight: number;
-  readonly inFlightLimit: number | null;
-  readonly queued: number;
-  readonly queueLimit: number | null;
-  /** Those that have happened, the most frequent first. */
-  readonly failures: readonly (Counted & { readonly code: string; readonly fault: string })[];
-  readonly inits: Counted;
-  readonly threads: readonly ThreadRow[];
-  readonly cpu: { readonly serverCores: number; readonly actionCores: number };
-  readonly memory: {
-    readonly serverBytes: number | null;
-    readonly containerBytes: number | null;
-    readonly limitBytes: number | null;
-  };
-  /** Null without the fork-server engine. */
-  readonly prewarm: {
-    readonly ready: number;
-    readonly hitsPerSecond: number;
-    readonly missesPerSecond: number;
-  } | null;
-  /** Null in the classic protocol. */
-  readonly actionLoop: { readonly busy: number; readonly idle: number; readonly lost: number } | null;
-}
-
-/** One phase within the interval; the share is of the time of all activations. */
-interface PhaseView {
-  readonly mean: number | null;
-  readonly p50: number | null;
-  readonly p90: number | null;
-  readonly p99: number | null;
-  readonly share: number | null;
-}
-
-/** One thread of the server. */
-interface ThreadRow {
-  readonly thread: string;
-  readonly utilization: number;
-  readonly lagSeconds: number | null;
-  readonly tasks: number | null;
-}
+/**
+ * What `hyperskeleton top` shows, and prints with --json. Times in seconds, sizes in bytes; null is "not known".
+ */
+export type View = ReturnType<typeof viewOf>;
 
 /**
  * What happened between two scrapes of a server.
  *
  * @throws Error where the later one is not of a Hyperskeleton server
  */
-export function viewOf(before: Snapshot, after: Snapshot): View {
-  const [info] = after.all(names.BUILD_INFO);
-  if (info === undefined) throw new Error(`there is no ${names.BUILD_INFO}: this is no Hyperskeleton server`);
+export function viewOf(before: Snapshot, after: Snapshot) {
+  const [info] = after.all('hyperskeleton_build_info');
+  if (info === undefined)
+    throw new Error('there is no hyperskeleton_build_info: this is no Hyperskeleton server');
   const seconds = Math.max((after.atMs - before.atMs) / 1000, Number.EPSILON);
   const counted = counting(before, after, seconds);
   const started = after.one('process_start_time_seconds');
-  const loop = after.all(names.ACTIONLOOP_PROCESSES);
-  const ready = after.one(names.PREWARM_PROCESSES);
+  const loop = after.all('hyperskeleton_actionloop_processes');
+  const ready = after.one('hyperskeleton_prewarm_processes');
   return {
     intervalSeconds: seconds,
     version: info.labels.version ?? '',
+    /** The engine that is preferred. */
     engine: info.labels.engine ?? '',
     node: info.labels.node ?? '',
     uptimeSeconds: started === undefined ? null : Math.max(0, Date.now() / 1000 - started),
     activations: {
-      ...counted(names.ACTIVATIONS_TOTAL),
+      ...counted('hyperskeleton_activations_total'),
       byOutcome: Object.fromEntries(
         after
-          .all(names.ACTIVATIONS_TOTAL)
-          .map(({ labels: { outcome = '' } }) => [outcome, counted(names.ACTIVATIONS_TOTAL, { outcome })]),
+          .all('hyperskeleton_activations_total')
+          .map(({ labels: { outcome = '' } }) => [
+            outcome,
+            counted('hyperskeleton_activations_total', { outcome }),
+          ]),
       ),
     },
+    /** Activations that came to run, by what started their process; those that have happened. */
     starts: Object.fromEntries(
       after
-        .all(names.STARTS_TOTAL)
+        .all('hyperskeleton_activation_starts_total')
         .filter(({ value }) => value > 0)
-        .map(({ labels: { engine = '' } }) => [engine, counted(names.STARTS_TOTAL, { engine })]),
+        .map(({ labels: { engine = '' } }) => [
+          engine,
+          counted('hyperskeleton_activation_starts_total', { engine }),
+        ]),
     ),
     phases: phasesOf(before, after),
-    inFlight: after.one(names.IN_FLIGHT) ?? 0,
-    inFlightLimit: after.one(names.ADMISSION_LIMIT) ?? null,
-    queued: after.one(names.QUEUED) ?? 0,
-    queueLimit: after.one(names.QUEUE_LIMIT) ?? null,
+    inFlight: after.one('hyperskeleton_activations_in_flight') ?? 0,
+    inFlightLimit: after.one('hyperskeleton_admission_limit') ?? null,
+    queued: after.one('hyperskeleton_activations_queued') ?? 0,
+    queueLimit: after.one('hyperskeleton_queue_limit') ?? null,
+    /** Those that have happened, the most frequent first. */
     failures: after
-      .all(names.FAILURES_TOTAL)
+      .all('hyperskeleton_failures_total')
       .map(({ labels: { code = '', fault = '' } }) => ({
         code,
         fault,
-        ...counted(names.FAILURES_TOTAL, { code, fault }),
+        ...counted('hyperskeleton_failures_total', { code, fault }),
       }))
       .filter(({ total }) => total > 0)
       .sort((one, other) => other.perSecond - one.perSecond || other.total - one.total),
-    inits: counted(names.INITS_TOTAL),
+    inits: counted('hyperskeleton_inits_total'),
     threads: threadsOf(after),
     cpu: {
       serverCores: counted('process_cpu_seconds_total').perSecond,
-      actionCores: counted(names.CHILD_CPU_SECONDS_TOTAL).perSecond,
+      actionCores: counted('hyperskeleton_child_cpu_seconds_total').perSecond,
     },
     memory: {
       serverBytes: after.one('process_resident_memory_bytes') ?? null,
-      containerBytes: after.one(names.CONTAINER_MEMORY_BYTES) ?? null,
-      limitBytes: after.one(names.MEMORY_LIMIT_BYTES) ?? null,
+      containerBytes: after.one('hyperskeleton_container_memory_bytes') ?? null,
+      limitBytes: after.one('hyperskeleton_memory_limit_bytes') ?? null,
     },
+    /** Null without the fork-server engine. */
     prewarm:
       ready === undefined
         ? null
         : {
             ready,
-            hitsPerSecond: counted(names.PREWARM_TOTAL, { result: 'hit' }).perSecond,
-            missesPerSecond: counted(names.PREWARM_TOTAL, { result: 'miss' }).perSecond,
+            hitsPerSecond: counted('hyperskeleton_prewarm_total', { result: 'hit' }).perSecond,
+            missesPerSecond: counted('hyperskeleton_prewarm_total', { result: 'miss' }).perSecond,
           },
+    /** Null in the classic protocol. */
     actionLoop:
       loop.length === 0
         ? null
         : {
-            busy: after.one(names.ACTIONLOOP_PROCESSES, { state: 'busy' }) ?? 0,
-            idle: after.one(names.ACTIONLOOP_PROCESSES, { state: 'idle' }) ?? 0,
-            lost: after.one(names.ACTIONLOOP_LOST_TOTAL) ?? 0,
+            busy: after.one('hyperskeleton_actionloop_processes', { state: 'busy' }) ?? 0,
+            idle: after.one('hyperskeleton_actionloop_processes', { state: 'idle' }) ?? 0,
+            lost: after.one('hyperskeleton_actionloop_lost_total') ?? 0,
           },
   };
 }
@@ -143,7 +106,7 @@ function counting(
   before: Snapshot,
   after: Snapshot,
   seconds: number,
-): (name: string, labels?: Record<string, string>) => Counted {
+): (name: ShownMetric, labels?: Record<string, string>) => Counted {
   return (name, labels) => {
     const total = sumOf(after, name, labels);
     const earlier = sumOf(before, name, labels);
@@ -152,12 +115,13 @@ function counting(
   };
 }
 
-function sumOf(snapshot: Snapshot, name: string, labels?: Record<string, string>): number {
+function sumOf(snapshot: Snapshot, name: ShownMetric, labels?: Record<string, string>): number {
   return snapshot.all(name, labels).reduce((sum, { value }) => sum + value, 0);
 }
 
-function phasesOf(before: Snapshot, after: Snapshot): Record<Phase, PhaseView> {
-  const name = names.ACTIVATION_SECONDS;
+/** The phases within the interval; their shares are of the time of all activations. */
+function phasesOf(before: Snapshot, after: Snapshot) {
+  const name = 'hyperskeleton_activation_duration_seconds';
   const spent = new Map<Phase, { percentiles: Percentiles; sum: number }>();
   for (const phase of PHASES) {
     const now = after.buckets(name, { phase });
@@ -166,7 +130,7 @@ function phasesOf(before: Snapshot, after: Snapshot): Record<Phase, PhaseView> {
     spent.set(phase, { percentiles: percentilesOf(buckets), sum: buckets.sum });
   }
   const whole = spent.get('total')?.sum ?? 0;
-  const one = (phase: Phase): PhaseView => {
+  const one = (phase: Phase) => {
     const found = spent.get(phase);
     const { mean, p50, p90, p99 } = found?.percentiles ?? {};
     return {
@@ -180,11 +144,13 @@ function phasesOf(before: Snapshot, after: Snapshot): Record<Phase, PhaseView> {
   return { queue: one('queue'), start: one('start'), run: one('run'), total: one('total') };
 }
 
-function threadsOf(after: Snapshot): ThreadRow[] {
-  return after.all(names.EVENT_LOOP_UTILIZATION).map(({ labels: { thread = '' }, value }) => ({
-    thread,
-    utilization: value,
-    lagSeconds: after.one(names.EVENT_LOOP_LAG_SECONDS, { thread }) ?? null,
-    tasks: after.one(names.WORKER_TASKS, { thread }) ?? null,
-  }));
+function threadsOf(after: Snapshot) {
+  return after
+    .all('hyperskeleton_event_loop_utilization_ratio')
+    .map(({ labels: { thread = '' }, value }) => ({
+      thread,
+      utilization: value,
+      lagSeconds: after.one('hyperskeleton_event_loop_lag_seconds', { thread }) ?? null,
+      tasks: after.one('hyperskeleton_worker_tasks', { thread }) ?? null,
+    }));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { actionUserOf, requireCapabilities } from '../../src/config/action-user.js';
+import { actionUserOf, hasNoNewPrivileges, requireCapabilities } from '../../src/config/action-user.js';
 import { loadConfig } from '../../src/config/load.js';
 import { parseResourceLimits } from '../../src/config/resource-limits.js';
 import { rightsText, UNLIMITED } from '../../src/os/rights.js';
@@ -83,7 +83,7 @@ describe('HYPERSKELETON_ACTION_RLIMITS', () => {
 it('HYPERSKELETON_NO_NEW_PRIVS is on by default where actions are another user', () => {
   const noNewPrivs = (environment: Record<string, string>): unknown => {
     const loaded = loadConfig({}, environment);
-    return 'problems' in loaded ? loaded : loaded.noNewPrivs;
+    return 'problems' in loaded ? loaded : hasNoNewPrivileges(loaded);
   };
   expect(noNewPrivs({})).toBe(false);
   expect(noNewPrivs({ HYPERSKELETON_ACTION_USER: 'app' })).toBe(true);

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readBody } from '../../src/protocol/body.js';
-import { decodeInPlace, decodeString, MAX_JSON_DEPTH, skipValue } from '../../src/protocol/json-text.js';
+import { decodeInPlace, decodeString } from '../../src/protocol/json-string.js';
+import { MAX_JSON_DEPTH, skipValue } from '../../src/protocol/json-text.js';
 import { MAX_CONTEXT_MEMBERS, readMembers, withoutMembers } from '../../src/protocol/members.js';
 import { readRunBody } from '../../src/protocol/run-body.js';
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { readDeadline } from '../../src/executor/time-limit.js';
+import { parseBody } from '../../src/executor/time-limit.js';
+import { deadlineIn } from '../../src/protocol/run-body.js';
 import type { WorkerPool } from '../../src/threads/worker-pool.js';
 import { actionLoopInit, actionLoopScript, startActionLoopServer } from '../support/actionloop-server.js';
 import { activationLog } from '../support/main-thread-starts.js';
@@ -20,20 +21,23 @@ describe('C-PLAT-05: the deadline of the platform', () => {
   it('is read on the main thread in small bodies only', async () => {
     const asked: number[] = [];
     const pool = {
-      readDeadline: (body: Uint8Array) => {
+      parseRunBody: (body: Uint8Array) => {
         asked.push(body.byteLength);
-        return Promise.resolve({ deadlineEpochMs: 7, body });
+        return Promise.resolve({ parsed: { context: [] }, body });
       },
     } as unknown as WorkerPool;
     const here: number[] = [];
-    const reader = (body: Uint8Array): number => {
-      here.push(body.byteLength);
-      return 5;
+    const reader = {
+      deadlineIn,
+      parseRunBody: (body: Uint8Array) => {
+        here.push(body.byteLength);
+        return { context: [], deadline: { start: 1, end: 2 } };
+      },
     };
     const [small, large] = [new Uint8Array(1000), new Uint8Array(LARGE_BYTES)];
-    expect(readDeadline(small, undefined, pool)).toBe(undefined);
-    expect(readDeadline(small, reader, pool)).toEqual({ deadlineEpochMs: 5, body: small });
-    expect(await readDeadline(large, reader, pool)).toEqual({ deadlineEpochMs: 7, body: large });
+    const parsed = { context: [], deadline: { start: 1, end: 2 } };
+    expect(parseBody(small, reader, pool)).toEqual({ parsed, body: small });
+    expect(await parseBody(large, reader, pool)).toEqual({ parsed: { context: [] }, body: large });
     expect([asked, here]).toEqual([[LARGE_BYTES], [1000]]);
   });
 

@@ -1,4 +1,3 @@
-import type { Config } from '../../config/load.js';
 import { plainSinks, type Sink, type SinkTarget } from '../../logging/action-log/sink.js';
 import { fileScopeOf } from '../../os/file-scope.js';
 import type { FreezeAwareClock } from '../../os/freeze-aware-clock.js';
@@ -14,7 +13,6 @@ import { ActionLoopExecutor } from './executor.js';
 
 /** Sets the ActionLoop protocol up on this thread, with the engine that the worker threads have. */
 export async function createActionLoopExecutor(
-  config: Config,
   settings: WorkerSettings,
   pool: WorkerPool,
   clock: FreezeAwareClock,
@@ -26,7 +24,7 @@ export async function createActionLoopExecutor(
       ? await createPlainBackend(settings, await confinementFor(rights))
       : await createNativeBackend(settings, pool);
   const scope = await fileScopeOf(rights?.user);
-  const logs = openLogStreams(settings, slotOfMain(config.threads), sinkFor);
+  const logs = openLogStreams(settings, slotOfMain(settings.threads), sinkFor);
   return new ActionLoopExecutor({
     pool,
     launch,
@@ -35,10 +33,7 @@ export async function createActionLoopExecutor(
     clock,
     budget: new ByteBudget(settings.shared.budget),
     logs,
-    config: config.actionloop,
-    initTimeoutMs: config.initTimeoutMs,
-    maxResultBytes: config.maxResultBytes,
-    timeoutGraceMs: config.timeoutGraceMs,
+    config: settings,
     waitForAcknowledgement: (process.env.OW_WAIT_FOR_ACK ?? '') !== '',
     logsInitErrors: (process.env.OW_LOG_INIT_ERROR ?? '') !== '',
   });

@@ -8,7 +8,7 @@ import {
   whenWritten,
   writeSentinels,
 } from '../../activation/activation-log.js';
-import type { ActionLoopConfig } from '../../config/load.js';
+import type { Config } from '../../config/load.js';
 import { NO_OWNER } from '../../logging/action-log/log-stream.js';
 import type { ActionLoopGauges } from '../../observability/metrics/gauges.js';
 import { type FileScope, removeTree } from '../../os/file-scope.js';
@@ -42,12 +42,9 @@ interface ActionLoopExecutorParts {
   readonly close: () => void;
   readonly logs: LogStreams;
   readonly clock: FreezeAwareClock;
-  readonly config: ActionLoopConfig;
+  readonly config: Config;
   /** Of the bytes that long answers take. */
   readonly budget: ByteBudget;
-  readonly initTimeoutMs: number;
-  readonly maxResultBytes: number;
-  readonly timeoutGraceMs: number;
   /** OW_WAIT_FOR_ACK: whether a process acknowledges its start (C-AL-10). */
   readonly waitForAcknowledgement: boolean;
   /** OW_LOG_INIT_ERROR: whether the reason of a failed init goes to the logs instead of the answer (C-AL-12). */
@@ -75,16 +72,18 @@ export class ActionLoopExecutor implements Executor {
   #hasAnswered = false;
 
   constructor(parts: ActionLoopExecutorParts) {
-    const { budget, clock, config, initTimeoutMs, maxResultBytes, timeoutGraceMs, waitForAcknowledgement } =
-      parts;
+    const { budget, clock, config, waitForAcknowledgement } = parts;
     this.#parts = parts;
     const limits = {
-      ...config,
+      processes: config.actionloopProcesses,
+      pipeline: config.actionloopPipeline,
+      checkEvery: config.actionloopCheckEvery,
+      idleMs: config.actionloopIdleMs,
+      initTimeoutMs: config.initTimeoutMs,
+      maxResultBytes: config.maxResultBytes,
+      graceMs: config.timeoutGraceMs,
       budget,
       clock,
-      initTimeoutMs,
-      maxResultBytes,
-      graceMs: timeoutGraceMs,
       waitForAcknowledgement,
     };
     this.#processes = new ActionLoopPool(parts.launch, limits, (line) => this.#logExtraLine(line));
@@ -124,7 +123,8 @@ export class ActionLoopExecutor implements Executor {
 
   async init(body: Uint8Array): Promise<InitAnswer> {
     const begunMs = performance.now();
-    const { pool, initTimeoutMs } = this.#parts;
+    const { pool, config } = this.#parts;
+    const { initTimeoutMs } = config;
     const { image, stdoutLog, stderrLog, ...reported } = await pool.installActionLoop(body, initTimeoutMs);
     if (stdoutLog !== undefined && reported.failure?.code === 'loop_start_failed')
       this.#log('stdout', `${stdoutLog}\n`);

@@ -1,10 +1,12 @@
 import type { LogLossCounter } from '../../shared-memory/log-losses.js';
+import { Mutex } from '../../shared-memory/mutex.js';
+import { SharedTable } from '../../shared-memory/shared-table.js';
 import type { Sink } from './sink.js';
 
 /** Per stream, shared by all threads: who is writing, and in the middle of what line the sink stands. */
 const LOCK = 0;
 const MID_LINE = 1;
-export const SHARED_FIELDS = 2;
+export const LOG_TABLE = new SharedTable(Int32Array, 0, 2);
 
 /** Beyond this much waiting for the sink, actions are held back, and what nobody waits for is dropped. */
 const CONGESTED_BYTES = 256 * 1024;
@@ -58,6 +60,7 @@ export class LogStream {
   readonly #sink: Sink;
   readonly #shared: Int32Array;
   readonly #self: number;
+  readonly #mutex: Mutex;
   readonly #losses: LogLossCounter | undefined;
   #queue: QueuedPiece[] = [];
   readonly #congestionWaiters = new Set<{ readonly callback: () => void }>();
@@ -68,7 +71,7 @@ export class LogStream {
   #broken = false;
 
   /**
-   * @param shared {@link SHARED_FIELDS} numbers, the same for this stream in every thread
+   * @param shared a slot of {@link LOG_TABLE}, the same for this stream in every thread
    * @param slot the thread's number, unique among those that live
    * @param index 0 for stdout, 1 for stderr: both may lead to one file, and then share their numbers
    * @param losses counts what could not be written; undefined: nobody asks
@@ -77,6 +80,7 @@ export class LogStream {
     this.#sink = sink;
     this.#shared = shared;
     this.#self = writerOf(slot, index);
+    this.#mutex = new Mutex(shared, LOCK, this.#self);
     this.#losses = losses;
   }
 
@@ -178,7 +182,7 @@ export class LogStream {
   #writePiece(piece: QueuedPiece): boolean {
     if (this.#broken) return this.#discardPiece(piece);
     const shared = this.#shared;
-    if (!this.#lock()) return false;
+    if (!this.#mutex.lock(MAX_LOCK_WAIT_MS)) return false;
     try {
       const middle = Atomics.load(shared, MID_LINE);
       // Another thread has handed over part of a whole line and goes on as soon as it can.
@@ -205,28 +209,13 @@ export class LogStream {
       this.#broken = true;
       return this.#discardPiece(piece);
     } finally {
-      this.#unlock();
+      this.#mutex.unlock();
     }
   }
 
   #discardPiece(piece: QueuedPiece): boolean {
     this.#losses?.bytes(piece.bytes.length - piece.written);
     return true;
-  }
-
-  /** @returns whether it was had; not, where a thread holds it that has been ended */
-  #lock(): boolean {
-    let holder = Atomics.compareExchange(this.#shared, LOCK, 0, this.#self);
-    while (holder !== 0) {
-      if (Atomics.wait(this.#shared, LOCK, holder, MAX_LOCK_WAIT_MS) === 'timed-out') return false;
-      holder = Atomics.compareExchange(this.#shared, LOCK, 0, this.#self);
-    }
-    return true;
-  }
-
-  #unlock(): void {
-    Atomics.store(this.#shared, LOCK, 0);
-    Atomics.notify(this.#shared, LOCK, 1);
   }
 
   #awaitRoom(): void {
@@ -322,12 +311,14 @@ export function whenBothWritten(stdout: LogStream, stderr: LogStream, callback: 
   };
 }
 
-/** Lets go of what a dead thread held, so that the others can write on. */
-export function releaseStreamOf(shared: Int32Array, slot: number): void {
-  for (const index of [0, 1] as const) {
-    const writer = writerOf(slot, index);
-    Atomics.compareExchange(shared, MID_LINE, writer, -1);
-    if (Atomics.compareExchange(shared, LOCK, writer, 0) === writer) Atomics.notify(shared, LOCK, 1);
+/** Lets go of what a dead thread held of both streams, so that the others can write on. */
+export function releaseStreamsOf(memory: SharedArrayBuffer, slot: number): void {
+  for (const shared of LOG_TABLE.slots(memory)) {
+    for (const index of [0, 1] as const) {
+      const writer = writerOf(slot, index);
+      Atomics.compareExchange(shared, MID_LINE, writer, -1);
+      new Mutex(shared, LOCK, writer).unlock();
+    }
   }
 }
 

@@ -1,17 +1,9 @@
 import { isatty } from 'node:tty';
 import type { Logger } from 'pino';
-import type { LogFormat } from '../../config/load.js';
+import type { Config } from '../../config/load.js';
 import type { AnswerFailure, InitAnswer, RunAnswer } from '../../protocol/answer.js';
 import { type ErrorCode, errorRowOf } from '../../protocol/errors.js';
 import { LogFile } from './log-file.js';
-
-/** Where the log goes, and how. */
-interface LogSettings {
-  /** Undefined: to stderr where that is a terminal. */
-  readonly logFile: string | undefined;
-  readonly logLevel: string;
-  readonly logFormat: LogFormat;
-}
 
 const STDERR = 2;
 
@@ -32,7 +24,11 @@ export class ServerLog {
   }
 
   /** @throws Error when the file can't be written */
-  static async open({ logFile, logLevel, logFormat }: LogSettings): Promise<ServerLog> {
+  static async open({
+    logFile,
+    logLevel,
+    logFormat,
+  }: Pick<Config, 'logFile' | 'logLevel' | 'logFormat'>): Promise<ServerLog> {
     const onTerminal = isatty(STDERR);
     if ((logFile === undefined && !onTerminal) || logLevel === 'silent') return new ServerLog();
     const isPretty = logFormat === 'pretty' || (logFormat === 'auto' && logFile === undefined);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { groupFolder, ownGroups, readIfThere, VERSION_2, version1 } from '../../os/control-group.js';
+import { groupFolder, ownGroups, VERSION_2, version1 } from '../../os/control-group.js';
+import { readIfThere } from '../../os/read-if-there.js';
 import type { CpuGauges } from './gauges.js';
 
 /** Where the time is that a container was kept from its CPUs, and its unit (cgroups(7)). */

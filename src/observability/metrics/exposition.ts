@@ -1,15 +1,19 @@
 import prometheus from 'prom-client';
-import { activationMetrics } from './activation-metrics.js';
 import { defaultMetrics } from './default-metrics.js';
-import type { Gauges } from './gauges.js';
+import type { Metric, Scrape } from './metric.js';
+import { METRICS } from './metrics.js';
 import type { Page } from './page-cache.js';
-import { perScrape, type ScrapeGauges } from './per-scrape.js';
 import type { Recorder } from './recorder.js';
-import type { Metric } from './samples.js';
-import { serverMetrics } from './server-metrics.js';
+import { samplesOf } from './samples.js';
+import { snapshotOf } from './snapshot.js';
 
 /** What a registry asks of a metric; of prom-client's own and of ours. */
-type Readable = Pick<Metric, 'name' | 'help' | 'type' | 'get'>;
+export interface Readable {
+  readonly name: string;
+  readonly help: string;
+  readonly type: Metric['type'];
+  get(): Promise<object>;
+}
 
 /** Prometheus' text format 0.0.4, or OpenMetrics 1.0.0. */
 type Format = 'prometheus' | 'openmetrics';
@@ -17,14 +21,14 @@ type Format = 'prometheus' | 'openmetrics';
 /** Turns the recorder's numbers into Prometheus text or OpenMetrics. */
 export class Exposition {
   readonly #recorder: Recorder;
-  readonly #page: ScrapeGauges;
+  #scrape: Scrape;
   // One for each format: prom-client renames the counters of a registry that speaks OpenMetrics.
   #plain: prometheus.Registry | undefined;
   #open: prometheus.Registry | undefined;
 
   constructor(recorder: Recorder) {
     this.#recorder = recorder;
-    this.#page = perScrape(recorder.gauges);
+    this.#scrape = scrapeOf(recorder);
   }
 
   /** The format that a scraper with that Accept header gets. */
@@ -35,7 +39,7 @@ export class Exposition {
   /** Makes a page. */
   async text(format: Format): Promise<Page> {
     const registry = format === 'openmetrics' ? this.#openMetrics() : this.#prometheus();
-    this.#page.begin();
+    this.#scrape = scrapeOf(this.#recorder);
     return { type: registry.contentType, text: await registry.metrics() };
   }
 
@@ -54,7 +58,14 @@ export class Exposition {
   }
 
   #filled(registry: prometheus.Registry): prometheus.Registry {
-    const own = metricsOf(this.#recorder, this.#page.gauges);
+    const own = Object.entries<Metric>(METRICS).map(
+      ([name, metric]): Readable => ({
+        name,
+        help: metric.help,
+        type: metric.type,
+        get: async () => ({ aggregator: 'sum', values: samplesOf(name, metric, this.#scrape) }),
+      }),
+    );
     for (const metric of [...own, ...defaultMetrics()]) {
       registry.registerMetric(this.#guarded(metric) as unknown as prometheus.Metric);
     }
@@ -74,7 +85,7 @@ export class Exposition {
         try {
           const found = (await metric.get()) as { readonly values?: readonly Line[] };
           for (const line of found.values ?? []) line.sharedLabels ??= NO_SHARED_LABELS;
-          return { ...found, name };
+          return { ...found, name, help: metric.help, type: metric.type };
         } catch {
           recorder.scrapeErrors++;
           return { name, help: metric.help, type: metric.type, aggregator: 'sum', values: [] };
@@ -95,7 +106,6 @@ interface Line {
  */
 const NO_SHARED_LABELS = {};
 
-/** The metrics of this server itself, those of Node and the process apart. */
-export function metricsOf(recorder: Recorder, gauges: Gauges = recorder.gauges): Metric[] {
-  return [...activationMetrics(recorder), ...serverMetrics(recorder, gauges)];
+function scrapeOf(recorder: Recorder): Scrape {
+  return { recorder, server: snapshotOf(recorder.gauges) };
 }

@@ -1,7 +1,7 @@
 import type { StreamLosses } from '../../shared-memory/log-losses.js';
 import type { HistogramData } from './histogram.js';
 
-/** What is asked for when it is scraped: how things stand at that moment. */
+/** What is asked for at a scrape, once each if a metric shows it: how things stand at that moment. */
 export interface Gauges {
   readonly inFlight: () => number;
   readonly queued: () => number;
@@ -17,7 +17,7 @@ export interface Gauges {
   /** What of the logs could not be written, by stream. */
   readonly losses: () => readonly StreamLosses[];
   /** Of this server. */
-  readonly version: string;
+  readonly version: () => string;
   /** Processes that activations have left behind; undefined where the kernel does not tell. */
   readonly leftovers: () => number | undefined;
   /** The processes of an ActionLoop action; undefined in the classic protocol. */
@@ -27,9 +27,9 @@ export interface Gauges {
   /** What became of the spans of traces; undefined where nothing is traced. */
   readonly spans: () => SpanCounts | undefined;
   /** Signals that mean nothing to the server, by name. */
-  readonly signals?: () => ReadonlyMap<string, number>;
+  readonly signals: () => ReadonlyMap<string, number>;
   /** Records of the server's own log that could not be written. */
-  readonly logRecordsDropped?: () => number;
+  readonly logRecordsDropped: () => number;
   /** Memory of the control group; undefined outside of one. */
   readonly memory: () => MemoryGauges | undefined;
   /** How short of CPU the container is. */

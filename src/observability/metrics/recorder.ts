@@ -3,8 +3,7 @@ import type { ErrorCode } from '../../protocol/errors.js';
 import * as bounds from './buckets.js';
 import type { Gauges } from './gauges.js';
 import { Histogram, HistogramWithExemplars } from './histogram.js';
-import { type AbortStage, ENGINES, type Phase } from './labels.js';
-import { outcomeOf } from './outcome.js';
+import { type AbortStage, ENGINES, outcomeOf, type Phase } from './labels.js';
 import { type Page, PageCache } from './page-cache.js';
 
 /** How long an activation took, by phase; what it did not come to is absent. */
@@ -83,8 +82,7 @@ export class Recorder {
     if (stats.engine !== undefined) this.#countStart(stats.engine);
     if (stats.direct) this.direct++;
     if (stats.argumentBytes > 0) this.argumentBytes.observe(stats.argumentBytes);
-    const result = answer.result ?? answer.shaped?.body;
-    if (result !== undefined) this.resultBytes.observe(result.byteLength);
+    if (answer.result !== undefined) this.resultBytes.observe(answer.result.byteLength);
     this.logBytes += stats.logBytes;
     this.leftoversKilled += stats.leftoversKilled ?? 0;
     if (exit?.usage === undefined) return;

@@ -1,19 +1,18 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { AnswerFailure, InitAnswer, RunAnswer } from '../../protocol/answer.js';
 import { errorRowOf } from '../../protocol/errors.js';
-import { outcomeOf } from '../metrics/outcome.js';
+import { outcomeOf } from '../metrics/labels.js';
 
 /** What is told of an activation: sizes and outcomes, never what was in it. */
 export function activationAttributes(answer: RunAnswer): Attributes {
-  const { failure, stats, result, shaped } = answer;
-  const body = result ?? shaped?.body;
+  const { failure, stats, result } = answer;
   return {
     'hyperskeleton.outcome': outcomeOf(answer),
     'hyperskeleton.argument_bytes': stats.argumentBytes,
     'hyperskeleton.log_bytes': stats.logBytes,
     ...(stats.activationId !== undefined && { 'faas.invocation_id': stats.activationId }),
     ...(stats.engine !== undefined && { 'hyperskeleton.engine': stats.engine }),
-    ...(body !== undefined && { 'hyperskeleton.result_bytes': body.byteLength }),
+    ...(result !== undefined && { 'hyperskeleton.result_bytes': result.byteLength }),
     ...failureAttributes(failure),
   };
 }

@@ -2,7 +2,8 @@ import { decodeBase64InPlace } from '../base64.js';
 import { readBody } from '../body.js';
 import { type Variable, variableProblem } from '../environment.js';
 import type { Failure } from '../errors.js';
-import { decodeInPlace, decodeString, kindAt, withoutLineBreaks } from '../json-text.js';
+import { decodeInPlace, decodeString } from '../json-string.js';
+import { kindAt, withoutLineBreaks } from '../json-text.js';
 import {
   MAX_CONTEXT_MEMBERS,
   type Member,

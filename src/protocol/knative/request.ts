@@ -1,9 +1,10 @@
 import type { Header } from '../answer.js';
 import { readBody } from '../body.js';
-import { contextVariables, type Variable } from '../environment.js';
+import { contextOf, contextVariables, type Variable } from '../environment.js';
 import type { Failure } from '../errors.js';
 import { INIT_MEMBERS, type InitRequest, readInitValue } from '../init-body.js';
-import { decodeString, kindAt, skipBlanks, withoutLineBreaks } from '../json-text.js';
+import { decodeString } from '../json-string.js';
+import { kindAt, skipBlanks, withoutLineBreaks } from '../json-text.js';
 import {
   MAX_CONTEXT_MEMBERS,
   type Member,
@@ -130,7 +131,7 @@ function readVariables(
     return { code: 'run_bad_context', detail: '"activation" must be an object or null' };
   }
   const { members } = readMembers(text, activation.value.start, activation.value.end, 1, CONTEXT);
-  const variables = contextVariables(text, members);
+  const variables = contextVariables(text, contextOf(members));
   if ('problem' in variables) return failureOfContext(variables);
   if (actionName === '') return { list: variables };
   const others = variables.filter(([name, given]) => name !== '__OW_ACTION_NAME' || given !== '');

@@ -1,7 +1,8 @@
-import type { Header, ShapedAnswer } from '../answer.js';
+import type { Header, RunAnswer } from '../answer.js';
 import { decodeBase64InPlace } from '../base64.js';
 import type { Failure } from '../errors.js';
-import { decodeInPlace, decodeString, kindAt } from '../json-text.js';
+import { decodeInPlace, decodeString } from '../json-string.js';
+import { kindAt } from '../json-text.js';
 import {
   MAX_CONTEXT_MEMBERS,
   type Member,
@@ -10,6 +11,34 @@ import {
   readMembers,
   withoutMembers,
 } from '../members.js';
+
+/** How the action wants its answer (C-KN-17). */
+interface AnswerShape {
+  readonly status: number;
+  readonly headers: readonly Header[];
+}
+
+/** An answer as the action shaped it. */
+export interface ShapedAnswer extends AnswerShape {
+  readonly body: Uint8Array;
+}
+
+/** A request that brings an init: nothing has been done yet. */
+export interface EmbeddedInit {
+  readonly raw: boolean;
+  readonly name: string;
+  /** The request without its init, where anything is left. */
+  readonly rest?: Uint8Array;
+  /** The request whole, which has been moved there and back. */
+  readonly body: Uint8Array;
+}
+
+/** The answer to a request in Knative mode; its result is the body that the action gave it. */
+export interface KnativeAnswer extends RunAnswer {
+  readonly shape?: AnswerShape;
+  /** There was no activation yet. */
+  readonly embeddedInit?: EmbeddedInit;
+}
 
 const JSON_TYPE = 'application/json';
 const TEXT_TYPE = 'text/html';

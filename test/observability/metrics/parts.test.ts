@@ -9,14 +9,13 @@ import {
   HistogramWithExemplars,
   histogramCells,
 } from '../../../src/observability/metrics/histogram.js';
+import { outcomeOf } from '../../../src/observability/metrics/labels.js';
 import { openDescriptors } from '../../../src/observability/metrics/open-descriptors.js';
-import { outcomeOf } from '../../../src/observability/metrics/outcome.js';
 import { Recorder } from '../../../src/observability/metrics/recorder.js';
 import { ERRORS, type ErrorCode, type ErrorRow } from '../../../src/protocol/errors.js';
 import {
-  createLagMemory,
   EventLoopLag,
-  lagCells,
+  LAG_TABLE,
   lagCellsOf,
   maxLagSeconds,
 } from '../../../src/shared-memory/event-loop-lag.js';
@@ -31,7 +30,7 @@ const GAUGES: Gauges = {
   engine: () => 'none',
   frontEnd: () => 'uws',
   losses: () => [],
-  version: '0.0.0',
+  version: () => '0.0.0',
   spans: () => undefined,
   leftovers: () => undefined,
   actionLoop: () => undefined,
@@ -39,6 +38,8 @@ const GAUGES: Gauges = {
   memory: () => undefined,
   cpu: () => ({ throttledSeconds: undefined, waitedSeconds: undefined }),
   startup: () => new Map(),
+  signals: () => new Map(),
+  logRecordsDropped: () => 0,
 };
 
 describe('a distribution', () => {
@@ -170,7 +171,7 @@ describe('the lag of an event loop', () => {
   it('is watched while work comes, and no longer', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
-      const lag = new EventLoopLag(lagCells(createLagMemory(1), 0), 7);
+      const lag = new EventLoopLag(LAG_TABLE.slot(LAG_TABLE.create(1), 0), 7);
       expect(vi.getTimerCount()).toBe(0);
       lag.touch();
       lag.touch();
@@ -185,8 +186,8 @@ describe('the lag of an event loop', () => {
   });
 
   it('is the worst of the last while', async () => {
-    const memory = createLagMemory(2);
-    const lag = new EventLoopLag(lagCells(memory, 1), 7);
+    const memory = LAG_TABLE.create(2);
+    const lag = new EventLoopLag(LAG_TABLE.slot(memory, 1), 7);
     lag.touch();
     const until = performance.now() + 300;
     while (performance.now() < until) {

@@ -1,5 +1,6 @@
 import { REFILL_SECONDS } from '../../../observability/metrics/buckets.js';
 import { Histogram, type HistogramData, histogramCells } from '../../../observability/metrics/histogram.js';
+import { SharedTable } from '../../../shared-memory/shared-table.js';
 import { REFUSAL_REASONS, type RefusalReason } from '../../errors.js';
 
 /** What the engine counts; times in milliseconds. */
@@ -23,12 +24,13 @@ type Counter = (typeof COUNTERS)[number];
 const REFUSALS_AT = COUNTERS.length;
 const REFILLS_AT = REFUSALS_AT + REFUSAL_REASONS.length;
 const FIELDS_PER_SLOT = REFILLS_AT + histogramCells(REFILL_SECONDS);
-/** Behind the slots: whether the self-test of this server has passed, and the reason's length and text. */
+/** In the header: whether the self-test of this server has passed, and the reason's length and text. */
 const TEST_STATE = 0;
 const TEST_REASON_BYTES = 1;
 const TEST_REASON = 2;
 const MAX_REASON_BYTES = 512;
-const EXTRA_FIELDS = TEST_REASON + MAX_REASON_BYTES / Float64Array.BYTES_PER_ELEMENT;
+const HEADER_FIELDS = TEST_REASON + MAX_REASON_BYTES / Float64Array.BYTES_PER_ELEMENT;
+const TABLE = new SharedTable(Float64Array, HEADER_FIELDS, FIELDS_PER_SLOT);
 const PASSED = 1;
 const FAILED = 2;
 
@@ -42,7 +44,7 @@ export interface EngineStats {
 
 /** The memory for that many worker threads; the main thread reads it, each worker writes its own slot. */
 export function createEngineStats(slots: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((slots * FIELDS_PER_SLOT + EXTRA_FIELDS) * Float64Array.BYTES_PER_ELEMENT);
+  return TABLE.create(slots);
 }
 
 /** What the self-test said. */
@@ -61,8 +63,8 @@ class SelfTestMemory {
   readonly #text: Buffer;
 
   constructor(memory: SharedArrayBuffer) {
-    this.#fields = new Float64Array(memory).subarray(-EXTRA_FIELDS);
-    this.#text = Buffer.from(memory, memory.byteLength - MAX_REASON_BYTES);
+    this.#fields = TABLE.header(memory);
+    this.#text = Buffer.from(memory, TEST_REASON * Float64Array.BYTES_PER_ELEMENT, MAX_REASON_BYTES);
   }
 
   read(): SelfTestOutcome | undefined {
@@ -85,8 +87,7 @@ export class StatsWriter {
   readonly #selfTest: SelfTestMemory;
 
   constructor(memory: SharedArrayBuffer, slot: number) {
-    const all = new Float64Array(memory);
-    this.#fields = all.subarray(slot * FIELDS_PER_SLOT, (slot + 1) * FIELDS_PER_SLOT);
+    this.#fields = TABLE.slot(memory, slot);
     this.#refills = new Histogram(REFILL_SECONDS, this.#fields.subarray(REFILLS_AT));
     this.#selfTest = new SelfTestMemory(memory);
   }
@@ -130,13 +131,9 @@ export class StatsWriter {
 
 /** Adds up what all workers have counted; of `buildMsLast` the largest. */
 export function readEngineStats(memory: SharedArrayBuffer): EngineStats {
-  const all = new Float64Array(memory);
-  const slots = Math.floor((all.length - EXTRA_FIELDS) / FIELDS_PER_SLOT);
-  const fold = (at: number, join: (a: number, b: number) => number): number => {
-    let value = 0;
-    for (let slot = 0; slot < slots; slot++) value = join(value, all[slot * FIELDS_PER_SLOT + at] as number);
-    return value;
-  };
+  const slots = TABLE.slots(memory);
+  const fold = (at: number, join: (a: number, b: number) => number): number =>
+    slots.reduce((value, fields) => join(value, fields[at] as number), 0);
   const sum = (a: number, b: number): number => a + b;
   const counters = COUNTERS.map((name, at) => [name, fold(at, name === 'buildMsLast' ? Math.max : sum)]);
   const refusals = REFUSAL_REASONS.map((name, at) => [name, fold(REFUSALS_AT + at, sum)]);
