@@ -15,7 +15,7 @@ import type { ProcessExit } from '../../protocol/answer.js';
 import type { ActionLoopImage } from '../../threads/messages.js';
 import type { ActionLoopChannel, ActionLoopLauncher } from './channel.js';
 import { type LogDescriptor, type LogSettings, lossCountersOf, openProcessLogs } from './log-descriptors.js';
-import { type ReadFromStart, StdinWaitDetector } from './stdin-wait.js';
+import { type ReadFromStart, StdinWaitDetector } from '../../os/stdin-wait.js';
 
 const readFromStart: ReadFromStart = (fd, into) => readSync(fd, into, 0, into.length, 0);
 

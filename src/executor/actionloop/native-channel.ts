@@ -8,7 +8,7 @@ import type { ActionLoopCommand, ActionLoopStarted } from '../../threads/message
 import type { WorkerPool } from '../../threads/worker-pool.js';
 import type { ActionLoopChannel, ActionLoopLauncher } from './channel.js';
 import type { NativeLogs } from './native-logs.js';
-import { type ReadFromStart, StdinWaitDetector } from './stdin-wait.js';
+import { type ReadFromStart, StdinWaitDetector } from '../../os/stdin-wait.js';
 
 const CHUNK_BYTES = 64 * 1024;
 /** What a watch waits for that is to report errors only. */

@@ -29,8 +29,22 @@ const INPUT_CALLS: Readonly<Record<string, InputCalls>> = {
   },
 };
 
+/**
+ * What the only thread of a process waits for at this moment; undefined where it waits for nothing of the kind, or the
+ * system does not show it.
+ */
+export function stdinWaitOf(pid: number): WaitKind | undefined {
+  return orUndefined(() => {
+    const text = readFileSync(`/proc/${pid}/syscall`, 'latin1');
+    const [number, first] = text.split(' ');
+    const calls = INPUT_CALLS[process.arch];
+    if (calls?.polls.has(Number(number)) && number !== '') return 'poll';
+    return calls?.reads.has(Number(number)) && first === '0x0' ? 'read' : undefined;
+  });
+}
+
 /** How a thread waits: in a read of descriptor 0, or for events of any descriptor. */
-type WaitKind = 'read' | 'poll';
+export type WaitKind = 'read' | 'poll';
 
 /**
  * Reads a file again from its start.
