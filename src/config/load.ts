@@ -88,6 +88,8 @@ export interface Config {
 
 /** The settings of the ActionLoop protocol (C-AL-01 to C-AL-23). */
 export interface ActionLoopConfig {
+  /** What an activation shares with others: its process, or nothing. */
+  readonly isolation: 'process' | 'activation';
   readonly processes: number;
   readonly pipeline: number;
   readonly checkEvery: number;
@@ -170,6 +172,7 @@ export function loadConfig(flags: Flags, environment: Environment): Config | { r
     metrics: text('metrics') === 'on',
     metricsPort: optionalNumber(text('metricsPort')),
     actionloop: {
+      isolation: text('actionloopIsolation') as ActionLoopConfig['isolation'],
       processes: number('actionloopProcesses'),
       pipeline: number('actionloopPipeline'),
       checkEvery: number('actionloopCheckEvery'),

@@ -4,6 +4,7 @@ import type { ActivationLimits } from '../activation/activation.js';
 import type { LogStreams } from '../activation/activation-log.js';
 import type { ExecEngine } from '../engines/engine.js';
 import type { BuiltTemplate, TemplatePlan } from '../engines/forkserver/build/build-template.js';
+import type { IsolatedEngine } from '../engines/forkserver/waiting/engine.js';
 import { plainSinks, type Sink, type SinkTarget } from '../logging/action-log/sink.js';
 import type { ActionLoopChild, ActionLoopProgram } from '../os/actionloop-child.js';
 import { makeUndumpable } from '../os/dumpable.js';
@@ -16,7 +17,7 @@ import { EventLoopLag, lagCells } from '../shared-memory/event-loop-lag.js';
 import { ResourceTable } from '../shared-memory/resource-table.js';
 import { SpawnLock } from '../shared-memory/spawn-lock.js';
 import type { WorkerSettings } from './messages.js';
-import type { ActionConfinement } from './native-engines.js';
+import type { ActionConfinement, IsolatedLog } from './native-engines.js';
 import { StartQueue } from './start-queue.js';
 import { activationLimitsOf, openLogStreams, ownerNumbers } from './thread-context.js';
 
@@ -43,6 +44,8 @@ export interface WorkerRuntime {
   nextOwner(): number;
   /** Starts a process that stays (C-AL-01 to C-AL-23); undefined where the engine can't. */
   readonly startActionLoop: ((program: ActionLoopProgram) => ActionLoopChild | string) | undefined;
+  /** Starts a process for each activation of an ActionLoop action; undefined where the C library can't be called. */
+  readonly isolated: ((log: IsolatedLog) => Promise<IsolatedEngine>) | undefined;
   /** Makes a template for the main thread; undefined where the engine has none. */
   readonly buildTemplate: ((plan: TemplatePlan) => BuiltTemplate) | undefined;
   /** The action as the init of that generation has left it. */
@@ -75,6 +78,7 @@ export async function createRuntime(): Promise<WorkerRuntime> {
     inspectable,
     ...confined,
     startActionLoop,
+    isolated: choice.isolated,
     buildTemplate,
     logs,
     limits: activationLimitsOf(settings, new FreezeAwareClock(), resourceTable.slot),
@@ -112,6 +116,7 @@ interface EngineSelection {
   readonly engines: readonly ExecEngine[];
   readonly sinkFor: (target: SinkTarget) => Sink;
   readonly startActionLoop: WorkerRuntime['startActionLoop'];
+  readonly isolated: WorkerRuntime['isolated'];
   readonly buildTemplate: WorkerRuntime['buildTemplate'];
   readonly fallbackReason: string;
   readonly closeReactor: () => void;
@@ -138,6 +143,7 @@ async function chooseEngines(
     engines: [new ChildProcessEngine(resourceTable, confined.confinement)],
     sinkFor: await plainSinks(settings.sinks),
     startActionLoop: undefined,
+    isolated: undefined,
     buildTemplate: undefined,
     fallbackReason,
     closeReactor: () => {},

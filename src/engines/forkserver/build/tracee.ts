@@ -236,6 +236,12 @@ export class Tracee {
     killAndReap(this.pid);
   }
 
+  /** Ends it and leaves it to be reaped by whoever looks after it. */
+  abandon(): void {
+    closeSync(this.#memory);
+    kill(this.pid, constants.signals.SIGKILL);
+  }
+
   #describeRegisters(): void {
     scratch.bytes.writeBigUInt64LE(registersAddress, 0);
     scratch.bytes.writeBigUInt64LE(BigInt(this.#arch.registerCount * WORD_BYTES), WORD_BYTES);

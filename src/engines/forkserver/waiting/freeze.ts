@@ -89,7 +89,7 @@ export function freezeWaiting(arch: Arch, { pid, streams, attributes }: WaitingP
     return handedOver.ours;
   } catch (error) {
     if (handedOver !== undefined) close(handedOver.ours);
-    tracee.kill();
+    tracee.abandon();
     throw error;
   }
 }
