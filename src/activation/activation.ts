@@ -131,7 +131,9 @@ export class Activation implements ProcessObserver {
     );
     this.#stderrLines = new LineSplitter(MAX_STDERR_LINE_BYTES, (bytes) => this.#log.write('stderr', bytes));
     if (source !== undefined)
-      this.#stdoutLines = new LineSplitter(MAX_STDERR_LINE_BYTES, (bytes) => this.#log.write('stdout', bytes));
+      this.#stdoutLines = new LineSplitter(MAX_STDERR_LINE_BYTES, (bytes) =>
+        this.#log.write('stdout', bytes),
+      );
     limits.inFlight.add(this);
     limits.oomKills.activationBegins();
     if (time !== undefined) this.#timeLimit = limits.clock.setTimer(time, () => this.#end('time'));

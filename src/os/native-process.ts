@@ -91,7 +91,12 @@ export class NativeProcess implements RunningProcess {
     resourceTable.set(this.#entry, STDOUT, child.stdout + 1);
     resourceTable.set(this.#entry, STDERR, child.stderr + 1);
     resourceTable.set(this.#entry, PIDFD, child.pidfd + 1);
-    const output = (fd: number, field: Output['field'], deliver: Output['deliver'], entry = this.#entry): Output => ({
+    const output = (
+      fd: number,
+      field: Output['field'],
+      deliver: Output['deliver'],
+      entry = this.#entry,
+    ): Output => ({
       ...{ fd, field, deliver, entry },
       watch: undefined,
     });

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { IsolatedActivation } from '../activation/isolated-activation.js';
 import { whenWritten } from '../activation/activation-log.js';
+import { IsolatedActivation } from '../activation/isolated-activation.js';
 import { refuseForLackOfResources } from '../activation/refuse-for-lack-of-resources.js';
 import type { IsolatedEngine } from '../engines/forkserver/waiting/engine.js';
 import { type IsolatedImage, LoadingProcess } from '../engines/forkserver/waiting/loading-process.js';
@@ -23,7 +23,11 @@ const MIN_UPTIME_MS = 5;
 /** So long after SIGKILL what a process wrote is waited for. */
 const MAX_EXIT_MS = 500;
 /** What passes by itself, and how long it is waited for: descriptors and processes come back as other runs end. */
-const TRANSIENT_ERROR_WAIT_MS: Readonly<Record<string, number>> = { EMFILE: 3000, ENFILE: 3000, EAGAIN: 1000 };
+const TRANSIENT_ERROR_WAIT_MS: Readonly<Record<string, number>> = {
+  EMFILE: 3000,
+  ENFILE: 3000,
+  EAGAIN: 1000,
+};
 const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
 const RETRY_MS = 5;
 /** Of the one activation that a process has, where lines are numbered. */
@@ -68,11 +72,13 @@ function preparedOf(
   acknowledges: boolean,
   timeoutMs: number,
 ): IsolatedPrepared {
-  if (!acknowledges)
-    return { ...(outcome === 'exited' && { problem: MESSAGE_EXITED }), numbered: false };
+  if (!acknowledges) return { ...(outcome === 'exited' && { problem: MESSAGE_EXITED }), numbered: false };
   if (outcome === 'exited') return { problem: EXITED_ABRUPTLY, numbered: false };
   if (outcome === 'late')
-    return { problem: `there was no acknowledgement within ${Math.round(timeoutMs)} milliseconds`, numbered: false };
+    return {
+      problem: `there was no acknowledgement within ${Math.round(timeoutMs)} milliseconds`,
+      numbered: false,
+    };
   const acknowledgement = readAcknowledgement(outcome);
   if (typeof acknowledgement === 'string') return { problem: acknowledgement, numbered: false };
   return { numbered: acknowledgement.numbered };

@@ -90,7 +90,13 @@ export async function createNativeEngines(
         beforeReaping,
       ),
     isolated: (log) => {
-      isolated ??= createIsolated(settings, options, new Spawner(nofileLimit, confinement), log, beforeReaping);
+      isolated ??= createIsolated(
+        settings,
+        options,
+        new Spawner(nofileLimit, confinement),
+        log,
+        beforeReaping,
+      );
       return isolated;
     },
     buildTemplate: forkserver && ((plan) => forkserver.build(plan)),

@@ -9,8 +9,8 @@ import {
   type SelfTestOutcome,
 } from '../engines/forkserver/ipc/stats.js';
 import type { TemplateAnswer } from '../engines/forkserver/templates/remote-manager.js';
-import type { TimerExpiry } from '../os/freeze-aware-clock.js';
 import { threadLimits } from '../os/address-space.js';
+import type { TimerExpiry } from '../os/freeze-aware-clock.js';
 import { signalWithGroup } from '../os/group-signal.js';
 import { pinNativeLibrary } from '../os/native-library.js';
 import { largeBuffersOf } from '../os/transfer.js';

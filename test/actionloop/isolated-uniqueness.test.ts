@@ -28,7 +28,11 @@ let server: RunServer;
 const folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-uniqueness-'));
 afterEach(() => server.stop());
 
-async function numbersOf(code: string | Buffer, count: number, env: Record<string, string> = {}): Promise<string[]> {
+async function numbersOf(
+  code: string | Buffer,
+  count: number,
+  env: Record<string, string> = {},
+): Promise<string[]> {
   const log = join(folder, `${Math.random()}.log`);
   server = await startActionLoopServer({
     engine: 'auto',
@@ -52,17 +56,20 @@ async function numbersOf(code: string | Buffer, count: number, env: Record<strin
 }
 
 describe('many clones give different numbers', () => {
-  it.each(Object.keys(LANGUAGES).filter((name) => existsSync(LANGUAGES[name] as string)))('the example in %s', async (name) => {
-    let path = `${EXAMPLES}isolated/${name}/exec`;
-    if (name === 'c') {
-      execFileSync('gcc', ['-O1', '-o', join(folder, 'exec'), `${path}.c`]);
-      path = join(folder, 'exec');
-    }
-    const bytes = readFileSync(path);
-    const numbers = await numbersOf(name === 'c' ? bytes : bytes.toString(), CLONES);
-    expect(numbers).toHaveLength(CLONES);
-    expect(new Set(numbers).size).toBeGreaterThanOrEqual(CLONES - MAX_EQUAL);
-  });
+  it.each(Object.keys(LANGUAGES).filter((name) => existsSync(LANGUAGES[name] as string)))(
+    'the example in %s',
+    async (name) => {
+      let path = `${EXAMPLES}isolated/${name}/exec`;
+      if (name === 'c') {
+        execFileSync('gcc', ['-O1', '-o', join(folder, 'exec'), `${path}.c`]);
+        path = join(folder, 'exec');
+      }
+      const bytes = readFileSync(path);
+      const numbers = await numbersOf(name === 'c' ? bytes : bytes.toString(), CLONES);
+      expect(numbers).toHaveLength(CLONES);
+      expect(new Set(numbers).size).toBeGreaterThanOrEqual(CLONES - MAX_EQUAL);
+    },
+  );
 
   const LAUNCHER = `#!/usr/bin/python3
 from sys import stdin
@@ -86,7 +93,10 @@ while True:
     mkdirSync(path);
     cpSync(`${EXAMPLES}python-reseed`, path, { recursive: true });
     // As Python's own folder of packages would be looked through.
-    const code = LAUNCHER.replace('from sys', `import site\nsite.addsitedir(${JSON.stringify(path)})\nfrom sys`);
+    const code = LAUNCHER.replace(
+      'from sys',
+      `import site\nsite.addsitedir(${JSON.stringify(path)})\nfrom sys`,
+    );
     const numbers = await numbersOf(code, CLONES);
     expect(new Set(numbers).size).toBe(CLONES);
     rmSync(path, { recursive: true });

@@ -1,7 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { actionLoopInit, actionLoopScript, errorOf, startActionLoopServer } from '../support/actionloop-server.js';
+import {
+  actionLoopInit,
+  actionLoopScript,
+  errorOf,
+  startActionLoopServer,
+} from '../support/actionloop-server.js';
 import { engineLog, startsIn } from '../support/engine-log.js';
 import { compileAction } from '../support/run-programs.js';
 import type { Answer, RunServer } from '../support/run-server.js';
@@ -49,6 +54,7 @@ const PYTHON = pythonLoop(
 );
 const shell = (interpreter: string): string =>
   actionLoopScript(
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's
     'count=$((count + 1)); id=${line#*\\"id\\":}; id=${id%%\\}*}\n' +
       'echo "log of $id"; echo "{\\"id\\":$id,\\"count\\":$count,\\"pid\\":0}" >&3',
     'count=0',
@@ -162,7 +168,8 @@ os.set_inheritable(3, False)`,
     expect(json(await server.run())).toEqual({ isolation: 'activation', count: 1 });
     await server.stop();
     await start(code, {}, 'posix_spawn');
-    for (let at = 0; at < 3; at++) expect(json(await server.run())).toEqual({ isolation: 'activation', count: 1 });
+    for (let at = 0; at < 3; at++)
+      expect(json(await server.run())).toEqual({ isolation: 'activation', count: 1 });
   });
 
   it('finds nothing of an earlier activation in its memory', async () => {
@@ -231,7 +238,11 @@ const REFUSED: readonly (readonly [what: string, before: string, reason: RegExp]
     'import ctypes\nctypes.CDLL(None).timer_create(1, None, ctypes.byref(ctypes.c_void_p()))',
     /timer_create/,
   ],
-  ['locked memory', 'import ctypes\nkept = ctypes.create_string_buffer(4096)\nctypes.CDLL(None).mlock(kept, 4096)', /mlock/],
+  [
+    'locked memory',
+    'import ctypes\nkept = ctypes.create_string_buffer(4096)\nctypes.CDLL(None).mlock(kept, 4096)',
+    /mlock/,
+  ],
   [
     'a pending signal',
     'signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])\nos.kill(os.getpid(), signal.SIGUSR1)',
@@ -256,12 +267,17 @@ describe('an isolated action that can not be cloned: a new process serves each a
     const log = await startLogged(pythonLoop('result = {"id": value["id"], "count": count}', before));
     for (let id = 1; id <= 2; id++) expect(json(await server.run({ id }))).toEqual({ id, count: 1 });
     const starts = Object.keys(startsIn(log));
-    expect(starts.every((name) => name.startsWith('posix_spawn: ')), starts.join('; ')).toBe(true);
+    expect(
+      starts.every((name) => name.startsWith('posix_spawn: ')),
+      starts.join('; '),
+    ).toBe(true);
     expect(starts.join('; ')).toMatch(reason);
   });
 
   it('a child of its own session that has left nothing behind is no reason', async () => {
-    const log = await startLogged(pythonLoop('result = {"count": count}', 'import subprocess\nsubprocess.run(["/bin/true"])'));
+    const log = await startLogged(
+      pythonLoop('result = {"count": count}', 'import subprocess\nsubprocess.run(["/bin/true"])'),
+    );
     expect(json(await server.run())).toEqual({ count: 1 });
     expect(startsIn(log)).toEqual({ forkserver: 1 });
   });
@@ -280,23 +296,27 @@ if value.get("do") == "limit":
 if value.get("do") == "limits":
     import resource
     result["files"] = resource.getrlimit(resource.RLIMIT_NOFILE)[1]`;
-  const BEFORE = 'hits = 0\ndef hit(number, frame):\n    global hits\n    hits += 1\nsignal.signal(signal.SIGUSR1, hit)';
+  const BEFORE =
+    'hits = 0\ndef hit(number, frame):\n    global hits\n    hits += 1\nsignal.signal(signal.SIGUSR1, hit)';
 
   it('a signal to it is none to a later activation', async () => {
     const log = await startLogged(pythonLoop(METHODS, BEFORE));
-    for (let at = 0; at < 5; at++) expect(json(await server.run({ do: 'signal' }))).toEqual({ hits: 0, count: 1 });
+    for (let at = 0; at < 5; at++)
+      expect(json(await server.run({ do: 'signal' }))).toEqual({ hits: 0, count: 1 });
     expect(startsIn(log)).toEqual({ forkserver: 5 });
   });
 
   it('its death costs no activation', async () => {
     await startLogged(pythonLoop(METHODS, BEFORE));
-    for (let at = 0; at < 5; at++) expect(json(await server.run({ do: 'kill' }))).toEqual({ hits: 0, count: 1 });
+    for (let at = 0; at < 5; at++)
+      expect(json(await server.run({ do: 'kill' }))).toEqual({ hits: 0, count: 1 });
   });
 
   it('a limit that it is given is none of a later activation', async () => {
     await startLogged(pythonLoop(METHODS, BEFORE));
     expect(json(await server.run({ do: 'limit' }))).toEqual({ hits: 0, count: 1 });
-    for (let at = 0; at < 3; at++) expect(Number(json(await server.run({ do: 'limits' })).files)).toBeGreaterThan(20);
+    for (let at = 0; at < 3; at++)
+      expect(Number(json(await server.run({ do: 'limits' })).files)).toBeGreaterThan(20);
   });
 });
 
@@ -316,7 +336,9 @@ describe('the end of an isolated activation', () => {
   });
 
   it('one that ends without an answer: loop_exited, and the next is served', async () => {
-    await startLogged(pythonLoop('if value.get("end"):\n    print("bye", flush=True)\n    os._exit(3)\nresult = {}'));
+    await startLogged(
+      pythonLoop('if value.get("end"):\n    print("bye", flush=True)\n    os._exit(3)\nresult = {}'),
+    );
     const answer = await server.run({ end: true });
     expect([answer.status, errorOf(answer)]).toEqual([400, 'command exited']);
     expect(server.takeRunLogs().stdout).toBe('bye\n');
@@ -369,7 +391,11 @@ describe('the init of an isolated action', () => {
   it.each([
     ['it ends at once', '#!/bin/sh\necho because >&2\nexit 3\n', {}],
     ['it does not acknowledge', '#!/bin/sh\necho because >&2\nexit 3\n', { OW_WAIT_FOR_ACK: '1' }],
-    ['it acknowledges badly', '#!/bin/sh\necho because >&2\necho "{}" >&3\nread -r line\n', { OW_WAIT_FOR_ACK: '1' }],
+    [
+      'it acknowledges badly',
+      '#!/bin/sh\necho because >&2\necho "{}" >&3\nread -r line\n',
+      { OW_WAIT_FOR_ACK: '1' },
+    ],
   ])('fails where %s, and may be tried again', async (_what, code, env) => {
     const answer = await start(code, env as Record<string, string>);
     expect(answer.status).toBe(502);
@@ -388,6 +414,9 @@ describe('the init of an isolated action', () => {
     expect((await server.post('/init', actionLoopInit(second))).status).toBe(200);
     expect(json(await server.run())).toEqual({ action: 2 });
     expect(json(await running)).toEqual({ action: 1 });
-    await until('the first folder is gone', () => readdirSync(server.actionRoot).filter((n) => /^\d+$/.test(n)).length === 1);
+    await until(
+      'the first folder is gone',
+      () => readdirSync(server.actionRoot).filter((n) => /^\d+$/.test(n)).length === 1,
+    );
   });
 });

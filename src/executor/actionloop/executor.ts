@@ -18,8 +18,8 @@ import type { ActionLoopImage } from '../../threads/messages.js';
 import type { Executor, RunRequest } from '../executor.js';
 import type { TimeLimit } from '../time-limit.js';
 import type { ActionLoopLauncher } from './channel.js';
-import type { PendingRequest, RequestOutcome } from './pending-requests.js';
 import { ActionLoopInit, type ActionLoopInitParts } from './init.js';
+import type { PendingRequest, RequestOutcome } from './pending-requests.js';
 import { ActionLoopPool } from './process-pool.js';
 
 /** What the protocol is set up with. */

@@ -18,11 +18,11 @@ import {
   ownCodeAddress,
   runUntil,
 } from './freeze.js';
+import { mapStub, startStub } from './inject-stub.js';
 import type { Launcher } from './launch.js';
 import { mapStack, type StackMap } from './stack-map.js';
 import { requireLibcStart } from './static-start.js';
 import { launchStrings, type StringLayout } from './string-layout.js';
-import { mapStub, startStub } from './inject-stub.js';
 import { configurationOf, FRESH_DESCRIPTORS } from './stub-configuration.js';
 import { requireSingleThreadId } from './thread-id.js';
 import type { Tracee } from './tracee.js';

@@ -100,7 +100,12 @@ interface StubDescriptors {
 }
 
 /** Those of a program that has not begun: it was given its streams and the socket, and has opened nothing. */
-export const FRESH_DESCRIPTORS: StubDescriptors = { socket: 3, lastStream: 2, closedOnExec: 0n, reopened: [] };
+export const FRESH_DESCRIPTORS: StubDescriptors = {
+  socket: 3,
+  lastStream: 2,
+  closedOnExec: 0n,
+  reopened: [],
+};
 
 /**
  * The configuration of the loop that is written into the process.

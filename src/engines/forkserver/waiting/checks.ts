@@ -37,7 +37,8 @@ export function requireClonable(pid: number): void {
 function requireOwnGroup(pid: number, fields: readonly string[]): void {
   const server = statFields(readFileSync('/proc/self/stat', 'latin1'));
   if (Number(fields[GROUP_FIELD]) !== pid) throw new UnsupportedError('it has left its process group');
-  if (fields[SESSION_FIELD] !== server[SESSION_FIELD]) throw new UnsupportedError('it has made a session (setsid)');
+  if (fields[SESSION_FIELD] !== server[SESSION_FIELD])
+    throw new UnsupportedError('it has made a session (setsid)');
   for (const other of readdirSync('/proc')) {
     if (!/^\d+$/.test(other) || Number(other) === pid) continue;
     if (groupOf(other) === pid) throw new UnsupportedError(`process ${other} is in its process group`);
@@ -54,7 +55,8 @@ function groupOf(pid: string): number | undefined {
 }
 
 function requireStatus(status: string): void {
-  const field = (name: string): string => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1]?.trim() ?? '';
+  const field = (name: string): string =>
+    new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1]?.trim() ?? '';
   for (const name of ['SigPnd', 'ShdPnd'])
     if (!/^0*$/.test(field(name))) throw new UnsupportedError('it has a pending signal');
   if (!/^0 kB$/.test(field('VmLck'))) throw new UnsupportedError('it has locked memory (mlock)');
@@ -75,7 +77,9 @@ function requirePrivateMemory(smaps: string): void {
       const flags = line.slice('VmFlags:'.length).trim().split(' ');
       // A shared mapping that is read-only now and may become writable (mprotect(2)).
       if (flags.includes('sh') && flags.includes('mw'))
-        throw new UnsupportedError(`it has shared memory that it may make writable (${mapping || 'anonymous'})`);
+        throw new UnsupportedError(
+          `it has shared memory that it may make writable (${mapping || 'anonymous'})`,
+        );
       if (flags.includes('dc') && !isKernels(mapping))
         throw new UnsupportedError(`it keeps memory from its children (madvise, ${mapping || 'anonymous'})`);
     }
@@ -106,7 +110,8 @@ export function requireClonableState(tracee: Tracee, arch: Arch, scratch: bigint
     if (failed !== 0n) throw new UnsupportedError(`prctl failed in it (${failed})`);
     return tracee.read(scratch, 4).readUInt32LE(0);
   };
-  if (asked(PR_GET_PDEATHSIG) !== 0) throw new UnsupportedError('it has asked for a signal at the death of its parent');
+  if (asked(PR_GET_PDEATHSIG) !== 0)
+    throw new UnsupportedError('it has asked for a signal at the death of its parent');
   if (asked(PR_GET_CHILD_SUBREAPER) !== 0) throw new UnsupportedError('it has made itself a child subreaper');
   if (tracee.injectSyscall(prctl, [PR_GET_DUMPABLE, 0n, 0n, 0n, 0n]) !== 1n)
     throw new UnsupportedError('it has made itself not dumpable');

@@ -248,7 +248,8 @@ export class IsolatedEngine {
 }
 
 const REFUSED_CLONES = {
-  altered: 'its limits, priority or CPUs are not those that it was given, or a file of it could not be opened again',
+  altered:
+    'its limits, priority or CPUs are not those that it was given, or a file of it could not be opened again',
   not_cloned: 'clone(2) failed in it, or a file of it could not be opened again',
 };
 

@@ -117,12 +117,7 @@ function beforeRead(tracee: Tracee, arch: Arch, stopped: BigUint64Array): BigUin
 }
 
 /** What clone(2) does not pass on, and the C library has told the kernel (set_tid_address(2), set_robust_list(2)). */
-function threadStateOf(
-  tracee: Tracee,
-  arch: Arch,
-  registers: BigUint64Array,
-  scratch: bigint,
-): ThreadState {
+function threadStateOf(tracee: Tracee, arch: Arch, registers: BigUint64Array, scratch: bigint): ThreadState {
   const word = (offset: number): bigint => tracee.readWord(scratch + BigInt(offset));
   tracee.write(scratch, Buffer.alloc(3 * PTR_BYTES));
   const noAddress = tracee.injectSyscall(arch.calls.prctl, [PR_GET_TID_ADDRESS, scratch, 0n, 0n, 0n]);

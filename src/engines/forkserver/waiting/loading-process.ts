@@ -66,8 +66,7 @@ export class LoadingProcess {
       return name;
     }
     const { owner } = spawner;
-    if (owner !== undefined)
-      for (const [fd] of [stdout, stderr]) fchown(fd, owner.uid, owner.gid);
+    if (owner !== undefined) for (const [fd] of [stdout, stderr]) fchown(fd, owner.uid, owner.gid);
     const { exec, environment } = image;
     const program = { exec, environment, logs: [stdout[1], stderr[1]] as const };
     const child = ActionLoopChild.start(program, spawner, reactor, resourceTable, beforeReaping);

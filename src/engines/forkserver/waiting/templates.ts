@@ -1,17 +1,17 @@
-import { asServerUser, type FileScope } from '../../../os/file-scope.js';
 import type { ActionImage } from '../../../os/action-image.js';
+import { asServerUser, type FileScope } from '../../../os/file-scope.js';
 import type { Rights } from '../../../os/rights.js';
 import { stdinWaitOf } from '../../../os/stdin-wait.js';
 import { readAcknowledgement } from '../../../protocol/actionloop/acknowledgement.js';
 import { messageOf } from '../../../protocol/message-of.js';
 import type { RefusalReason } from '../../errors.js';
-import { attributesOf } from '../build/launch.js';
 import { TemplateDependencies } from '../build/dependencies.js';
 import { InheritedAttributes } from '../build/inherited-attributes.js';
+import { attributesOf } from '../build/launch.js';
 import type { ForkserverContext } from '../ipc/context.js';
 import { Template } from '../templates/template.js';
 import { freezeWaiting } from './freeze.js';
-import { type IsolatedImage, LoadingProcess, type LoadingParts } from './loading-process.js';
+import { type IsolatedImage, type LoadingParts, LoadingProcess } from './loading-process.js';
 
 /** How often it is looked whether a process waits for its first line: soon at first, then less often. */
 const MIN_PAUSE_MS = 1;
@@ -242,7 +242,8 @@ export class WaitingTemplates {
 
 /** What it has written on descriptor 3 before its first request must be its acknowledgement, or nothing. */
 function problemOf(written: Buffer, acknowledges: boolean): string | undefined {
-  if (!acknowledges) return written.length === 0 ? undefined : 'it has written a line before its first request';
+  if (!acknowledges)
+    return written.length === 0 ? undefined : 'it has written a line before its first request';
   if (written.length === 0) return 'it has not acknowledged its start';
   if (written.indexOf('\n') !== written.length - 1) return 'it has written more than its acknowledgement';
   const acknowledgement = readAcknowledgement(written);
