@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { diagnoseLine } from '../action/diagnose-result.js';
 import type { ClockTimer, TimerExpiry } from '../os/freeze-aware-clock.js';
 import type { ProcessObserver, RunningProcess } from '../os/running-process.js';
-import { type ReadFromStart, StdinWaitDetector } from '../os/stdin-wait.js';
+import { READS_ONLY, type ReadFromStart, StdinWaitDetector } from '../os/stdin-wait.js';
 import { readAcknowledgement } from '../protocol/actionloop/acknowledgement.js';
 import type { RunAnswer } from '../protocol/answer.js';
 import { Activation, type ActivationLimits, type RequestInfo } from './activation.js';
@@ -14,6 +14,8 @@ const MAX_WORK_AFTER_ANSWER_MS = 1000;
 /** It is looked at in the next turns of the event loop, then less and less often. */
 const TURNS = 8;
 const MAX_PAUSE_MS = 16;
+/** One that waits for events then may be an event loop; before, it may wait for a process or a connection. */
+const MIN_EVENT_LOOP_MS = 20;
 const MAX_ACKNOWLEDGEMENT_BYTES = 64 * 1024;
 
 /** How a process of an isolated activation is talked to. */
@@ -40,6 +42,8 @@ export class IsolatedActivation implements ProcessObserver {
   #prefix: Buffer;
   #answered = false;
   #over = false;
+  #isClone = false;
+  #answeredMs = 0;
   #detector: StdinWaitDetector | undefined;
   #limit: ClockTimer | undefined;
 
@@ -71,6 +75,7 @@ export class IsolatedActivation implements ProcessObserver {
   /** Its process runs; what it writes is told from now on. A clone has acknowledged its start before. */
   started(process: RunningProcess, engine: 'forkserver' | 'posix_spawn', refusal?: string): void {
     this.#process = process;
+    this.#isClone = engine === 'forkserver';
     if (this.#acknowledges && engine === 'posix_spawn') this.#first = [];
     this.activation.started(process, engine, refusal);
   }
@@ -137,6 +142,7 @@ export class IsolatedActivation implements ProcessObserver {
   #endWhenWaiting(): void {
     const process = this.#process;
     if (process === undefined || this.#over) return;
+    this.#answeredMs = performance.now();
     this.#limitWork(process);
     this.#detector = new StdinWaitDetector(process.pid, this.#readFromStart);
     if (this.#detector.canObserve) this.#look(this.#detector, 0);
@@ -154,7 +160,8 @@ export class IsolatedActivation implements ProcessObserver {
 
   #look(detector: StdinWaitDetector, turn: number): void {
     if (this.#over) return;
-    if (detector.isWaiting(turn % TURNS === TURNS - 1)) {
+    const isEventLoop = !this.#isClone && performance.now() - this.#answeredMs >= MIN_EVENT_LOOP_MS;
+    if (detector.isWaiting(turn % TURNS === TURNS - 1, isEventLoop ? undefined : READS_ONLY)) {
       this.#kill();
       return;
     }

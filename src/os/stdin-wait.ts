@@ -45,6 +45,9 @@ export function stdinWaitOf(pid: number): WaitKind | undefined {
 
 /** How a thread waits: in a read of descriptor 0, or for events of any descriptor. */
 export type WaitKind = 'read' | 'poll';
+/** A program that is seen to read its input so does not wait for it among other events. */
+export const READS_ONLY: readonly WaitKind[] = ['read'];
+const ALL_KINDS: readonly WaitKind[] = ['read', 'poll'];
 
 /**
  * Reads a file again from its start.
@@ -84,10 +87,11 @@ export class StdinWaitDetector {
    * Whether the thread that reads waits for a line at this moment.
    *
    * @param search whether to look for that thread anew, among all of the process and of its descendants
+   * @param kinds what counts as such a wait
    */
-  isWaiting(search: boolean): boolean {
+  isWaiting(search: boolean, kinds: readonly WaitKind[] = ALL_KINDS): boolean {
     if (this.#fd >= 0 && this.#waitOf(this.#fd) === this.#wait) return true;
-    return (search || this.#fd < 0) && this.canObserve && this.#search();
+    return (search || this.#fd < 0) && this.canObserve && this.#search(kinds);
   }
 
   close(): void {
@@ -103,10 +107,10 @@ export class StdinWaitDetector {
     return length > 0;
   }
 
-  #search(): boolean {
+  #search(kinds: readonly WaitKind[]): boolean {
     const threads: string[] = [];
     this.#collect(this.#pid, threads);
-    const seen: WaitKind[] = this.#wait === 'read' ? ['read'] : ['read', 'poll'];
+    const seen = this.#wait === 'read' ? READS_ONLY : kinds;
     for (const wait of seen) for (const thread of threads) if (this.#watchThread(thread, wait)) return true;
     return false;
   }

@@ -335,6 +335,17 @@ describe('the end of an isolated activation', () => {
     }
   });
 
+  it('so does what it writes after it has waited for a process', async () => {
+    await startLogged(
+      `${pythonLoop('result = {}')}    import subprocess
+    print(subprocess.run("sleep 0.05; echo late", shell=True, capture_output=True, env={"PATH": "/bin"}).stdout.decode(), end="", flush=True)
+`,
+    );
+    server.takeLogs();
+    json(await server.run());
+    expect(server.takeRunLogs().stdout).toBe('late\n');
+  });
+
   it('one that ends without an answer: loop_exited, and the next is served', async () => {
     await startLogged(
       pythonLoop('if value.get("end"):\n    print("bye", flush=True)\n    os._exit(3)\nresult = {}'),

@@ -240,6 +240,20 @@ function prewarmMetrics(gauges: Gauges): Metric[] {
       { name: names.TEMPLATE_BUILD_SECONDS_TOTAL, help: 'Fork server: time spent on building templates.' },
       () => optionalSample(gauges.prewarm()?.buildSeconds),
     ),
+    gauge(
+      {
+        name: names.WAITING_TEMPLATES,
+        help: 'Isolated ActionLoop: processes that wait for their first line, which activations are clones of; one per thread at most.',
+      },
+      () => optionalSample(gauges.prewarm()?.waitingTemplates),
+    ),
+    gauge(
+      {
+        name: names.WAITING_TEMPLATE_BYTES,
+        help: 'Isolated ActionLoop: resident memory of those processes, as they were stopped; their clones share it until they write to it.',
+      },
+      () => optionalSample(gauges.prewarm()?.waitingTemplateBytes),
+    ),
     counter(
       {
         name: names.ENGINE_REFUSALS_TOTAL,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { ActionImage } from '../../../os/action-image.js';
 import { asServerUser, type FileScope } from '../../../os/file-scope.js';
 import type { Rights } from '../../../os/rights.js';
@@ -136,6 +137,7 @@ export class WaitingTemplates {
   #retire(): void {
     this.#template?.retire();
     this.#template = undefined;
+    this.#parts.context.stats.setWaitingTemplate(undefined);
   }
 
   #refuse(refusal: NoTemplate): void {
@@ -198,6 +200,7 @@ export class WaitingTemplates {
     const { child, streams } = loading;
     const begunMs = performance.now();
     const inherited = new InheritedAttributes();
+    const residentBytes = scope(() => residentBytesOf(child.pid));
     const socket = scope(() =>
       freezeWaiting(context.arch, {
         pid: child.pid,
@@ -228,13 +231,19 @@ export class WaitingTemplates {
     }
     if (before?.isExpired === true) context.stats.add('templatesRenewed');
     this.#retire();
-    if (this.#image === image) this.#template = template;
+    if (this.#image !== image) {
+      template.retire();
+      return;
+    }
+    this.#template = template;
+    context.stats.setWaitingTemplate(residentBytes);
   }
 
   #onDied(template: Template): void {
     this.#parts.context.stats.add('templatesDied');
     if (this.#template !== template) return;
     this.#template = undefined;
+    this.#parts.context.stats.setWaitingTemplate(undefined);
     if (template.hasServed) this.#failures = 0;
     this.#refuse({ reason: 'unsuitable', detail: 'it has ended' });
   }
@@ -248,6 +257,11 @@ function problemOf(written: Buffer, acknowledges: boolean): string | undefined {
   if (written.indexOf('\n') !== written.length - 1) return 'it has written more than its acknowledgement';
   const acknowledgement = readAcknowledgement(written);
   return typeof acknowledgement === 'string' ? acknowledgement : undefined;
+}
+
+function residentBytesOf(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+  return Number(kib ?? 0) * 1024;
 }
 
 function pause(ms: number): Promise<void> {
