@@ -1,12 +1,16 @@
+import { execFile } from 'node:child_process';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { findProgram } from '../support/find-program.js';
 import type { ScenarioDefinition } from './definition.js';
 import { workExchanges } from './work.js';
 
+const execute = promisify(execFile);
+
 /** A loop that answers as `bench/c/work.c` does, after what it imports. */
 function pythonLoop(id: string, title: string, description: string, imports: string): ScenarioDefinition {
-  const python = findProgram('python3');
+  const found = findProgram('python3');
   return {
     id,
     title,
@@ -14,8 +18,13 @@ function pythonLoop(id: string, title: string, description: string, imports: str
     profile: 'full',
     load: { kind: 'closed' },
     protocols: ['actionloop'],
-    missing: () => (python === undefined ? 'Python is not installed' : undefined),
+    missing: () => (found === undefined ? 'Python is not installed' : undefined),
     async action({ folder }) {
+      // What is first on PATH may be a script that looks for it, and the action has no PATH.
+      const { stdout: python } = await execute(found ?? '', [
+        '-c',
+        'import sys; print(sys.executable, end="")',
+      ]);
       const file = join(folder, id);
       const script = `#!${python}
 import ${imports}

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { diagnoseLine } from '../action/diagnose-result.js';
 import type { ClockTimer, TimerExpiry } from '../os/freeze-aware-clock.js';
 import type { ProcessObserver, RunningProcess } from '../os/running-process.js';
-import { READS_ONLY, type ReadFromStart, StdinWaitDetector } from '../os/stdin-wait.js';
+import { READS_ONLY, type ReadFromStart, StdinReadWatch, StdinWaitDetector } from '../os/stdin-wait.js';
 import { readAcknowledgement } from '../protocol/actionloop/acknowledgement.js';
 import type { RunAnswer } from '../protocol/answer.js';
 import { Activation, type ActivationLimits, type RequestInfo } from './activation.js';
@@ -44,7 +44,7 @@ export class IsolatedActivation implements ProcessObserver {
   #over = false;
   #isClone = false;
   #answeredMs = 0;
-  #detector: StdinWaitDetector | undefined;
+  #detector: StdinWaitDetector | StdinReadWatch | undefined;
   #limit: ClockTimer | undefined;
 
   /** Parameters as those of {@link Activation}; @param readFromStart reads a file of /proc */
@@ -144,10 +144,18 @@ export class IsolatedActivation implements ProcessObserver {
     if (process === undefined || this.#over) return;
     this.#answeredMs = performance.now();
     this.#limitWork(process);
-    this.#detector = new StdinWaitDetector(process.pid, this.#readFromStart);
-    if (this.#detector.canObserve) this.#look(this.#detector, 0);
+    // A clone has one thread, and waits as its template did.
+    if (this.#isClone) {
+      const watch = new StdinReadWatch(process.pid, this.#readFromStart);
+      this.#detector = watch;
+      if (watch.canObserve) return this.#look(() => watch.isWaiting(), 0);
+    } else {
+      const detector = new StdinWaitDetector(process.pid, this.#readFromStart);
+      this.#detector = detector;
+      if (detector.canObserve) return this.#look((turn) => this.#isWaiting(detector, turn), 0);
+    }
     // What it waits for is not shown: the end of its input ends it.
-    else process.closeStdin?.();
+    process.closeStdin?.();
   }
 
   #limitWork(process: RunningProcess): void {
@@ -158,15 +166,19 @@ export class IsolatedActivation implements ProcessObserver {
     });
   }
 
-  #look(detector: StdinWaitDetector, turn: number): void {
+  #isWaiting(detector: StdinWaitDetector, turn: number): boolean {
+    const isEventLoop = performance.now() - this.#answeredMs >= MIN_EVENT_LOOP_MS;
+    return detector.isWaiting(turn % TURNS === TURNS - 1, isEventLoop ? undefined : READS_ONLY);
+  }
+
+  #look(isWaiting: (turn: number) => boolean, turn: number): void {
     if (this.#over) return;
-    const isEventLoop = !this.#isClone && performance.now() - this.#answeredMs >= MIN_EVENT_LOOP_MS;
-    if (detector.isWaiting(turn % TURNS === TURNS - 1, isEventLoop ? undefined : READS_ONLY)) {
+    if (isWaiting(turn)) {
       this.#kill();
       return;
     }
-    if (turn < TURNS) setImmediate(() => this.#look(detector, turn + 1));
-    else setTimeout(() => this.#look(detector, turn + 1), Math.min(turn - TURNS + 1, MAX_PAUSE_MS));
+    if (turn < TURNS) setImmediate(() => this.#look(isWaiting, turn + 1));
+    else setTimeout(() => this.#look(isWaiting, turn + 1), Math.min(turn - TURNS + 1, MAX_PAUSE_MS));
   }
 
   #kill(): void {

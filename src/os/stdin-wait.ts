@@ -35,12 +35,35 @@ const INPUT_CALLS: Readonly<Record<string, InputCalls>> = {
  */
 export function stdinWaitOf(pid: number): WaitKind | undefined {
   return orUndefined(() => {
-    const text = readFileSync(`/proc/${pid}/syscall`, 'latin1');
-    const [number, first] = text.split(' ');
-    const calls = INPUT_CALLS[process.arch];
-    if (calls?.polls.has(Number(number)) && number !== '') return 'poll';
-    return calls?.reads.has(Number(number)) && first === '0x0' ? 'read' : undefined;
+    const text = readFileSync(`/proc/${pid}/syscall`);
+    return waitIn(text, text.length);
   });
+}
+
+/** Knows whether the only thread of a process is blocked in a read of descriptor 0: a read of one file tells. */
+export class StdinReadWatch {
+  readonly #fd: number;
+  readonly #readFromStart: ReadFromStart;
+
+  constructor(pid: number, readFromStart: ReadFromStart) {
+    this.#readFromStart = readFromStart;
+    this.#fd = orUndefined(() => openSync(`/proc/${pid}/syscall`, 'r')) ?? -1;
+  }
+
+  /** Whether the system shows what it waits for. */
+  get canObserve(): boolean {
+    return this.#fd >= 0;
+  }
+
+  isWaiting(): boolean {
+    return (
+      this.#fd >= 0 && waitIn(line, orUndefined(() => this.#readFromStart(this.#fd, line)) ?? 0) === 'read'
+    );
+  }
+
+  close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+  }
 }
 
 /** How a thread waits: in a read of descriptor 0, or for events of any descriptor. */
@@ -144,19 +167,24 @@ export class StdinWaitDetector {
   }
 
   #waitOf(fd: number): WaitKind | undefined {
-    const length = orUndefined(() => this.#readFromStart(fd, line)) ?? 0;
-    let number = 0;
-    let at = 0;
-    for (; at < length; at++) {
-      const digit = line[at] as number;
-      if (digit < ZERO || digit > NINE) break;
-      number = number * 10 + digit - ZERO;
-    }
-    if (at === 0 || line[at] !== SPACE) return undefined;
-    if (this.#calls?.polls.has(number)) return 'poll';
-    const reads = this.#calls?.reads.has(number) && line.subarray(at + 1, at + 5).equals(DESCRIPTOR_0);
-    return reads ? 'read' : undefined;
+    return waitIn(line, orUndefined(() => this.#readFromStart(fd, line)) ?? 0);
   }
+}
+
+/** What a line of `/proc/[pid]/syscall` shows. */
+function waitIn(text: Buffer, length: number): WaitKind | undefined {
+  const calls = INPUT_CALLS[process.arch];
+  let number = 0;
+  let at = 0;
+  for (; at < length; at++) {
+    const digit = text[at] as number;
+    if (digit < ZERO || digit > NINE) break;
+    number = number * 10 + digit - ZERO;
+  }
+  if (at === 0 || text[at] !== SPACE) return undefined;
+  if (calls?.polls.has(number)) return 'poll';
+  const reads = calls?.reads.has(number) && text.subarray(at + 1, at + 5).equals(DESCRIPTOR_0);
+  return reads ? 'read' : undefined;
 }
 
 /** A process may end at any moment, and then there is nothing to read of it. */
