@@ -144,18 +144,23 @@ export class IsolatedActivation implements ProcessObserver {
     if (process === undefined || this.#over) return;
     this.#answeredMs = performance.now();
     this.#limitWork(process);
-    // A clone has one thread, and waits as its template did.
-    if (this.#isClone) {
-      const watch = new StdinReadWatch(process.pid, this.#readFromStart);
-      this.#detector = watch;
-      if (watch.canObserve) return this.#look(() => watch.isWaiting(), 0);
-    } else {
-      const detector = new StdinWaitDetector(process.pid, this.#readFromStart);
-      this.#detector = detector;
-      if (detector.canObserve) return this.#look((turn) => this.#isWaiting(detector, turn), 0);
-    }
+    const isWaiting = this.#watchWait(process.pid);
+    if (isWaiting !== undefined) this.#look(isWaiting, 0);
     // What it waits for is not shown: the end of its input ends it.
-    process.closeStdin?.();
+    else process.closeStdin?.();
+  }
+
+  /** What tells whether it waits for another line; undefined where the system does not show that. */
+  #watchWait(pid: number): ((turn: number) => boolean) | undefined {
+    // The thread that a clone begins with waits as that of its template did.
+    if (this.#isClone) {
+      const watch = new StdinReadWatch(pid, this.#readFromStart);
+      this.#detector = watch;
+      return watch.canObserve ? () => watch.isWaiting() : undefined;
+    }
+    const detector = new StdinWaitDetector(pid, this.#readFromStart);
+    this.#detector = detector;
+    return detector.canObserve ? (turn) => this.#isWaiting(detector, turn) : undefined;
   }
 
   #limitWork(process: RunningProcess): void {

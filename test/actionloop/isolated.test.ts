@@ -77,6 +77,8 @@ async function start(
 ): Promise<Answer> {
   server = await startActionLoopServer({
     engine,
+    // The folder that a test's server works in is open to its own user only.
+    launcher: 'chmod 755 "$TMPDIR/.."; exec "$@"',
     flags: ['--actionloop-isolation', 'activation', '--threads', '1'],
     env: { HYPERSKELETON_LOG_LEVEL: 'debug', ...env },
   });
@@ -203,6 +205,14 @@ else:
     expect(startsIn(log)).toEqual({ forkserver: 4 });
   });
 
+  it.runIf(process.getuid?.() === 0)('as another user', async () => {
+    const log = await startLogged(pythonLoop('result = {"user": os.getuid(), "count": count}'), {
+      HYPERSKELETON_ACTION_USER: '65534',
+    });
+    for (let at = 0; at < 5; at++) expect(json(await server.run())).toEqual({ user: 65534, count: 1 });
+    expect(startsIn(log)).toEqual({ forkserver: 5 });
+  });
+
   it('C-AL-10: acknowledges once, as it loads', async () => {
     const log = await startLogged(PYTHON, { OW_WAIT_FOR_ACK: '1' });
     for (let id = 1; id <= 5; id++) expect(json(await server.run({ id }))).toMatchObject({ id, count: 1 });
@@ -226,6 +236,11 @@ else:
 const REFUSED: readonly (readonly [what: string, before: string, reason: RegExp])[] = [
   ['a thread', 'import threading\nthreading.Thread(target=signal.pause, daemon=True).start()', /2 threads/],
   ['a child', 'import subprocess\nchild = subprocess.Popen(["/bin/sleep", "60"])', /child processes/],
+  [
+    'a child that reads instead of it',
+    'pid = os.fork()\nif pid:\n    os.waitpid(pid, 0)\n    os._exit(0)',
+    /another thread or process reads/,
+  ],
   ['a socket', 'import socket\npair = socket.socketpair()', /descriptor \d leads to socket/],
   ['a pipe', 'pair = os.pipe()', /leads to pipe/],
   ['epoll', 'import select\nepoll = select.epoll()', /leads to anon_inode:\[eventpoll\]/],

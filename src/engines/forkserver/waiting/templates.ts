@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { ActionImage } from '../../../os/action-image.js';
 import { asServerUser, type FileScope } from '../../../os/file-scope.js';
+import { pread } from '../../../os/libc.js';
 import type { Rights } from '../../../os/rights.js';
-import { stdinWaitOf } from '../../../os/stdin-wait.js';
+import { READS_ONLY, type ReadFromStart, StdinWaitDetector, stdinWaitOf } from '../../../os/stdin-wait.js';
 import { readAcknowledgement } from '../../../protocol/actionloop/acknowledgement.js';
 import { messageOf } from '../../../protocol/message-of.js';
 import type { RefusalReason } from '../../errors.js';
@@ -183,6 +184,8 @@ export class WaitingTemplates {
     for (let pauseMs = MIN_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       const wait = scope(() => stdinWaitOf(child.pid));
       if (wait === 'read') return;
+      if (pauseMs === MAX_PAUSE_MS && scope(() => isReadByAnother(child.pid)))
+        throw new Error('another thread or process reads its standard input');
       const nowMs = performance.now();
       if (wait !== 'poll') pollingSinceMs = undefined;
       else pollingSinceMs ??= nowMs;
@@ -258,6 +261,15 @@ function problemOf(written: Buffer, acknowledges: boolean): string | undefined {
   const acknowledgement = readAcknowledgement(written);
   return typeof acknowledgement === 'string' ? acknowledgement : undefined;
 }
+
+function isReadByAnother(pid: number): boolean {
+  const detector = new StdinWaitDetector(pid, readFromStart);
+  const isRead = detector.isWaiting(true, READS_ONLY);
+  detector.close();
+  return isRead && stdinWaitOf(pid) !== 'read';
+}
+
+const readFromStart: ReadFromStart = (fd, into) => pread(fd, into, into.length, 0);
 
 function residentBytesOf(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
