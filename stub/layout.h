@@ -59,6 +59,17 @@ struct attributes {
   char oom_score[TEXT], dump_filter[TEXT];
 };
 
+/* A descriptor that each clone gets anew, for with the template's it would share a position in the file. */
+struct reopened {
+  s32 descriptor;
+  /* Of open(2), O_CLOEXEC among them; of one that is a copy of a stream, O_CLOEXEC or none. */
+  u32 flags;
+  /* The stream that it is a copy of (dup(2)); -1: a file, opened again. */
+  s32 copy_of;
+  u32 unused;
+};
+#define MOST_REOPENED 16
+
 struct configuration {
   u64 registers[31];
   u64 stack_pointer, program_counter;
@@ -73,5 +84,13 @@ struct configuration {
   struct map map;
   char name[16], template_name[16];
   struct attributes attributes;
+  /* The descriptor of the socket, and the last of the streams that a run brings. */
+  u64 socket, last_stream;
+  /* Streams that are closed on exec, by bits. */
+  u64 closed_on_exec;
+  /* Of a program that had begun: all signals are blocked in the template, and these in a clone. */
+  u64 has_signal_mask, signal_mask;
+  u64 reopened_count;
+  struct reopened reopened[MOST_REOPENED];
   struct request request;
 };

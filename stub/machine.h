@@ -6,6 +6,8 @@ typedef unsigned long u64;
 typedef unsigned int u32;
 typedef int s32;
 
+#define SIG_SETMASK 2
+
 #if defined(__x86_64__)
 
 #define NR_CLOSE 3
@@ -30,6 +32,7 @@ typedef int s32;
 #define NR_GETRANDOM 318
 #define NR_CLOSE_RANGE 436
 #define NR_READ 0
+#define NR_LSEEK 8
 #define NR_WRITE 1
 #define NR_OPEN_AT 257
 #define NR_RT_SIGPROCMASK 14
@@ -56,15 +59,38 @@ static inline long call(long number, long a, long b, long c, long d, long e) {
 /* clone(2): the address of the thread id is the fourth argument here. */
 #define CLONE(flags, thread_id) call(NR_CLONE, flags, 0, 0, thread_id, 0)
 
-/* A jump, not a return: a shadow stack keeps what it had. No register is left to hold an address. */
-#define RESUME(configuration, type)                                                                       \
-  __asm__ volatile("lea " #configuration "+%c0(%%rip), %%rsp\n pop %%r15\n pop %%r14\n pop %%r13\n"       \
-                   "pop %%r12\n pop %%rbp\n pop %%rbx\n pop %%r11\n pop %%r10\n pop %%r9\n pop %%r8\n"      \
-                   "pop %%rax\n pop %%rcx\n pop %%rdx\n pop %%rsi\n pop %%rdi\n"                           \
-                   "mov " #configuration "+%c1(%%rip), %%rsp\n jmp *" #configuration "+%c2(%%rip)"         \
-                   :                                                                                      \
+/*
+ * A jump, not a return: a shadow stack keeps what it had. No register is left to hold an address. The stack is the
+ * program's own before signals are let in: a handler of the program's must not run on this page.
+ */
+#define RED_ZONE 128
+#define LOAD(configuration, index, name) "mov " #configuration "+%c0+8*" #index "(%%rip), %%" #name "\n"
+#define RESUME(configuration, type)                                                                        \
+  __asm__ volatile("mov " #configuration "+%c1(%%rip), %%rsp\n sub %4, %%rsp\n"                            \
+                   "cmpq $0, " #configuration "+%c5(%%rip)\n je 1f\n"                                     \
+                   "mov %6, %%eax\n mov %7, %%edi\n lea " #configuration "+%c3(%%rip), %%rsi\n"          \
+                   "xor %%edx, %%edx\n mov $8, %%r10d\n syscall\n 1:\n"                                 \
+                   LOAD(configuration, 0, r15)                                \
+                   LOAD(configuration, 1, r14)                                \
+                   LOAD(configuration, 2, r13)                                \
+                   LOAD(configuration, 3, r12)                                \
+                   LOAD(configuration, 4, rbp)                                \
+                   LOAD(configuration, 5, rbx)                                \
+                   LOAD(configuration, 6, r11)                                \
+                   LOAD(configuration, 7, r10)                                \
+                   LOAD(configuration, 8, r9)                                 \
+                   LOAD(configuration, 9, r8)                                 \
+                   LOAD(configuration, 10, rax)                               \
+                   LOAD(configuration, 11, rcx)                               \
+                   LOAD(configuration, 12, rdx)                               \
+                   LOAD(configuration, 13, rsi)                               \
+                   LOAD(configuration, 14, rdi)                               \
+                   "mov " #configuration "+%c1(%%rip), %%rsp\n jmp *" #configuration "+%c2(%%rip)"        \
+                   :                                                                                       \
                    : "i"(__builtin_offsetof(type, registers)), "i"(__builtin_offsetof(type, stack_pointer)), \
-                     "i"(__builtin_offsetof(type, program_counter))                                       \
+                     "i"(__builtin_offsetof(type, program_counter)),                                       \
+                     "i"(__builtin_offsetof(type, signal_mask)), "i"(RED_ZONE),                            \
+                     "i"(__builtin_offsetof(type, has_signal_mask)), "i"(NR_RT_SIGPROCMASK), "i"(SIG_SETMASK) \
                    : "memory")
 
 #define ENTER(symbol, stack_top)                                                                     \
@@ -97,6 +123,7 @@ static inline long call(long number, long a, long b, long c, long d, long e) {
 #define NR_GETRANDOM 278
 #define NR_CLOSE_RANGE 436
 #define NR_READ 63
+#define NR_LSEEK 62
 #define NR_WRITE 64
 #define NR_OPEN_AT 56
 #define NR_RT_SIGPROCMASK 135

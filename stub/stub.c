@@ -12,8 +12,6 @@
 #include "machine.h"
 #include "layout.h"
 
-#define SOCKET 3
-
 #define SIGCHLD 17
 #define CLONE_PARENT 0x00008000
 #define CLONE_CHILD_CLEARTID 0x00200000
@@ -30,6 +28,11 @@
 #define IOPRIO_WHO_PROCESS 1
 #define SCHED_ATTR_BYTES 56
 #define AT_FDCWD -100
+#define F_SETFD 2
+#define FD_CLOEXEC 1
+#define O_CLOEXEC 02000000
+#define SEEK_SET 0
+#define SEEK_CUR 1
 #define EINTR 4
 #define EMSGSIZE 90
 /* ECANCELED, by which the server knows it. */
@@ -64,7 +67,7 @@ static inline void wipe_strings(void) {
   wipe(configuration.argument, request->argument_bytes);
 }
 
-/* Descriptors that come with a message get the lowest free numbers: a run's are 0, 1 and 2. */
+/* Descriptors that come with a message get the lowest free numbers: a run's are 0, 1, 2 and, for some, 3. */
 static inline long receive(void) {
   u64 control[8];
   struct vector vectors[3] = {
@@ -74,7 +77,7 @@ static inline long receive(void) {
   };
   struct message message = {0, 0, 0, vectors, 3, control, sizeof control, 0};
   long count;
-  do count = call(NR_RECVMSG, SOCKET, (long)&message, 0, 0, 0);
+  do count = call(NR_RECVMSG, (long)configuration.socket, (long)&message, 0, 0, 0);
   while (count == -EINTR);
   if (count > 0 && (message.flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return -EMSGSIZE;
   return count;
@@ -83,7 +86,7 @@ static inline long receive(void) {
 /* Negative where nobody is there to hear it. */
 static inline long tell(s32 pid, s32 error) {
   struct reply reply = {configuration.request.id, pid, error, 0};
-  return call(NR_SENDTO, SOCKET, (long)&reply, sizeof reply, MSG_NOSIGNAL, 0);
+  return call(NR_SENDTO, (long)configuration.socket, (long)&reply, sizeof reply, MSG_NOSIGNAL, 0);
 }
 
 static inline __attribute__((noreturn)) void leave(void) {
@@ -141,6 +144,34 @@ static __attribute__((noinline)) int altered(void) {
           file_differs("/proc/self/coredump_filter", expected->dump_filter));
 }
 
+/* A descriptor of the program's that is no stream: a file is opened again, at the position where it was. */
+static inline long reopen(const struct reopened *one) {
+  long fd = one->descriptor, on_exec = one->flags & O_CLOEXEC;
+  if (one->copy_of >= 0) return call(NR_DUP3, one->copy_of, fd, on_exec, 0, 0);
+  char path[] = "/proc/self/fd/\0\0\0\0";
+  char *at = path + sizeof path - 5;
+  if (fd >= 100) *at++ = (char)('0' + fd / 100);
+  if (fd >= 10) *at++ = (char)('0' + fd / 10 % 10);
+  *at = (char)('0' + fd % 10);
+  long position = call(NR_LSEEK, fd, 0, SEEK_CUR, 0, 0);
+  long opened = call(NR_OPEN_AT, AT_FDCWD, (long)path, one->flags, 0, 0);
+  if (opened < 0) return opened;
+  long error = call(NR_DUP3, opened, fd, on_exec, 0, 0);
+  call(NR_CLOSE, opened, 0, 0, 0, 0);
+  if (error >= 0 && position > 0) error = call(NR_LSEEK, fd, position, SEEK_SET, 0, 0);
+  return error;
+}
+
+/* Negative where one could not be had. */
+static __attribute__((noinline)) long restore_descriptors(void) {
+  struct configuration *own = &configuration;
+  long error = 0;
+  for (u64 at = 0; at < own->reopened_count && error >= 0; at++) error = reopen(&own->reopened[at]);
+  for (u64 fd = 0; fd <= own->last_stream; fd++)
+    if ((own->closed_on_exec >> fd & 1) != 0) call(NR_FCNTL, (long)fd, F_SETFD, FD_CLOEXEC, 0, 0);
+  return error < 0 ? error : 0;
+}
+
 /* The clone becomes the action. Inlined, so that no call is open when it goes. */
 static inline __attribute__((noreturn, always_inline)) void become(void) {
   struct configuration *own = &configuration;
@@ -155,6 +186,7 @@ static inline __attribute__((noreturn, always_inline)) void become(void) {
   }
   long pid = call(NR_GETPID, 0, 0, 0, 0, 0);
   long error = call(NR_PRCTL, PR_SET_MM, PR_SET_MM_MAP, (long)map, sizeof *map, 0);
+  if (error == 0) error = restore_descriptors();
   if (error != 0 || altered()) {
     tell((s32)pid, error == 0 || altered() ? ALTERED : (s32)-error);
     leave();
@@ -168,14 +200,14 @@ static inline __attribute__((noreturn, always_inline)) void become(void) {
   if (own->canary != 0) *(u64 *)own->canary = *(u64 *)own->random & ~0xfful;
   /* Without a server that looks after it, it must not begin. */
   if (tell((s32)pid, 0) < 0) leave();
-  call(NR_CLOSE, SOCKET, 0, 0, 0, 0);
+  call(NR_CLOSE, (long)own->socket, 0, 0, 0, 0);
   RESUME(configuration, struct configuration);
   __builtin_unreachable();
 }
 
 /* A clone made ahead waits for its run; its socket came as descriptor 0. */
 static inline void wait_as_prewarmed(void) {
-  call(NR_DUP3, 0, SOCKET, 0, 0, 0);
+  call(NR_DUP3, 0, (long)configuration.socket, 0, 0, 0);
   call(NR_CLOSE, 0, 0, 0, 0, 0);
   tell((s32)call(NR_GETPID, 0, 0, 0, 0, 0), 0);
   long count = receive();
@@ -200,7 +232,7 @@ __attribute__((noreturn, used, visibility("hidden"))) void serve(void) {
   map->environment_start = map->environment_end;
   call(NR_PRCTL, PR_SET_MM, PR_SET_MM_MAP, (long)map, sizeof *map, 0);
   map->argument_start = argument_start;
-  call(NR_CLOSE_RANGE, 0, 2, 0, 0, 0);
+  call(NR_CLOSE_RANGE, 0, (long)own->last_stream, 0, 0, 0);
   for (;;) {
     long count = receive();
     if (count == 0 || (count < 0 && count != -EMSGSIZE)) leave();
@@ -213,7 +245,7 @@ __attribute__((noreturn, used, visibility("hidden"))) void serve(void) {
       }
     }
     wipe_strings();
-    call(NR_CLOSE_RANGE, 0, 2, 0, 0, 0);
+    call(NR_CLOSE_RANGE, 0, (long)own->last_stream, 0, 0, 0);
     if (pid < 0) tell(0, altered() ? ALTERED : (s32)-pid);
   }
 }

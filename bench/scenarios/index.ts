@@ -1,4 +1,5 @@
 import { actionloopEcho } from './actionloop-echo.js';
+import { actionloopPython, actionloopPythonImports } from './actionloop-python.js';
 import { cpuBound, logHeavy, mixed, overload, sleepBound } from './busy.js';
 import type { ScenarioDefinition } from './definition.js';
 import { helloC, helloFresh, helloNode, helloPython, helloSh } from './hello.js';
@@ -14,6 +15,8 @@ export const SCENARIOS: readonly ScenarioDefinition[] = [
   helloPython,
   helloNode,
   actionloopEcho,
+  actionloopPython,
+  actionloopPythonImports,
   ...sizeScenarios,
   logHeavy,
   cpuBound,

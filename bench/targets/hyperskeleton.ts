@@ -119,3 +119,34 @@ export const hyperskeletonActionloop: TargetDefinition = {
     };
   },
 };
+
+/** Each activation in a process of its own. */
+function isolated(engine: string, how: string): TargetDefinition {
+  const flags = ['--actionloop-isolation', 'activation', '--engine', engine];
+  return {
+    id: engine === 'auto' ? 'hyperskeleton-isolated' : `hyperskeleton-isolated-${engine.replace('_', '-')}`,
+    title: `Hyperskeleton (ActionLoop, isolated, ${engine})`,
+    description: `This project in its ActionLoop protocol, with a process for each activation: ${how} (docs/guides/snapshots.md).`,
+    protocol: 'actionloop',
+    engine,
+    reference: false,
+    peer: false,
+    init: 'post',
+    quick: false,
+    async find(): Promise<Presence> {
+      if (!(await helpText()).includes('--actionloop-isolation'))
+        return { present: false, reason: 'this build has no --actionloop-isolation' };
+      return {
+        present: true,
+        version: await version(),
+        command: ['HYPERSKELETON_PROTOCOL=actionloop', ...shown(...flags)],
+        start: (place) => start(place, flags, { HYPERSKELETON_PROTOCOL: 'actionloop' }),
+      };
+    },
+  };
+}
+
+/** By cloning one that waits for its first line. */
+export const hyperskeletonIsolated = isolated('auto', 'a clone of one that has loaded the action');
+/** By starting a new one. */
+export const hyperskeletonIsolatedSpawn = isolated('posix_spawn', 'a new one, which loads the action');

@@ -5,6 +5,8 @@ import {
   hyperskeletonAuto,
   hyperskeletonChildProcess,
   hyperskeletonForkserver,
+  hyperskeletonIsolated,
+  hyperskeletonIsolatedSpawn,
   hyperskeletonNode,
   hyperskeletonPosixSpawn,
 } from './hyperskeleton.js';
@@ -20,6 +22,8 @@ export const TARGETS: readonly TargetDefinition[] = [
   hyperskeletonPosixSpawn,
   hyperskeletonChildProcess,
   hyperskeletonActionloop,
+  hyperskeletonIsolated,
+  hyperskeletonIsolatedSpawn,
   dockerskeleton,
   openwhiskRuntimeGo,
   ofWatchdog,

@@ -29,6 +29,16 @@ export interface ActivationLimits {
   readonly diagnoseMissingResult: (line: Buffer, status: number | undefined) => string | undefined;
 }
 
+/** Where the result of an activation comes from, where that is not the last line of its stdout. */
+export interface ResultSource {
+  /** Whether the line is there; what has come until its process ended is no result otherwise. */
+  isComplete(): boolean;
+  /** What the lack of a result means. */
+  failure(exit: ProcessExit | undefined): AnswerFailure;
+  /** What is wrong with a line that is no result, for the log; undefined for nothing to say. */
+  advice(line: Buffer): string | undefined;
+}
+
 /** What an activation's facts say of its request. */
 export interface RequestInfo {
   readonly argumentBytes: number;
@@ -61,6 +71,9 @@ export class Activation implements ProcessObserver {
   readonly #resolve: (answer: RunAnswer) => void;
   readonly #lastLine: LastLineSplitter;
   readonly #stderrLines: LineSplitter;
+  readonly #source: ResultSource | undefined;
+  /** Where stdout is a log only. */
+  readonly #stdoutLines: LineSplitter | undefined;
   readonly #request: RequestInfo;
   readonly #begunMs = performance.now();
   #startedMs: number | undefined;
@@ -90,6 +103,7 @@ export class Activation implements ProcessObserver {
    * @param owner a number that no other activation in flight has, for its log lines
    * @param resolve gets the answer, once, after the sentinels have been written
    * @param time when it must be over; undefined for no limit
+   * @param source of the result, which {@link stdout} is given then; undefined: the last line of stdout
    */
   constructor(
     logs: LogStreams,
@@ -98,7 +112,9 @@ export class Activation implements ProcessObserver {
     request: RequestInfo,
     resolve: (answer: RunAnswer) => void,
     time?: TimerExpiry,
+    source?: ResultSource,
   ) {
+    this.#source = source;
     this.#log = new ActivationLog(logs, owner, limits.clock);
     this.#limits = limits;
     this.#request = request;
@@ -110,6 +126,10 @@ export class Activation implements ProcessObserver {
       this.#reservation,
     );
     this.#stderrLines = new LineSplitter(MAX_STDERR_LINE_BYTES, (bytes) => this.#log.write('stderr', bytes));
+    if (source !== undefined)
+      this.#stdoutLines = new LineSplitter(MAX_STDERR_LINE_BYTES, (bytes) =>
+        this.#log.write('stdout', bytes),
+      );
     limits.inFlight.add(this);
     limits.oomKills.activationBegins();
     if (time !== undefined) this.#timeLimit = limits.clock.setTimer(time, () => this.#end('time'));
@@ -164,6 +184,13 @@ export class Activation implements ProcessObserver {
     if (this.#isOver) return;
     this.#verdict = undefined;
     this.#lastLine.push(chunk);
+    this.#log.applyBackpressure('stdout', this.#process);
+  }
+
+  /** Bytes of stdout, where its result comes from elsewhere. */
+  log(chunk: Buffer): void {
+    if (this.#isOver) return;
+    this.#stdoutLines?.push(chunk);
     this.#log.applyBackpressure('stdout', this.#process);
   }
 
@@ -230,7 +257,8 @@ export class Activation implements ProcessObserver {
 
   /** Calls back with what the line is as it stands: at once, or when another thread has judged it. */
   #judge(then: (judged: ResultVerdict) => void): void {
-    if (this.#endReason === 'time' || this.#lastLine.overflowing) {
+    const isComplete = this.#source?.isComplete() ?? this.#endReason !== 'time';
+    if (!isComplete || this.#lastLine.overflowing) {
       then({});
       return;
     }
@@ -242,7 +270,10 @@ export class Activation implements ProcessObserver {
     const line = withoutFinalLineBreak(this.#lastLine.heldLine());
     const { judgeInWorker } = this.#limits;
     if (judgeInWorker === undefined || length <= MAX_INLINE_LINE_BYTES) {
-      this.#verdict = judgeResult(line);
+      this.#verdict =
+        this.#source === undefined
+          ? judgeResult(line)
+          : judgeResult(Buffer.from(this.#lastLine.heldLine()), true);
       then(this.#verdict);
       return;
     }
@@ -267,7 +298,9 @@ export class Activation implements ProcessObserver {
     this.#judge((judged) => {
       const failure = judged.result === undefined ? this.#failure() : undefined;
       const tells = this.#endReason !== 'time' || this.#lastLine.heldLine().length > 0;
-      if (failure !== undefined && tells && !this.#lastLine.overflowing) {
+      if (this.#source !== undefined) {
+        if (failure?.code === 'run_invalid_result') this.#logAdvice(this.#source);
+      } else if (failure !== undefined && tells && !this.#lastLine.overflowing) {
         const line = Buffer.concat([withoutFinalLineBreak(this.#lastLine.heldLine()), LINE_BREAK]);
         this.#log.write('stdout', line);
         if (failure.code === 'run_invalid_result') this.#logDiagnosis(line);
@@ -276,6 +309,11 @@ export class Activation implements ProcessObserver {
       this.#lastLine.discard();
       this.#finish(judged, failure);
     });
+  }
+
+  #logAdvice(source: ResultSource): void {
+    const text = source.advice(withoutFinalLineBreak(this.#lastLine.heldLine()));
+    if (text !== undefined) this.#log.write('stderr', Buffer.from(`${text}\n`));
   }
 
   #logDiagnosis(line: Buffer): void {
@@ -305,6 +343,7 @@ export class Activation implements ProcessObserver {
       return { code: 'run_result_no_memory', detail: String(this.#limits.budget.limitBytes) };
     }
     if (this.#lastLine.overflowing) return { code: 'run_result_too_large' };
+    if (this.#source !== undefined) return this.#source.failure(this.#exit);
     if (this.#exit?.signal !== constants.signals.SIGKILL) return { code: 'run_invalid_result' };
     return { code: this.#limits.killedAtShutdown() ? 'run_shutdown_killed' : 'run_killed' };
   }
@@ -313,6 +352,7 @@ export class Activation implements ProcessObserver {
   #finish({ result, actionError }: ResultVerdict, failure: AnswerFailure | undefined): void {
     this.#isOver = true;
     this.#judged = { ...(result !== undefined && { result }), ...(failure !== undefined && { failure }) };
+    this.#stdoutLines?.end();
     this.#stderrLines.end();
     // Whoever reads the logs finds them complete once the answer is there (C-LOG-01).
     this.#log.end(() => {

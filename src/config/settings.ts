@@ -384,6 +384,14 @@ export const SETTINGS = {
     sentence:
       'ActionLoop: the most processes of the action. Further ones are started while activations wait, and ended when they have been idle. More than one split what the action keeps in memory.',
   },
+  actionloopIsolation: {
+    flag: 'actionloop-isolation',
+    env: ['HYPERSKELETON_ACTIONLOOP_ISOLATION'],
+    kind: choice('process', 'activation'),
+    default: 'process',
+    sentence:
+      'ActionLoop: what activations share. process: the processes of the action, as the protocol has it. activation: nothing; each activation is a clone of a process that waits for its first line, or a new process where no clone can be had (docs/guides/snapshots.md).',
+  },
   actionloopPipeline: {
     flag: 'actionloop-pipeline',
     env: ['HYPERSKELETON_ACTIONLOOP_PIPELINE'],

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import type { ProcessExit } from '../protocol/answer.js';
 import { PID, PIDFD, type ResourceTable, STDIN, STDOUT } from '../shared-memory/resource-table.js';
 import { MAX_KILL_MS } from './group-signal.js';
-import { close, errno, errnoName, fchown, O_CLOEXEC, pidfdOpen, pipe2 } from './libc.js';
+import { close, errno, errnoName, fchown, kill, O_CLOEXEC, pidfdOpen, pipe2 } from './libc.js';
 import { killUnsupervised, reap, signalWithGroup } from './native-process.js';
 import { setNonBlocking } from './pipes.js';
 import { READABLE, type Reactor, type Watch } from './reactor.js';
@@ -119,6 +119,20 @@ export class ActionLoopChild {
   /** Its pipes have another owner now, who has taken them out of the resource table. */
   pipesTransferred(): void {
     void this.#reaping.then(() => this.#resourceTable.close(this.#entry));
+  }
+
+  /** Closes our ends of its pipes, where they stay with this thread. */
+  closePipes(): void {
+    this.#resourceTable.clear(this.#entry, STDIN);
+    this.#resourceTable.clear(this.#entry, STDOUT);
+    close(this.stdin);
+    close(this.answers);
+    void this.#reaping.then(() => this.#resourceTable.close(this.#entry));
+  }
+
+  /** Kills it alone, not its process group. */
+  killAlone(): void {
+    if (!this.#reaped) kill(this.pid, constants.signals.SIGKILL);
   }
 
   /** Sends a signal to it and to its process group; no effect once it has been reaped. */

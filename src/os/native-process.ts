@@ -35,6 +35,8 @@ interface StartedChild {
   readonly stdin: number;
   readonly stdout: number;
   readonly stderr: number;
+  /** Our end of descriptor 3, where it answers there; its stdin is then left open behind the line. */
+  readonly answers?: number;
   /** Told how it ended, once it has been reaped. */
   readonly reaped?: (exit: ProcessExit) => void;
 }
@@ -43,6 +45,7 @@ interface Output {
   fd: number;
   watch: Watch | undefined;
   readonly field: typeof STDOUT | typeof STDERR;
+  readonly entry: number;
   readonly deliver: (bytes: Buffer) => void;
 }
 
@@ -61,7 +64,9 @@ export class NativeProcess implements RunningProcess {
   readonly #observer: ProcessObserver;
   readonly #resourceTable: ResourceTable;
   readonly #entry: number;
-  readonly #outputs: readonly [Output, Output];
+  readonly #outputs: readonly Output[];
+  /** In the resource table, of descriptor 3. */
+  #answersEntry: number | undefined;
   readonly #onReaped: ((exit: ProcessExit) => void) | undefined;
   #stdin: number;
   #stdinWriter: StdinWriter | undefined;
@@ -94,14 +99,35 @@ export class NativeProcess implements RunningProcess {
     resourceTable.set(this.#entry, STDOUT, child.stdout + 1);
     resourceTable.set(this.#entry, STDERR, child.stderr + 1);
     resourceTable.set(this.#entry, PIDFD, child.pidfd + 1);
-    this.#outputs = [
-      { fd: child.stdout, watch: undefined, field: STDOUT, deliver: (bytes) => observer.stdout(bytes) },
-      { fd: child.stderr, watch: undefined, field: STDERR, deliver: (bytes) => observer.stderr(bytes) },
+    const output = (
+      fd: number,
+      field: Output['field'],
+      deliver: Output['deliver'],
+      entry = this.#entry,
+    ): Output => ({
+      ...{ fd, field, deliver, entry },
+      watch: undefined,
+    });
+    const outputs = [
+      output(child.stdout, STDOUT, (bytes) => observer.stdout(bytes)),
+      output(child.stderr, STDERR, (bytes) => observer.stderr(bytes)),
     ];
+    if (child.answers !== undefined) {
+      this.#answersEntry = resourceTable.open();
+      resourceTable.set(this.#answersEntry, STDOUT, child.answers + 1);
+      outputs.push(output(child.answers, STDOUT, (bytes) => observer.answer?.(bytes), this.#answersEntry));
+    }
+    this.#outputs = outputs;
     for (const output of this.#outputs) this.#watchOutput(output);
     this.#exitWatch = reactor.add(this.#pidfd, READABLE, () => this.#onExit());
     if (child.stdin >= 0)
-      this.#stdinWriter = new StdinWriter(reactor, child.stdin, argument, () => this.#closeStdin());
+      this.#stdinWriter = new StdinWriter(reactor, child.stdin, argument, () => {
+        if (child.answers === undefined) this.closeStdin();
+      });
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
   }
 
   pause(): void {
@@ -123,7 +149,7 @@ export class NativeProcess implements RunningProcess {
   }
 
   release(beforeReaping?: () => void): ProcessExit {
-    this.#closeStdin();
+    this.closeStdin();
     for (const output of this.#outputs) this.#closeOutput(output);
     if (!this.#exitSeen) {
       this.#releasedBeforeExit = beforeReaping ?? (() => {});
@@ -187,7 +213,7 @@ export class NativeProcess implements RunningProcess {
         left -= count;
       }
     }
-    this.#closeStdin();
+    this.closeStdin();
     this.#exitReported = true;
     this.#observer.exited(this.#outputs.some(({ fd }) => fd >= 0));
   }
@@ -200,6 +226,7 @@ export class NativeProcess implements RunningProcess {
     close(this.#pidfd);
     this.#pidfd = -1;
     this.#resourceTable.close(this.#entry);
+    if (this.#answersEntry !== undefined) this.#resourceTable.close(this.#answersEntry);
     this.#onReaped?.(exit);
     return exit;
   }
@@ -207,12 +234,12 @@ export class NativeProcess implements RunningProcess {
   #closeOutput(output: Output): void {
     if (output.fd < 0) return;
     this.#unwatch(output);
-    this.#resourceTable.clear(this.#entry, output.field);
+    this.#resourceTable.clear(output.entry, output.field);
     close(output.fd);
     output.fd = -1;
   }
 
-  #closeStdin(): void {
+  closeStdin(): void {
     if (this.#stdin < 0) return;
     this.#stdinWriter?.stop();
     this.#resourceTable.clear(this.#entry, STDIN);

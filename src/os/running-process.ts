@@ -6,6 +6,8 @@ export interface ProcessObserver {
   stdout(chunk: Buffer): void;
   /** Bytes of stderr; valid only during the call. */
   stderr(chunk: Buffer): void;
+  /** Bytes of descriptor 3, of a process that answers there; valid only during the call. */
+  answer?(chunk: Buffer): void;
   /**
    * `exec` itself has exited, and what it wrote has been handed on. It is not reaped before
    * {@link RunningProcess.release}.
@@ -25,6 +27,10 @@ export interface RunningProcess {
   resume(): void;
   /** Sends a signal to it and to the group that it was made the leader of; no effect once it has been reaped. */
   kill(signal: number): void;
+  /** Whether its output is not read now. */
+  readonly isPaused?: boolean;
+  /** Ends its stdin, where that is still open. */
+  closeStdin?(): void;
   /**
    * Lets go of the streams, whoever still holds their other ends, and reaps the process: at once after `exited`, else
    * as soon as it has exited, and then nothing is told of it any more.

@@ -99,6 +99,8 @@ export function prewarmStats({ counters, refills, refusals }: EngineStats): Prew
       given_up: counters.templatesGivenUp,
     },
     buildSeconds: counters.buildMsTotal / 1000,
+    waitingTemplates: counters.waitingTemplates,
+    waitingTemplateBytes: counters.waitingTemplateBytes,
     refusals,
   };
 }

@@ -13,6 +13,9 @@ import type {
 } from './messages.js';
 import type { WorkerRuntime } from './runtime.js';
 
+/** By which a launcher knows that each activation has a process of its own. */
+const ISOLATION = ['HYPERSKELETON_ISOLATION', 'activation'] as const;
+
 /** Installs the upload of an init (C-AL-02 to C-AL-12); its processes are started by others. */
 export async function runInstallTask(
   task: ActionLoopInstallTask,
@@ -29,7 +32,10 @@ export async function runInstallTask(
   if (!('variables' in request)) return answered(0, { failure: request });
   const { settings, limits } = runtime;
   const inherited = inheritedEntries(Buffer.from(settings.environment));
-  const environment = actionLoopEnvironment(inherited, settings.version, request.variables);
+  const environment = actionLoopEnvironment(inherited, settings.version, [
+    ...(task.isolated ? [ISOLATION] : []),
+    ...request.variables,
+  ]);
   const codeBytes = request.code.length;
   const timeLimit = new InitTimeLimit(limits.clock, task.timeoutMs, limits.killedAtShutdown);
   const outcome = await installActionLoop({
@@ -83,7 +89,7 @@ function environmentBlockOf(entries: readonly Buffer[]): Uint8Array {
   return Uint8Array.from(Buffer.concat(entries.flatMap((entry) => [entry, Buffer.of(0)])));
 }
 
-function entriesOf(block: Uint8Array): Buffer[] {
+export function entriesOf(block: Uint8Array): Buffer[] {
   const bytes = Buffer.from(block.buffer, block.byteOffset, block.byteLength);
   const entries: Buffer[] = [];
   for (let start = 0; start < bytes.length; ) {

@@ -42,6 +42,18 @@ export default async function handleTask(task: WorkerTask): Promise<unknown> {
       return (await loadActionLoopTasks()).runInstallTask(task, thread);
     case 'actionloop-process':
       return (await loadActionLoopTasks()).runProcessTask(task, thread);
+    case 'isolated-prepare':
+      return (await loadIsolatedTasks()).prepareIsolated(task, thread);
+    case 'isolated-run': {
+      thread.lag?.touch();
+      const answer = await (await loadIsolatedTasks()).runIsolated(task, thread);
+      scheduleIdleGc(task.body.byteLength + (answer.result?.byteLength ?? 0) + answer.stats.logBytes);
+      wipe(task.body);
+      freeBuffer(task.body);
+      return withTransfer(answer, answer.result);
+    }
+    case 'isolated-forget':
+      return (await loadIsolatedTasks()).forgetIsolated(task.folder, thread);
     case 'actionloop-line':
       return encodeActionLoopLine(task.body);
     case 'judge': {
@@ -104,4 +116,9 @@ function loadKnativeTasks(): Promise<typeof import('./knative-tasks.js')> {
 /** Imported only where that protocol is in use. */
 function loadActionLoopTasks(): Promise<typeof import('./actionloop-tasks.js')> {
   return import('./actionloop-tasks.js');
+}
+
+/** Imported only where each activation has a process of its own. */
+function loadIsolatedTasks(): Promise<typeof import('./isolated-tasks.js')> {
+  return import('./isolated-tasks.js');
 }

@@ -109,6 +109,41 @@ export interface ActionLoopInstallTask {
   readonly kind: 'actionloop-install';
   readonly body: Uint8Array;
   readonly timeoutMs: number;
+  /** Whether each activation is to have a process of its own, which its environment says. */
+  readonly isolated: boolean;
+}
+
+/** Isolated ActionLoop: starts a process and waits until it may be given work. */
+export interface IsolatedPrepareTask {
+  readonly kind: 'isolated-prepare';
+  readonly image: ActionLoopImage;
+  /** What is left of the time of the init. */
+  readonly timeoutMs: number;
+}
+
+/** The answer to an {@link IsolatedPrepareTask}. */
+export interface IsolatedPrepared {
+  /** Why it may not. */
+  readonly problem?: string;
+  /** Whether its lines are numbered (C-AL-23). */
+  readonly numbered: boolean;
+}
+
+/** Isolated ActionLoop: runs one activation. */
+export interface IsolatedRunTask {
+  readonly kind: 'isolated-run';
+  /** The body of the request, its own buffer. */
+  readonly body: Uint8Array;
+  readonly image: ActionLoopImage;
+  readonly numbered: boolean;
+  /** When it must be over; absent for no limit. */
+  readonly time?: TimerExpiry;
+}
+
+/** Isolated ActionLoop: lets go what was prepared of an image. */
+interface IsolatedForgetTask {
+  readonly kind: 'isolated-forget';
+  readonly folder: string;
 }
 
 /** ActionLoop: starts a process, and resolves when it has been reaped. */
@@ -181,7 +216,10 @@ export type WorkerTask =
   | TemplateTask
   | ActionLoopInstallTask
   | ActionLoopProcessTask
-  | ActionLoopLineTask;
+  | ActionLoopLineTask
+  | IsolatedForgetTask
+  | IsolatedPrepareTask
+  | IsolatedRunTask;
 
 /** What the processes of an ActionLoop action are started from. */
 export interface ActionLoopImage {

@@ -1,8 +1,10 @@
 import type { ExecEngine } from '../engines/engine.js';
 import type { BuiltTemplate, TemplatePlan } from '../engines/forkserver/build/build-template.js';
 import type { ForkserverEngine, ForkserverOptions } from '../engines/forkserver/engine.js';
+import type { ForkserverContextParts } from '../engines/forkserver/ipc/context.js';
 import { StatsWriter } from '../engines/forkserver/ipc/stats.js';
 import { LazyForkserver } from '../engines/forkserver/lazy-engine.js';
+import type { IsolatedEngine } from '../engines/forkserver/waiting/engine.js';
 import { PosixSpawnEngine } from '../engines/posix-spawn.js';
 import { NativeSink } from '../logging/action-log/native-sink.js';
 import type { Sink, SinkTarget } from '../logging/action-log/sink.js';
@@ -23,6 +25,9 @@ export interface ActionConfinement {
   readonly scope: FileScope;
 }
 
+/** Gets what a process writes before it waits for its first line; valid during the call. */
+export type IsolatedLog = (stream: 'stdout' | 'stderr', bytes: Buffer) => void;
+
 /** What a thread starts processes with, and writes logs with. */
 export interface ThreadEngines {
   /** In order of preference; the next is asked where one refuses. */
@@ -32,6 +37,8 @@ export interface ThreadEngines {
   readonly sinkFor: (target: SinkTarget) => Sink;
   /** Starts a process that stays (C-AL-01 to C-AL-23); absent where the engine can't. */
   readonly startActionLoop?: (program: ActionLoopProgram) => ActionLoopChild | string;
+  /** What starts a process for each activation of an ActionLoop action, made at the first call; absent where the C library can't be called. */
+  readonly isolated?: (log: IsolatedLog) => Promise<IsolatedEngine>;
   /** Makes a template for the main thread; absent where the engine has none. @throws Error where it can't */
   readonly buildTemplate?: (plan: TemplatePlan) => BuiltTemplate;
   /** Ends the watching of descriptors; to be called after the engines were closed. */
@@ -59,6 +66,7 @@ export async function createNativeEngines(
   const { engine, shared } = settings;
   const stats = new StatsWriter(shared.engineStats, resourceTable.slot);
   const options = { reactor, resourceTable, nofileLimit, stats, rights: confinement?.rights, scope };
+  let isolated: Promise<IsolatedEngine> | undefined;
   let forkserver: ForkserverEngine | LazyForkserver | undefined;
   try {
     // Who asks for it by name gets it at once; otherwise nobody waits for a template.
@@ -82,8 +90,21 @@ export async function createNativeEngines(
         resourceTable,
         beforeReaping,
       ),
+    isolated: (log) => {
+      isolated ??= createIsolated(
+        settings,
+        options,
+        new Spawner(nofileLimit, confinement),
+        log,
+        beforeReaping,
+      );
+      return isolated;
+    },
     ...(forkserver !== undefined && { buildTemplate: (plan) => forkserver.build(plan) }),
-    closeReactor: () => reactor.close(),
+    closeReactor: () => {
+      void isolated?.then((engine) => engine.close()).catch(() => {});
+      reactor.close();
+    },
   };
 }
 
@@ -96,4 +117,38 @@ async function createForkserver(options: ForkserverOptions): Promise<ForkserverE
   const reason = options.stats.selfTest?.reason ?? '';
   if (reason !== '') throw new Error(`forkserver: ${reason}`);
   return engine;
+}
+
+/** @throws Error where there is no code for this processor */
+async function createIsolated(
+  { engine, initTimeoutMs }: WorkerSettings,
+  options: ForkserverContextParts,
+  spawner: Spawner,
+  log: IsolatedLog,
+  beforeReaping: (pid: number) => void,
+): Promise<IsolatedEngine> {
+  const [{ IsolatedEngine }, { createContext }, { TemplateBuilder }, { threadProcPath }] = await Promise.all([
+    import('../engines/forkserver/waiting/engine.js'),
+    import('../engines/forkserver/ipc/context.js'),
+    import('../engines/forkserver/templates/builder.js'),
+    import('../engines/forkserver/build/thread-proc-path.js'),
+  ]);
+  const context = createContext(options, threadProcPath());
+  let builder: InstanceType<typeof TemplateBuilder> | undefined;
+  return new IsolatedEngine({
+    ...options,
+    context,
+    spawner,
+    log,
+    beforeReaping,
+    rights: options.rights,
+    scope: options.scope,
+    clones: engine !== 'posix_spawn',
+    acknowledges: (process.env.OW_WAIT_FOR_ACK ?? '') !== '',
+    maxLoadMs: initTimeoutMs,
+    selfTest: () => {
+      builder ??= new TemplateBuilder(context.arch, options);
+      return builder.selfTest();
+    },
+  });
 }

@@ -8,6 +8,7 @@ import {
   type SelfTestOutcome,
 } from '../engines/forkserver/ipc/stats.js';
 import type { TemplateAnswer } from '../engines/forkserver/templates/remote-manager.js';
+import type { TimerExpiry } from '../os/freeze-aware-clock.js';
 import { signalWithGroup } from '../os/group-signal.js';
 import { pinNativeLibrary } from '../os/native-library.js';
 import { largeBuffersOf } from '../os/transfer.js';
@@ -23,6 +24,7 @@ import type {
   ActionLoopInstallAnswer,
   HelloAnswer,
   InitTask,
+  IsolatedPrepared,
   KnativeRunTask,
   ParseAnswer,
   RefuseInitTask,
@@ -121,8 +123,39 @@ export class WorkerPool {
   }
 
   /** ActionLoop: installs the upload of an init. */
-  async installActionLoop(body: Uint8Array, timeoutMs: number): Promise<ActionLoopInstallAnswer> {
-    return this.#send<ActionLoopInstallAnswer>({ kind: 'actionloop-install', body, timeoutMs }, body);
+  async installActionLoop(
+    body: Uint8Array,
+    timeoutMs: number,
+    isolated: boolean,
+  ): Promise<ActionLoopInstallAnswer> {
+    return this.#send<ActionLoopInstallAnswer>(
+      { kind: 'actionloop-install', body, timeoutMs, isolated },
+      body,
+    );
+  }
+
+  /** Isolated ActionLoop: starts a process, which later ones are clones of, and waits until it may be given work. */
+  prepareIsolated(image: ActionLoopImage, timeoutMs: number): Promise<IsolatedPrepared> {
+    return this.#send({ kind: 'isolated-prepare', image, timeoutMs });
+  }
+
+  /** Isolated ActionLoop: runs one activation. @param numbered whether its lines are */
+  runIsolated(
+    body: Uint8Array,
+    image: ActionLoopImage,
+    numbered: boolean,
+    time: TimerExpiry | undefined,
+  ): Promise<RunAnswer> {
+    const task = { kind: 'isolated-run', body, image, numbered, ...(time && { time }) } as const;
+    return this.#send(task, body);
+  }
+
+  /** Isolated ActionLoop: has all threads let go what they have prepared of an image. */
+  forgetIsolated(folder: string): void {
+    for (const thread of this.#threads)
+      thread.run({ kind: 'isolated-forget', folder }).catch(() => {
+        // It has died, and with it what it had.
+      });
   }
 
   /** ActionLoop: starts a process, tells of it on the port, and resolves when it has been reaped. */

@@ -86,7 +86,9 @@ export async function untilDescriptors(pid: number, atMost: number): Promise<voi
     await until(`it has ${atMost} descriptors`, () => numbers().length <= atMost);
   } catch (error) {
     const open = numbers().map((fd) => linesOf(() => [readlinkSync(join(folder, fd))]).join());
-    throw new Error(`${String(error)}: ${open.length}, ${open.sort().join(' ')}`);
+    throw new Error(
+      `${String(error)}: ${open.length}, ${open.toSorted((a, b) => a.localeCompare(b)).join(' ')}`,
+    );
   }
 }
 

@@ -18,6 +18,31 @@ export const socketpair = libc.func('int socketpair(int domain, int type, int pr
   protocol: number,
   ends: Int32Array,
 ) => number;
+/** bind(2). */
+export const bind = libc.func('int bind(int fd, void *address, unsigned int bytes)') as (
+  fd: number,
+  address: Buffer,
+  bytes: number,
+) => number;
+/** getsockname(2). */
+export const getsockname = libc.func('int getsockname(int fd, void *address, void *bytes)') as (
+  fd: number,
+  address: Buffer,
+  bytes: Uint32Array,
+) => number;
+/** listen(2). */
+export const listen = libc.func('int listen(int fd, int backlog)') as (fd: number, backlog: number) => number;
+/** accept4(2), without the peer's address. */
+export const accept4 = libc.func('int accept4(int fd, void *address, void *bytes, int flags)') as (
+  fd: number,
+  address: null,
+  bytes: null,
+  flags: number,
+) => number;
+/** getsockopt(2). */
+export const getsockopt = libc.func(
+  'int getsockopt(int fd, int level, int option, void *value, void *bytes)',
+) as (fd: number, level: number, option: number, value: Int32Array, bytes: Uint32Array) => number;
 /** sendmsg(2); the message is an address. */
 export const sendmsg = libc.func('int sendmsg(int fd, uintptr_t message, int flags)') as (
   fd: number,
@@ -69,6 +94,9 @@ export const ioprioGet = libc.func('long syscall(long number, long which, long w
 export const AF_UNIX = 1;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_CLOEXEC = 0o2000000;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOL_SOCKET = 1;
+export const SO_PEERCRED = 17;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
 export const SHUT_RD = 0;

@@ -11,11 +11,11 @@ import { withOriginalPriority } from '../../os/nice.js';
 import { setOomScoreAdj } from '../../os/oom-score.js';
 import { excludeFromReaping } from '../../os/orphan-reaper.js';
 import type { Confinement } from '../../os/rights.js';
+import { type ReadFromStart, StdinWaitDetector } from '../../os/stdin-wait.js';
 import type { ProcessExit } from '../../protocol/answer.js';
 import type { ActionLoopImage } from '../../threads/messages.js';
 import type { ActionLoopChannel, ActionLoopLauncher } from './channel.js';
 import { type LogDescriptor, type LogSettings, lossCountersOf, openProcessLogs } from './log-descriptors.js';
-import { type ReadFromStart, StdinWaitDetector } from './stdin-wait.js';
 
 const readFromStart: ReadFromStart = (fd, into) => readSync(fd, into, 0, into.length, 0);
 

@@ -7,6 +7,7 @@ import type { WorkerSettings } from '../../threads/messages.js';
 import { openLogStreams } from '../../threads/thread-context.js';
 import { slotOfMain } from '../../threads/thread-memory.js';
 import type { WorkerPool } from '../../threads/worker-pool.js';
+import type { Executor } from '../executor.js';
 import type { ActionLoopLauncher } from './channel.js';
 import { childProcessLauncher } from './child-process-channel.js';
 import { ActionLoopExecutor } from './executor.js';
@@ -16,8 +17,15 @@ export async function createActionLoopExecutor(
   settings: WorkerSettings,
   pool: WorkerPool,
   clock: FreezeAwareClock,
-): Promise<ActionLoopExecutor> {
-  const { engine } = await pool.hello();
+): Promise<Executor> {
+  const { engine, fallbackReason } = await pool.hello();
+  if (settings.actionloopIsolation === 'activation') {
+    if (engine === 'child_process')
+      throw new Error(
+        `HYPERSKELETON_ACTIONLOOP_ISOLATION=activation needs another engine than child_process${fallbackReason && `: ${fallbackReason}`}`,
+      );
+    return createIsolatedExecutor(settings, pool);
+  }
   const { rights } = settings;
   const { launch, sinkFor, close } =
     engine === 'child_process'
@@ -36,6 +44,18 @@ export async function createActionLoopExecutor(
     config: settings,
     waitForAcknowledgement: (process.env.OW_WAIT_FOR_ACK ?? '') !== '',
     logsInitErrors: (process.env.OW_LOG_INIT_ERROR ?? '') !== '',
+  });
+}
+
+async function createIsolatedExecutor(settings: WorkerSettings, pool: WorkerPool): Promise<Executor> {
+  const { IsolatedExecutor } = await import('./isolated-executor.js');
+  return new IsolatedExecutor({
+    pool,
+    scope: await fileScopeOf(settings.rights?.user),
+    logs: openLogStreams(settings, slotOfMain(settings.threads), await plainSinks(settings.sinks)),
+    config: settings,
+    logsInitErrors: (process.env.OW_LOG_INIT_ERROR ?? '') !== '',
+    close: () => {},
   });
 }
 

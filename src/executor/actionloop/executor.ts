@@ -1,54 +1,36 @@
-import { join } from 'node:path';
-import { UNFINISHED_MARKER } from '../../action/actionloop/recover.js';
 import { diagnoseLine } from '../../action/diagnose-result.js';
-import { explainFile } from '../../action/diagnose-start.js';
-import {
-  ActivationLog,
-  type LogStreams,
-  whenWritten,
-  writeSentinels,
-} from '../../activation/activation-log.js';
-import type { Config } from '../../config/load.js';
+import { ActivationLog } from '../../activation/activation-log.js';
 import { NO_OWNER } from '../../logging/action-log/log-stream.js';
 import type { ActionLoopGauges } from '../../observability/metrics/gauges.js';
-import { type FileScope, removeTree } from '../../os/file-scope.js';
+import { removeTree } from '../../os/file-scope.js';
 import type { FreezeAwareClock } from '../../os/freeze-aware-clock.js';
 import { encodeRequestLine } from '../../protocol/actionloop/request-line.js';
 import type { AnswerFailure, InitAnswer, RunAnswer } from '../../protocol/answer.js';
-import { type Failure, textOfFailure } from '../../protocol/errors.js';
 import {
   isActionError,
   parseResult,
   type ResultVerdict,
   withoutFinalLineBreak,
 } from '../../protocol/result.js';
-import { MESSAGE_TWICE } from '../../protocol/texts.js';
 import type { ByteBudget } from '../../shared-memory/byte-budget.js';
 import type { ActionLoopImage } from '../../threads/messages.js';
-import type { WorkerPool } from '../../threads/worker-pool.js';
 import type { Executor, RunRequest } from '../executor.js';
 import type { TimeLimit } from '../time-limit.js';
 import type { ActionLoopLauncher } from './channel.js';
+import { ActionLoopInit, type ActionLoopInitParts } from './init.js';
 import type { PendingRequest, RequestOutcome } from './pending-requests.js';
 import { ActionLoopPool } from './process-pool.js';
 
 /** What the protocol is set up with. */
-interface ActionLoopExecutorParts {
-  /** Works on the files of the action. */
-  readonly scope: FileScope;
-  readonly pool: WorkerPool;
+interface ActionLoopExecutorParts extends ActionLoopInitParts {
   readonly launch: ActionLoopLauncher;
   /** Called when no process is left. */
   readonly close: () => void;
-  readonly logs: LogStreams;
   readonly clock: FreezeAwareClock;
-  readonly config: Config;
   /** Of the bytes that long answers take. */
   readonly budget: ByteBudget;
   /** OW_WAIT_FOR_ACK: whether a process acknowledges its start (C-AL-10). */
   readonly waitForAcknowledgement: boolean;
-  /** OW_LOG_INIT_ERROR: whether the reason of a failed init goes to the logs instead of the answer (C-AL-12). */
-  readonly logsInitErrors: boolean;
 }
 
 /** Larger bodies are read in a worker: their check would hold up every other request. */
@@ -65,6 +47,7 @@ interface Verdict extends ResultVerdict {
 export class ActionLoopExecutor implements Executor {
   readonly initResponse = { type: 'application/json', body: '{"ok":true}\n' };
   readonly #parts: ActionLoopExecutorParts;
+  readonly #init: ActionLoopInit;
   readonly #processes: ActionLoopPool;
   /** The logs of activations that are over and wait for theirs to be written. */
   readonly #closingLogs = new Set<ActivationLog>();
@@ -74,6 +57,7 @@ export class ActionLoopExecutor implements Executor {
   constructor(parts: ActionLoopExecutorParts) {
     const { budget, clock, config, waitForAcknowledgement } = parts;
     this.#parts = parts;
+    this.#init = new ActionLoopInit(parts);
     const limits = {
       processes: config.actionloopProcesses,
       pipeline: config.actionloopPipeline,
@@ -121,47 +105,25 @@ export class ActionLoopExecutor implements Executor {
     return this.#answer(time, answer.failure, { ...answer, stats });
   }
 
-  async init(body: Uint8Array): Promise<InitAnswer> {
-    const begunMs = performance.now();
-    const { pool, config } = this.#parts;
-    const { initTimeoutMs } = config;
-    const { image, stdoutLog, stderrLog, ...reported } = await pool.installActionLoop(body, initTimeoutMs);
-    if (stdoutLog !== undefined && reported.failure?.code === 'loop_start_failed')
-      this.#log('stdout', `${stdoutLog}\n`);
-    if (stderrLog !== undefined) this.#log('stderr', `${stderrLog}\n`);
-    if (reported.failure !== undefined || image === undefined) {
-      return {
-        ...reported,
-        failure: await this.#reportInitFailure(reported.failure ?? { code: 'internal' }),
-      };
-    }
+  init(body: Uint8Array): Promise<InitAnswer> {
     const before = this.#processes.image;
-    const installedMs = performance.now();
-    const problem = await this.#processes.replace(image, Math.max(0, initTimeoutMs - reported.durationMs));
-    const startMs = performance.now() - installedMs;
-    if (problem === undefined) {
-      this.#hasAnswered = false;
-      await removeTree(join(image.folder, UNFINISHED_MARKER), this.#parts.scope);
-      if (before !== undefined) this.#removeLater(before);
-      return { ...reported, startMs, durationMs: performance.now() - begunMs };
-    }
-    this.#explain(image);
-    this.#removeLater(image);
-    const failure = await this.#reportInitFailure(
-      pool.killedAll ? { code: 'init_shutdown_killed' } : { code: 'loop_start_failed', detail: problem },
+    return this.#init.init(
+      body,
+      (image, initLeftMs) => this.#processes.replace(image, initLeftMs),
+      (unused, isStarted) => {
+        if (isStarted) this.#hasAnswered = false;
+        const removed = isStarted ? before : unused;
+        if (removed !== undefined) this.#removeLater(removed);
+      },
     );
-    return { ...reported, startMs, failure, durationMs: performance.now() - begunMs };
   }
 
-  async refuseInit(): Promise<InitAnswer> {
-    this.#log('stderr', `${MESSAGE_TWICE}\n`);
-    await whenWritten(this.#parts.logs);
-    return { failure: { code: 'init_twice' }, durationMs: 0, codeBytes: 0 };
+  refuseInit(): Promise<InitAnswer> {
+    return this.#init.refuse();
   }
 
-  async writeSentinels(): Promise<void> {
-    const { logs } = this.#parts;
-    if (logs.sentinels) await writeSentinels(logs);
+  writeSentinels(): Promise<void> {
+    return this.#init.writeSentinels();
   }
 
   killAll(): void {
@@ -206,11 +168,11 @@ export class ActionLoopExecutor implements Executor {
       case 'too-long':
         return { failure: this.#tooLong(end.exceededBudget) };
       case 'exited':
-        if (!this.#hasAnswered) this.#explain(this.#processes.image);
+        if (!this.#hasAnswered) this.#init.explain(this.#processes.image);
         return { failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_exited' } };
       case 'not-started':
       case 'taken-back':
-        if (!this.#hasAnswered) this.#explain(this.#processes.image);
+        if (!this.#hasAnswered) this.#init.explain(this.#processes.image);
         return {
           failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_not_restarted' },
         };
@@ -239,19 +201,6 @@ export class ActionLoopExecutor implements Executor {
     return { ...answer, ...(failure !== undefined && { failure }), stats };
   }
 
-  /** What an init's failure is answered with; where OW_LOG_INIT_ERROR asks for it the reason is only logged. */
-  async #reportInitFailure(failure: Failure): Promise<Failure> {
-    const isCallers = failure.code.startsWith('loop_no_code') || failure.code.startsWith('loop_bad_');
-    if (isCallers || !this.#parts.logsInitErrors) {
-      await whenWritten(this.#parts.logs);
-      return failure;
-    }
-    const isStart = failure.code === 'loop_start_failed';
-    this.#log('stderr', `${isStart ? failure.detail : textOfFailure(failure)}\n`);
-    await this.writeSentinels();
-    return { code: isStart ? 'loop_start_logged' : 'loop_init_logged' };
-  }
-
   #tooLong(exceededBudget: boolean): AnswerFailure {
     if (!exceededBudget) return { code: 'run_result_too_large' };
     return { code: 'run_result_no_memory', detail: String(this.#parts.budget.limitBytes) };
@@ -268,23 +217,15 @@ export class ActionLoopExecutor implements Executor {
     return { result: line, ...(isActionError(result) && { actionError: true }) };
   }
 
-  /** Why an action does not run, where its file shows that. */
-  #explain(image: ActionLoopImage | undefined): void {
-    const { pool, scope } = this.#parts;
-    if (image === undefined || pool.killedAll) return;
-    const seen = scope(() => explainFile(image.exec));
-    if (seen !== undefined) this.#log('stderr', `${seen}\n`);
-  }
-
   #invalid(line: Buffer): Verdict {
     const advice = diagnoseLine(withoutFinalLineBreak(line));
-    if (advice !== undefined) this.#log('stderr', `${advice}\n`);
+    if (advice !== undefined) this.#init.log('stderr', `${advice}\n`);
     return { failure: { code: 'run_invalid_result' } };
   }
 
   #logExtraLine(line: Buffer): void {
     const shown = line.subarray(0, MAX_LOGGED_BYTES).toString('utf8').trimEnd();
-    this.#log(
+    this.#init.log(
       'stderr',
       `error: the action wrote a line that answers no request: ${shown}\n` +
         'error: its process was ended, for its next line could be taken for the answer to another request.\n',
@@ -298,9 +239,5 @@ export class ActionLoopExecutor implements Executor {
       .catch(() => {
         // What can't be removed harms nobody: the next init takes the next number.
       });
-  }
-
-  #log(stream: 'stdout' | 'stderr', text: string): void {
-    this.#parts.logs[stream].writeOrDrop(NO_OWNER, Buffer.from(text));
   }
 }

@@ -3,12 +3,12 @@ import { constants } from 'node:os';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { close, errno, pread, read, unreadBytesIn, write } from '../../os/libc.js';
 import { ERROR, READABLE, type Reactor, type Watch, WRITABLE } from '../../os/reactor.js';
+import { type ReadFromStart, StdinWaitDetector } from '../../os/stdin-wait.js';
 import type { ProcessExit } from '../../protocol/answer.js';
 import type { ActionLoopCommand, ActionLoopStarted } from '../../threads/messages.js';
 import type { WorkerPool } from '../../threads/worker-pool.js';
 import type { ActionLoopChannel, ActionLoopLauncher } from './channel.js';
 import type { NativeLogs } from './native-logs.js';
-import { type ReadFromStart, StdinWaitDetector } from './stdin-wait.js';
 
 const CHUNK_BYTES = 64 * 1024;
 /** What a watch waits for that is to report errors only. */

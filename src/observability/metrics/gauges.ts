@@ -77,6 +77,9 @@ export interface PrewarmStats {
   readonly templates?: Readonly<Record<string, number>>;
   /** All that was spent on building those. */
   readonly buildSeconds?: number;
+  /** Of programs that wait for their first line, and the memory that they take. */
+  readonly waitingTemplates?: number;
+  readonly waitingTemplateBytes?: number;
   /** Starts that were left to the next engine, by reason. */
   readonly refusals?: Readonly<Record<string, number>>;
 }

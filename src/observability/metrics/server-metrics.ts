@@ -37,6 +37,16 @@ export const SERVER_METRICS = {
     help: 'Fork server: time spent on building templates.',
     collect: ({ server }) => server.prewarm?.buildSeconds,
   },
+  hyperskeleton_forkserver_waiting_templates: {
+    type: 'gauge',
+    help: 'Isolated ActionLoop: processes that wait for their first line, which activations are clones of; one per thread at most.',
+    collect: ({ server }) => server.prewarm?.waitingTemplates,
+  },
+  hyperskeleton_forkserver_waiting_template_bytes: {
+    type: 'gauge',
+    help: 'Isolated ActionLoop: resident memory of those processes, as they were stopped; their clones share it until they write to it.',
+    collect: ({ server }) => server.prewarm?.waitingTemplateBytes,
+  },
   hyperskeleton_forkserver_refusals_total: {
     type: 'counter',
     help: 'Fork server: starts that were left to the next engine, by reason (docs/internals/engines.md).',

@@ -46,6 +46,13 @@ it('the configuration lies as the sources have it', () => {
       name: 'name',
       templateName: 'template_name',
       attributes: 'attributes',
+      socket: 'socket',
+      lastStream: 'last_stream',
+      closedOnExec: 'closed_on_exec',
+      hasSignalMask: 'has_signal_mask',
+      signalMask: 'signal_mask',
+      reopenedCount: 'reopened_count',
+      reopened: 'reopened',
       request: 'request',
     };
     const checks = Object.entries(fields).map(

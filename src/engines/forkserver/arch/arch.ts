@@ -35,6 +35,8 @@ export interface Arch {
   readonly canary: { readonly threadPointer: number; readonly offset: bigint } | undefined;
   /** System calls by name, for the allow-list and the calls that are injected. */
   readonly calls: Readonly<Record<CallName, number>>;
+  /** Those that are injected into a program that waits, and that no loader makes. */
+  readonly injected: Readonly<Record<'connect' | 'getRobustList' | 'getitimer' | 'socket', number>>;
   /** The numbers of system calls that the server makes itself, for want of a function in the C library. */
   readonly queries: Readonly<Record<'ioprioGet' | 'schedGetaffinity' | 'schedGetattr', number>>;
 }

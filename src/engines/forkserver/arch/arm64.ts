@@ -31,6 +31,7 @@ export const ARM64: Arch = {
   hasTimeStampCounter: false,
   // A variable of the loader, made read-only: clones of one template share it.
   canary: undefined,
+  injected: { getRobustList: 100, getitimer: 102, socket: 198, connect: 203 },
   queries: { ioprioGet: 31, schedGetaffinity: 123, schedGetattr: 275 },
   calls: {
     access: -1,

@@ -39,6 +39,7 @@ export const X64: Arch = {
   startOfProgram: { bytes: 22, pattern: /^(f30f1efa)?31ed4989d15e4889e24883e4f05054/ },
   hasTimeStampCounter: true,
   canary: { threadPointer: FS_BASE, offset: 0x28n },
+  injected: { getRobustList: 274, getitimer: 36, socket: 41, connect: 42 },
   queries: { ioprioGet: 252, schedGetaffinity: 204, schedGetattr: 315 },
   calls: {
     access: 21,

@@ -3,7 +3,6 @@ import type { ActionImage } from '../../../os/action-image.js';
 import { entryName } from '../../../protocol/environment.js';
 import { messageOf } from '../../../protocol/message-of.js';
 import { BuildTimeoutError, FilesChangedError, UnsupportedError } from '../../errors.js';
-import { STUB_CODE } from '../../native-code/stub-code.js';
 import type { Arch } from '../arch/arch.js';
 import { AT_ENTRY, AT_RANDOM, AT_SECURE, readAuxv } from './auxv.js';
 import { canaryAddress, mappingsOf, requireSingleThread } from './checks.js';
@@ -19,17 +18,14 @@ import {
   ownCodeAddress,
   runUntil,
 } from './freeze.js';
+import { mapStub, startStub } from './inject-stub.js';
 import type { Launcher } from './launch.js';
 import { mapStack, type StackMap } from './stack-map.js';
 import { requireLibcStart } from './static-start.js';
 import { launchStrings, type StringLayout } from './string-layout.js';
-import { CODE_BYTES, configurationOf, STUB_BYTES } from './stub-configuration.js';
+import { configurationOf, FRESH_DESCRIPTORS } from './stub-configuration.js';
 import { requireSingleThreadId } from './thread-id.js';
 import type { Tracee } from './tracee.js';
-
-const PROT_READ_WRITE = 3n;
-const PROT_READ_EXECUTE = 5n;
-const MAP_PRIVATE_ANONYMOUS = 0x22n;
 
 /** A template process that runs. */
 export interface BuiltTemplate {
@@ -170,18 +166,7 @@ function injectStub(
     stack.variablesEnd - BigInt(layout.variablesCapacityBytes),
     Buffer.alloc(layout.variablesCapacityBytes),
   );
-  const { mmap, mprotect, brk } = arch.calls;
-  const none = BigInt.asUintN(64, -1n);
-  const base = tracee.injectSyscall(mmap, [
-    0n,
-    BigInt(STUB_BYTES),
-    PROT_READ_WRITE,
-    MAP_PRIVATE_ANONYMOUS,
-    none,
-    0n,
-  ]);
-  if (base < 0n) throw new UnsupportedError(`mmap failed in it (${base})`);
-  const heapEnd = tracee.injectSyscall(brk, [0n]);
+  const heapEnd = tracee.injectSyscall(arch.calls.brk, [0n]);
   const state = {
     pid: tracee.pid,
     registers,
@@ -192,14 +177,8 @@ function injectStub(
     canary,
     heapEnd,
     attributes,
+    descriptors: FRESH_DESCRIPTORS,
   };
-  const { stub } = STUB_CODE[process.arch as 'x64' | 'arm64'];
-  tracee.write(base, Buffer.from(stub, 'base64'));
-  tracee.write(base + BigInt(CODE_BYTES), configurationOf(arch, state, stack, layout));
-  const refused = tracee.injectSyscall(mprotect, [base, BigInt(CODE_BYTES), PROT_READ_EXECUTE]);
-  if (refused !== 0n) throw new UnsupportedError(`mprotect failed in it (${refused})`);
-  const next = BigUint64Array.from(registers);
-  next[arch.programCounter] = base;
-  if (arch.interruptedCall !== undefined) next[arch.interruptedCall] = none;
-  tracee.setRegisters(next);
+  const base = mapStub(tracee, arch);
+  startStub(tracee, arch, base, registers, configurationOf(arch, state, stack, layout));
 }

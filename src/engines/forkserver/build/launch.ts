@@ -113,11 +113,7 @@ export class Launcher {
    * the thread that started it.
    */
   attributesOf(pid: number): Buffer {
-    const { user, limits = [] } = this.#rights ?? {};
-    const own = new Map(limits.map(({ resource, soft, hard }) => [resource, [soft, hard] as const]));
-    const isRoot = (user?.uid ?? process.getuid?.()) === ROOT;
-    const files = isRoot ? filesOf(pid) : undefined;
-    return attributesOfChildren(this.#arch, withOpenFiles(own, this.#nofileLimit?.low), files);
+    return attributesOf(this.#arch, pid, this.#nofileLimit, this.#rights);
   }
 
   close(): void {
@@ -150,6 +146,20 @@ export class Launcher {
     if (error !== 0) throw new UnsupportedError(`the helper can't be started: ${errnoName(error)}`);
     return pid[0] as number;
   }
+}
+
+/** As {@link Launcher.attributesOf}, of a process that was started with these limits and rights. */
+export function attributesOf(
+  arch: Arch,
+  pid: number,
+  nofileLimit: NofileLimit | undefined,
+  rights: Rights | undefined,
+): Buffer {
+  const { user, limits = [] } = rights ?? {};
+  const own = new Map(limits.map(({ resource, soft, hard }) => [resource, [soft, hard] as const]));
+  const isRoot = (user?.uid ?? process.getuid?.()) === ROOT;
+  const files = isRoot ? filesOf(pid) : undefined;
+  return attributesOfChildren(arch, withOpenFiles(own, nofileLimit?.low), files);
 }
 
 /** What only root may write of a process that is not dumpable; undefined where it is not as it was set. */

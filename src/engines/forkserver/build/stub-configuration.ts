@@ -9,6 +9,18 @@ import type { StringLayout } from './string-layout.js';
 export const CODE_BYTES = 4096;
 export const STUB_BYTES = 2 * CODE_BYTES;
 
+/** A descriptor that each clone gets anew (struct reopened of stub/layout.h). */
+export interface ReopenedDescriptor {
+  readonly fd: number;
+  /** Of open(2). */
+  readonly flags: number;
+  /** The stream that it is a copy of; -1: a file. */
+  readonly copyOf: number;
+}
+
+/** So many at most. */
+export const MAX_REOPENED = 16;
+
 /** Words of struct configuration in stub/stub.c. */
 export const WORDS = {
   registers: 0,
@@ -29,7 +41,14 @@ export const WORDS = {
   name: 57,
   templateName: 59,
   attributes: 61,
-  request: 61 + ATTRIBUTES_WORDS,
+  socket: 61 + ATTRIBUTES_WORDS,
+  lastStream: 62 + ATTRIBUTES_WORDS,
+  closedOnExec: 63 + ATTRIBUTES_WORDS,
+  hasSignalMask: 64 + ATTRIBUTES_WORDS,
+  signalMask: 65 + ATTRIBUTES_WORDS,
+  reopenedCount: 66 + ATTRIBUTES_WORDS,
+  reopened: 67 + ATTRIBUTES_WORDS,
+  request: 67 + ATTRIBUTES_WORDS + 2 * MAX_REOPENED,
 } as const;
 
 /** What ps(1) shows of a template or a prewarmed clone; an action has its own name. */
@@ -51,7 +70,7 @@ const KEEP_AUXILIARY_AND_EXECUTABLE = 0xffff_ffff_0000_0000n;
 const WORD_BYTES = 8;
 
 /** Where and with what a program was stopped. */
-interface StoppedState {
+export interface StoppedState {
   readonly pid: number;
   readonly registers: BigUint64Array;
   /** Given to set_tid_address(2) and set_robust_list(2); 0n where they were not called. */
@@ -64,13 +83,39 @@ interface StoppedState {
   readonly heapEnd: bigint;
   /** What its clones must have, struct attributes of stub/layout.h. */
   readonly attributes: Buffer;
+  /** Which descriptors a clone has. */
+  readonly descriptors: StubDescriptors;
+  /** The signals that a clone blocks, and the template all of them; undefined: what it was started with. */
+  readonly signalMask?: bigint;
 }
 
-/** The configuration of the loop that is written into the process. */
+/** What a template has open, and a clone gets. */
+interface StubDescriptors {
+  readonly socket: number;
+  /** The highest number of those that a run brings. */
+  readonly lastStream: number;
+  /** Of these, by bits, which are closed on exec. */
+  readonly closedOnExec: bigint;
+  readonly reopened: readonly ReopenedDescriptor[];
+}
+
+/** Those of a program that has not begun: it was given its streams and the socket, and has opened nothing. */
+export const FRESH_DESCRIPTORS: StubDescriptors = {
+  socket: 3,
+  lastStream: 2,
+  closedOnExec: 0n,
+  reopened: [],
+};
+
+/**
+ * The configuration of the loop that is written into the process.
+ *
+ * @param stack where the strings of a run belong
+ */
 export function configurationOf(
   arch: Arch,
   state: StoppedState,
-  stack: StackMap,
+  stack: Pick<StackMap, 'argument' | 'variablesEnd' | 'envPointers'>,
   layout: StringLayout,
 ): Buffer {
   const bytes = Buffer.alloc(WORDS.request * WORD_BYTES);
@@ -97,6 +142,19 @@ export function configurationOf(
   const name = readFileSync(`/proc/${state.pid}/comm`);
   name.copy(bytes, WORDS.name * WORD_BYTES, 0, name.length - 1);
   bytes.write(TEMPLATE_NAME, WORDS.templateName * WORD_BYTES);
+  const { socket, lastStream, closedOnExec, reopened } = state.descriptors;
+  set(WORDS.socket, BigInt(socket));
+  set(WORDS.lastStream, BigInt(lastStream));
+  set(WORDS.closedOnExec, closedOnExec);
+  set(WORDS.hasSignalMask, state.signalMask === undefined ? 0n : 1n);
+  set(WORDS.signalMask, state.signalMask ?? 0n);
+  set(WORDS.reopenedCount, BigInt(reopened.length));
+  for (const [index, { fd, flags, copyOf }] of reopened.entries()) {
+    const at = (WORDS.reopened + 2 * index) * WORD_BYTES;
+    bytes.writeInt32LE(fd, at);
+    bytes.writeUInt32LE(flags, at + 4);
+    bytes.writeInt32LE(copyOf, at + 8);
+  }
   return bytes;
 }
 

@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { errno, errnoName, kill, nativeMemory, wait4 } from '../../../os/libc.js';
+import { errno, errnoName, kill, nativeMemory, poll, wait4 } from '../../../os/libc.js';
 import { BuildTimeoutError, UnsupportedError } from '../../errors.js';
-import { ptrace, WALL } from '../../native-code/libc-calls.js';
+import { ptrace, WALL, WNOHANG } from '../../native-code/libc-calls.js';
 import type { Arch } from '../arch/arch.js';
 
 const PTRACE_POKETEXT = 4;
@@ -12,7 +12,15 @@ const PTRACE_SYSCALL = 24;
 const PTRACE_SETOPTIONS = 0x4200;
 const PTRACE_GETREGSET = 0x4204;
 const PTRACE_SETREGSET = 0x4205;
+const PTRACE_SEIZE = 0x4206;
+const PTRACE_INTERRUPT = 0x4207;
+const PTRACE_GETSIGMASK = 0x420a;
+const PTRACE_SETSIGMASK = 0x420b;
 const PTRACE_GET_SYSCALL_INFO = 0x420e;
+const EVENT_STOP = 128;
+/** A process that is in no call that can't be interrupted stops within microseconds. */
+const MAX_INTERRUPT_MS = 100;
+const SIGNAL_MASK_BYTES = 8;
 const NT_PRSTATUS = 1;
 const O_TRACESYSGOOD = 1;
 const O_EXITKILL = 0x100000;
@@ -64,6 +72,34 @@ export class Tracee {
     this.#arch = arch;
     this.#ptrace(PTRACE_SETOPTIONS, 0, O_TRACESYSGOOD | O_EXITKILL);
     this.#memory = openSync(`/proc/${pid}/mem`, 'r+');
+  }
+
+  /**
+   * Stops a process that runs, whatever it does.
+   *
+   * @throws UnsupportedError where it may not be traced or does not stop; it has been killed then
+   */
+  static interrupt(pid: number, arch: Arch): Tracee {
+    if (Number(ptrace(PTRACE_SEIZE, pid, 0, O_TRACESYSGOOD | O_EXITKILL)) < 0)
+      throw new UnsupportedError(`ptrace: ${errnoName(errno())}`);
+    const stopped =
+      Number(ptrace(PTRACE_INTERRUPT, pid, 0, 0)) < 0 ? undefined : waitAtMost(pid, MAX_INTERRUPT_MS);
+    if (stopped !== ((EVENT_STOP << 16) | (SIGTRAP << 8) | 0x7f)) {
+      kill(pid, constants.signals.SIGKILL);
+      throw new UnsupportedError(`it did not stop (wait status ${stopped ?? 'none'})`);
+    }
+    return new Tracee(pid, arch);
+  }
+
+  /** The signals that its thread blocks. */
+  get signalMask(): bigint {
+    this.#ptrace(PTRACE_GETSIGMASK, SIGNAL_MASK_BYTES, registersAddress);
+    return scratch.bytes.readBigUInt64LE(2 * WORD_BYTES);
+  }
+
+  set signalMask(mask: bigint) {
+    scratch.bytes.writeBigUInt64LE(mask, 2 * WORD_BYTES);
+    this.#ptrace(PTRACE_SETSIGMASK, SIGNAL_MASK_BYTES, registersAddress);
   }
 
   /** Its registers, in the kernel's order. */
@@ -200,6 +236,12 @@ export class Tracee {
     killAndReap(this.pid);
   }
 
+  /** Ends it and leaves it to be reaped by whoever looks after it. */
+  abandon(): void {
+    closeSync(this.#memory);
+    kill(this.pid, constants.signals.SIGKILL);
+  }
+
   #describeRegisters(): void {
     scratch.bytes.writeBigUInt64LE(registersAddress, 0);
     scratch.bytes.writeBigUInt64LE(BigInt(this.#arch.registerCount * WORD_BYTES), WORD_BYTES);
@@ -220,6 +262,16 @@ export function waitFor(pid: number): number {
   while (reaped < 0 && errno() === constants.errno.EINTR);
   if (reaped !== pid) throw new UnsupportedError(`wait4: ${errnoName(errno())}`);
   return status[0] as number;
+}
+
+/** The wait status of a child that is about to stop or end; undefined where it does not. */
+function waitAtMost(pid: number, ms: number): number | undefined {
+  const untilMs = performance.now() + ms;
+  do {
+    if (wait4(pid, status, WALL | WNOHANG, null) === pid) return status[0];
+    poll(Buffer.alloc(0), 0, 1);
+  } while (performance.now() < untilMs);
+  return undefined;
 }
 
 /** Kills a child of ours and reaps it; it ends at once, so the wait is short. */

@@ -20,7 +20,7 @@ const REQUEST_BYTES = 16;
 /** struct reply: id, pid, error. */
 export const REPLY_BYTES = 16;
 
-/** struct msghdr, one struct iovec, and room for a control message of three descriptors (cmsg(3)). */
+/** struct msghdr, one struct iovec, and room for a control message of ten descriptors (cmsg(3)). */
 const VECTOR_AT = 56;
 const CONTROL_AT = 72;
 const CONTROL_HEADER_BYTES = 16;
@@ -100,6 +100,11 @@ export class RequestBlock {
     this.#end = roomEnd + argument.length + 1;
     const total = REQUEST_BYTES + layout.variablesCapacityBytes + argument.length + 1;
     return this.#finish(id, RUN | this.#withFiles(), argument.length + 1, length, total, descriptors);
+  }
+
+  /** A run of a program that waits for its input: it has its strings, and gets its streams only. */
+  encodeWaiting(id: number, descriptors: readonly number[]): bigint {
+    return this.#finish(id, RUN | this.#withFiles(), 0, 0, REQUEST_BYTES, descriptors);
   }
 
   /** Overwrites the strings of the run that was laid out last, once it has been sent. */

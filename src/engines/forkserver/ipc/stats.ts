@@ -17,6 +17,8 @@ const COUNTERS = [
   'spareMisses',
   'sparesDiscarded',
   'sparesWaiting',
+  'waitingTemplates',
+  'waitingTemplateBytes',
 ] as const;
 
 type Counter = (typeof COUNTERS)[number];
@@ -110,6 +112,12 @@ export class StatsWriter {
   /** How many clones of this thread wait now. */
   setPrewarmed(count: number): void {
     this.#fields[COUNTERS.indexOf('sparesWaiting')] = count;
+  }
+
+  /** What the thread's template of a program that waits takes of memory now; undefined where it has none. */
+  setWaitingTemplate(residentBytes: number | undefined): void {
+    this.#fields[COUNTERS.indexOf('waitingTemplates')] = residentBytes === undefined ? 0 : 1;
+    this.#fields[COUNTERS.indexOf('waitingTemplateBytes')] = residentBytes ?? 0;
   }
 
   /** A clone that was ordered is there, after so long. */

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { ActionImage } from '../../../os/action-image.js';
 import type { ProcessExit } from '../../../protocol/answer.js';
-import type { BuiltTemplate } from '../build/build-template.js';
+import type { TemplateDependencies } from '../build/dependencies.js';
 import type { StringLayout } from '../build/string-layout.js';
 import { Channel } from '../ipc/channel.js';
 import type { ForkserverContext } from '../ipc/context.js';
@@ -16,24 +16,32 @@ const { SIGBUS, SIGILL, SIGSEGV, SIGSYS, SIGTRAP } = constants.signals;
 const FAULTS = new Set<number>([SIGBUS, SIGILL, SIGSEGV, SIGSYS, SIGTRAP]);
 const MAX_CONSECUTIVE_FAULTS = 3;
 
+/** What is needed of a template process. */
+interface BuiltParts {
+  readonly pid: number;
+  readonly dependencies: Pick<TemplateDependencies, 'invalidate' | 'isUnchanged'>;
+}
+
 /** What a template is made from. */
 interface TemplateParts {
   readonly action: ActionImage;
   readonly layout: StringLayout;
-  readonly built: Pick<BuiltTemplate, 'pid' | 'dependencies'>;
+  readonly built: BuiltParts;
   /** Our end of its socket. */
   readonly socket: number;
   /** After so many milliseconds it is made anew; undefined where there is no need before it expires. */
   readonly retryAfterMs: number | undefined;
+  /** Who looks after its process; undefined: the thread's reaper. */
+  readonly process?: Pick<ChildHandle, 'kill'>;
 }
 
 /** The life of one template process: what was sent to it, what it told, its end. */
 export class Template {
   readonly action: ActionImage;
   readonly layout: StringLayout;
-  readonly built: Pick<BuiltTemplate, 'pid' | 'dependencies'>;
+  readonly built: BuiltParts;
   readonly #context: ForkserverContext;
-  readonly #process: ChildHandle | undefined;
+  readonly #process: Pick<ChildHandle, 'kill'> | undefined;
   readonly #channel: Channel;
   readonly #pending = new Map<number, (outcome: CloneOutcome) => void>();
   readonly #createdMs = performance.now();
@@ -51,7 +59,7 @@ export class Template {
     this.built = built;
     this.#lifeMs = retryAfterMs;
     this.#context = context;
-    this.#process = context.reaper.watchChild(built.pid);
+    this.#process = parts.process ?? context.reaper.watchChild(built.pid);
     this.#channel = new Channel(socket, context, {
       reply: (reply) => {
         // A clone that could not become the action has ended already.

@@ -29,8 +29,48 @@ const INPUT_CALLS: Readonly<Record<string, InputCalls>> = {
   },
 };
 
+/**
+ * What the only thread of a process waits for at this moment; undefined where it waits for nothing of the kind, or the
+ * system does not show it.
+ */
+export function stdinWaitOf(pid: number): WaitKind | undefined {
+  return orUndefined(() => {
+    const text = readFileSync(`/proc/${pid}/syscall`);
+    return waitIn(text, text.length);
+  });
+}
+
+/** Knows whether the only thread of a process is blocked in a read of descriptor 0: a read of one file tells. */
+export class StdinReadWatch {
+  readonly #fd: number;
+  readonly #readFromStart: ReadFromStart;
+
+  constructor(pid: number, readFromStart: ReadFromStart) {
+    this.#readFromStart = readFromStart;
+    this.#fd = orUndefined(() => openSync(`/proc/${pid}/syscall`, 'r')) ?? -1;
+  }
+
+  /** Whether the system shows what it waits for. */
+  get canObserve(): boolean {
+    return this.#fd >= 0;
+  }
+
+  isWaiting(): boolean {
+    return (
+      this.#fd >= 0 && waitIn(line, orUndefined(() => this.#readFromStart(this.#fd, line)) ?? 0) === 'read'
+    );
+  }
+
+  close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+  }
+}
+
 /** How a thread waits: in a read of descriptor 0, or for events of any descriptor. */
-type WaitKind = 'read' | 'poll';
+export type WaitKind = 'read' | 'poll';
+/** A program that is seen to read its input so does not wait for it among other events. */
+export const READS_ONLY: readonly WaitKind[] = ['read'];
+const ALL_KINDS: readonly WaitKind[] = ['read', 'poll'];
 
 /**
  * Reads a file again from its start.
@@ -70,10 +110,11 @@ export class StdinWaitDetector {
    * Whether the thread that reads waits for a line at this moment.
    *
    * @param search whether to look for that thread anew, among all of the process and of its descendants
+   * @param kinds what counts as such a wait
    */
-  isWaiting(search: boolean): boolean {
+  isWaiting(search: boolean, kinds: readonly WaitKind[] = ALL_KINDS): boolean {
     if (this.#fd >= 0 && this.#waitOf(this.#fd) === this.#wait) return true;
-    return (search || this.#fd < 0) && this.canObserve && this.#search();
+    return (search || this.#fd < 0) && this.canObserve && this.#search(kinds);
   }
 
   close(): void {
@@ -89,10 +130,10 @@ export class StdinWaitDetector {
     return length > 0;
   }
 
-  #search(): boolean {
+  #search(kinds: readonly WaitKind[]): boolean {
     const threads: string[] = [];
     this.#collect(this.#pid, threads);
-    const seen: WaitKind[] = this.#wait === 'read' ? ['read'] : ['read', 'poll'];
+    const seen = this.#wait === 'read' ? READS_ONLY : kinds;
     for (const wait of seen) for (const thread of threads) if (this.#watchThread(thread, wait)) return true;
     return false;
   }
@@ -126,19 +167,24 @@ export class StdinWaitDetector {
   }
 
   #waitOf(fd: number): WaitKind | undefined {
-    const length = orUndefined(() => this.#readFromStart(fd, line)) ?? 0;
-    let number = 0;
-    let at = 0;
-    for (; at < length; at++) {
-      const digit = line[at] as number;
-      if (digit < ZERO || digit > NINE) break;
-      number = number * 10 + digit - ZERO;
-    }
-    if (at === 0 || line[at] !== SPACE) return undefined;
-    if (this.#calls?.polls.has(number)) return 'poll';
-    const reads = this.#calls?.reads.has(number) && line.subarray(at + 1, at + 5).equals(DESCRIPTOR_0);
-    return reads ? 'read' : undefined;
+    return waitIn(line, orUndefined(() => this.#readFromStart(fd, line)) ?? 0);
   }
+}
+
+/** What a line of `/proc/[pid]/syscall` shows. */
+function waitIn(text: Buffer, length: number): WaitKind | undefined {
+  const calls = INPUT_CALLS[process.arch];
+  let number = 0;
+  let at = 0;
+  for (; at < length; at++) {
+    const digit = text[at] as number;
+    if (digit < ZERO || digit > NINE) break;
+    number = number * 10 + digit - ZERO;
+  }
+  if (at === 0 || text[at] !== SPACE) return undefined;
+  if (calls?.polls.has(number)) return 'poll';
+  const reads = calls?.reads.has(number) && text.subarray(at + 1, at + 5).equals(DESCRIPTOR_0);
+  return reads ? 'read' : undefined;
 }
 
 /** A process may end at any moment, and then there is nothing to read of it. */
