@@ -15,5 +15,5 @@ export function noticesOf(modules) {
       .map((file) => readFileSync(join(folder, file), 'utf8').trim());
     return [`${name} ${version} (${license})`, ...texts].join('\n\n');
   });
-  return `${notices.sort().join(`\n\n${'-'.repeat(72)}\n\n`)}\n`;
+  return `${notices.sort((a, b) => a.localeCompare(b)).join(`\n\n${'-'.repeat(72)}\n\n`)}\n`;
 }
