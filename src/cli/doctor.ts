@@ -84,7 +84,8 @@ async function examineFrontEnds(
   const works = typeof uws !== 'string';
   write(`\n${'uws'.padEnd(14)} ${works ? 'works' : `no: ${uws}`}\n${'node'.padEnd(14)} works\n`);
   const used = choice === 'node' || (choice === 'auto' && !works) ? 'node' : works ? 'uws' : 'nothing';
-  write(`\nHYPERSKELETON_HTTP=${choice}: ${used} is used\n`);
+  const note = choice === 'auto' && used === 'node' ? ', which is slower than uws' : '';
+  write(`\nHYPERSKELETON_HTTP=${choice}: ${used} is used${note}\n`);
   return used !== 'nothing';
 }
 
