@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { MissingResult, ResultDiagnosis } from '../action/diagnose-result.js';
 import type { ClockTimer, FreezeAwareClock, TimerExpiry } from '../os/freeze-aware-clock.js';
 import { MAX_KILL_MS } from '../os/group-signal.js';
 import { killProcessGroup } from '../os/leftover-processes.js';
@@ -7,7 +8,12 @@ import type { ProcessObserver, RunningProcess } from '../os/running-process.js';
 import type { AnswerFailure, ProcessExit, RunAnswer } from '../protocol/answer.js';
 import { LastLineSplitter } from '../protocol/last-line-splitter.js';
 import { LineSplitter } from '../protocol/line-splitter.js';
-import { judgeResult, type ResultVerdict, withoutFinalLineBreak } from '../protocol/result.js';
+import {
+  judgeResult,
+  type ResultVerdict,
+  resultTooLarge,
+  withoutFinalLineBreak,
+} from '../protocol/result.js';
 import type { ByteBudget, ByteReservation } from '../shared-memory/byte-budget.js';
 import { ActivationLog, type LogStreams } from './activation-log.js';
 
@@ -29,8 +35,8 @@ export interface ActivationLimits {
   /** Whether a shutdown has killed what still ran. */
   readonly killedAtShutdown: () => boolean;
   readonly oomKills: OomKillDetector;
-  /** Why there is no result, by the last line and the exit status, as a line for the log; undefined for no reason. */
-  readonly diagnoseMissingResult: (line: Buffer, status: number | undefined) => string | undefined;
+  /** Why there is no result; called once there is none. */
+  readonly diagnoseMissingResult: (seen: MissingResult) => ResultDiagnosis;
 }
 
 /** What an activation's facts say of its request. */
@@ -65,6 +71,7 @@ export class Activation implements ProcessObserver {
   readonly #resolve: (answer: RunAnswer) => void;
   readonly #lastLine: LastLineSplitter;
   readonly #stderrLines: LineSplitter;
+  #wroteStderr = false;
   readonly #request: RequestInfo;
   readonly #begunMs = performance.now();
   #startedMs: number | undefined;
@@ -168,6 +175,7 @@ export class Activation implements ProcessObserver {
 
   stderr(chunk: Buffer): void {
     if (this.#isOver) return;
+    this.#wroteStderr = true;
     this.#stderrLines.push(chunk);
     this.#log.applyBackpressure('stderr', this.#process);
   }
@@ -264,22 +272,30 @@ export class Activation implements ProcessObserver {
     this.#killing?.cancel();
     this.#exit = this.#process?.release(() => this.#killLeftovers());
     this.#judge((judged) => {
-      const failure = judged.result === undefined ? this.#failure() : undefined;
+      let failure = judged.result === undefined ? this.#failure() : undefined;
       const tells = this.#endReason !== 'time' || this.#lastLine.heldLine().length > 0;
       if (failure !== undefined && tells && !this.#lastLine.overflowing) {
         const line = Buffer.concat([withoutFinalLineBreak(this.#lastLine.heldLine()), LINE_BREAK]);
         this.#log.write('stdout', line);
-        if (failure.code === 'run_invalid_result') this.#logDiagnosis(line);
         if (failure.code === 'run_killed') this.#logOomKill();
       }
+      if (failure?.code === 'run_invalid_result') failure = this.#diagnose(failure);
       this.#lastLine.discard();
       this.#finish(judged, failure);
     });
   }
 
-  #logDiagnosis(line: Buffer): void {
-    const text = this.#limits.diagnoseMissingResult(line, this.#exit?.status);
-    if (text !== undefined) this.#log.write('stdout', Buffer.from(`${text}\n`));
+  /** Why there is no result. Only what names a fault of a file's or a text's form is told in the log too (C-RUN-18). */
+  #diagnose(failure: AnswerFailure): AnswerFailure {
+    const held = this.#lastLine.heldLine();
+    const { reason, text, isLogged } = this.#limits.diagnoseMissingResult({
+      line: held.length === 0 ? undefined : withoutFinalLineBreak(held),
+      followsResult: this.#lastLine.followsResult,
+      wroteStderr: this.#wroteStderr,
+      exit: this.#exit,
+    });
+    if (isLogged) this.#log.write('stdout', Buffer.from(`error: ${text}\n`));
+    return { ...failure, reason, explanation: text };
   }
 
   #logOomKill(): void {
@@ -302,7 +318,8 @@ export class Activation implements ProcessObserver {
     if (this.#lastLine.exceededBudget) {
       return { code: 'run_result_no_memory', detail: String(this.#limits.budget.limitBytes) };
     }
-    if (this.#lastLine.overflowing) return { code: 'run_result_too_large' };
+    if (this.#lastLine.overflowing)
+      return resultTooLarge(this.#lastLine.lineBytes, this.#limits.maxResultBytes);
     if (this.#exit?.signal !== constants.signals.SIGKILL) return { code: 'run_invalid_result' };
     return { code: this.#limits.killedAtShutdown() ? 'run_shutdown_killed' : 'run_killed' };
   }

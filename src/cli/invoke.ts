@@ -11,7 +11,7 @@ import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
 import { ignoreSignals } from '../os/server-signals.js';
 import { initBodyOf } from '../pack/init-body-of.js';
 import { nameOf, zipOf } from '../pack/zip-of.js';
-import type { AnswerFailure, RunAnswer } from '../protocol/answer.js';
+import type { AnswerFailure, InitWarning, RunAnswer } from '../protocol/answer.js';
 import { textOfFailure } from '../protocol/errors.js';
 import { messageOf } from '../protocol/message-of.js';
 import { actionRootFor } from '../server/action-root.js';
@@ -56,7 +56,15 @@ export async function invokeCommand({ config, positionals, values }: InvokeLine)
     return reportUsageErrors([messageOf(error)]);
   }
   const answer = await invoke(config, init, body);
+  if ('warning' in answer) {
+    const { reason, text } = answer.warning;
+    process.stderr.write(`hyperskeleton: ${reason}: ${text}\n`);
+    process.stdout.write(`${JSON.stringify({ error: text })}\n`);
+    return 1;
+  }
   if (answer.result === undefined) {
+    const { reason, explanation } = answer.failure ?? {};
+    if (explanation !== undefined) process.stderr.write(`hyperskeleton: ${reason}: ${explanation}\n`);
     process.stdout.write(
       `${JSON.stringify({ error: textOfFailure(answer.failure ?? { code: 'internal' }) })}\n`,
     );
@@ -67,7 +75,10 @@ export async function invokeCommand({ config, positionals, values }: InvokeLine)
   return hasError(text) ? 1 : 0;
 }
 
-async function invoke(config: Config, init: string, body: string): Promise<RunAnswer> {
+/** An answer, or what is probably a mistake in the init. */
+type Invoked = RunAnswer | { readonly warning: InitWarning };
+
+async function invoke(config: Config, init: string, body: string): Promise<Invoked> {
   ignoreSignals();
   threadsThatFit(1);
   const rights = rightsOf(config);
@@ -83,11 +94,13 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
   const onSignal = (): void => executor.killAll();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
   try {
-    const { failure } = await action.init(
+    const { failure, warning } = await action.init(
       () => executor.init(Buffer.from(init)),
       () => executor.refuseInit(),
     );
     if (failure !== undefined) return failed(failure);
+    // The server goes on, for the contract has it so; an author wants to know.
+    if (warning !== undefined) return { warning };
     return await run(executor, config, clock, Buffer.from(body));
   } catch (error) {
     return failed({ code: 'internal', detail: messageOf(error) });

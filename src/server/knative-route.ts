@@ -6,7 +6,7 @@ import type { KnativeContext } from '../protocol/knative/request.js';
 import { corsHeaders } from '../protocol/knative/response.js';
 import type { Received } from '../protocol/received.js';
 import { wipe } from '../protocol/wipe.js';
-import { sendFailure, sendShaped, sendText } from './answer.js';
+import { sendFailure, sendShaped, sendText, warningHeaders } from './answer.js';
 import { deliveryOf } from './delivery.js';
 import { initialise } from './init-route.js';
 import { receive } from './receive.js';
@@ -81,7 +81,7 @@ export class KnativeRoute {
   ): Promise<void> {
     const { pool } = this.#context;
     const { body } = brings;
-    const { failure } = await initialise({ ...received, body }, this.#context, async () => {
+    const { failure, warning } = await initialise({ ...received, body }, this.#context, async () => {
       const answer = await pool.init({ kind: 'init', body, knative: true });
       if (answer.failure === undefined) {
         this.#raw = brings.raw;
@@ -98,7 +98,7 @@ export class KnativeRoute {
     } else if (failure !== undefined) {
       sendFailure(exchange, failure);
     } else {
-      sendText(exchange, 200, 'text/html; charset=utf-8', 'OK');
+      sendText(exchange, 200, 'text/html; charset=utf-8', 'OK', warningHeaders(warning));
     }
   }
 

@@ -20,7 +20,7 @@ export async function runInit(task: InitTask, runtime: WorkerRuntime): Promise<I
   const { settings, spawnLock, logs, limits } = runtime;
   const { actionRoot, shared } = settings;
   const timeLimit = new InitTimeLimit(limits.clock, settings.initTimeoutMs, limits.killedAtShutdown);
-  const { failure, unpackedBytes } = await install(request.code, {
+  const { failure, warning, unpackedBytes } = await install(request.code, {
     ...{ actionRoot, limits: settings, timeLimit, scope: runtime.scope },
     runExclusively: (work) =>
       spawnLock.withWrite(work, () => haveScriptsOpened(shared.resourceTable, join(actionRoot, 'exec'))),
@@ -30,7 +30,14 @@ export async function runInit(task: InitTask, runtime: WorkerRuntime): Promise<I
   const installMs = performance.now() - begunMs;
   if (failure !== undefined) return { ...(await refuse(failure, logs, begunMs, codeBytes)), installMs };
   const variables = request.variables.length === 0 ? '' : JSON.stringify(request.variables);
-  return { variables, durationMs: performance.now() - begunMs, installMs, codeBytes, unpackedBytes };
+  return {
+    variables,
+    durationMs: performance.now() - begunMs,
+    installMs,
+    codeBytes,
+    unpackedBytes,
+    ...(warning !== undefined && { warning }),
+  };
 }
 
 /** Imported only in that mode. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { UNFINISHED_MARKER } from '../../action/actionloop/recover.js';
-import { diagnoseLine } from '../../action/diagnose-result.js';
+import { diagnoseLine, explainEnd } from '../../action/diagnose-result.js';
 import { explainFile } from '../../action/diagnose-start.js';
 import {
   ActivationLog,
@@ -14,8 +14,9 @@ import type { ActionLoopGauges } from '../../observability/metrics/gauges.js';
 import { type FileScope, removeTree } from '../../os/file-scope.js';
 import type { FreezeAwareClock } from '../../os/freeze-aware-clock.js';
 import { encodeRequestLine } from '../../protocol/actionloop/request-line.js';
-import type { AnswerFailure, InitAnswer, RunAnswer } from '../../protocol/answer.js';
+import type { AnswerFailure, InitAnswer, ProcessExit, RunAnswer } from '../../protocol/answer.js';
 import { type Failure, textOfFailure } from '../../protocol/errors.js';
+import { explainLine } from '../../protocol/invalid-result.js';
 import {
   isActionError,
   parseResult,
@@ -207,7 +208,7 @@ export class ActionLoopExecutor implements Executor {
         return { failure: this.#tooLong(end.exceededBudget) };
       case 'exited':
         if (!this.#hasAnswered) this.#explain(this.#processes.image);
-        return { failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_exited' } };
+        return { failure: this.#exited(end.exit) };
       case 'not-started':
       case 'taken-back':
         if (!this.#hasAnswered) this.#explain(this.#processes.image);
@@ -253,7 +254,10 @@ export class ActionLoopExecutor implements Executor {
   }
 
   #tooLong(exceededBudget: boolean): AnswerFailure {
-    if (!exceededBudget) return { code: 'run_result_too_large' };
+    if (!exceededBudget) {
+      const explanation = `the answer has more bytes than a result may have, ${this.#parts.maxResultBytes} (HYPERSKELETON_MAX_RESULT_BYTES)`;
+      return { code: 'run_result_too_large', reason: 'too_large', explanation };
+    }
     return { code: 'run_result_no_memory', detail: String(this.#parts.budget.limitBytes) };
   }
 
@@ -277,9 +281,17 @@ export class ActionLoopExecutor implements Executor {
   }
 
   #invalid(line: Buffer): Verdict {
-    const advice = diagnoseLine(withoutFinalLineBreak(line));
+    const answer = withoutFinalLineBreak(line);
+    const advice = diagnoseLine(answer);
     if (advice !== undefined) this.#log('stderr', `${advice}\n`);
-    return { failure: { code: 'run_invalid_result' } };
+    const { reason, text } = explainLine(answer, false, 'the line on descriptor 3');
+    return { failure: { code: 'run_invalid_result', reason, explanation: text } };
+  }
+
+  #exited(exit: ProcessExit | undefined): AnswerFailure {
+    if (this.#parts.pool.killedAll) return { code: 'run_shutdown_killed' };
+    const end = explainEnd(this.#processes.image?.exec ?? '', exit);
+    return { code: 'loop_exited', ...(end && { reason: end.reason, explanation: end.text }) };
   }
 
   #logExtraLine(line: Buffer): void {

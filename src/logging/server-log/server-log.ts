@@ -85,13 +85,15 @@ export class ServerLog {
 
   /** An init has been answered. */
   logInit(
-    { failure, durationMs, codeBytes }: InitAnswer,
+    { failure, warning, durationMs, codeBytes }: InitAnswer,
     traceId: string | undefined,
     requestId: string | undefined,
   ): void {
     if (this.#logger === undefined) return;
     const context = { durationMs, codeBytes, ...idsOf(traceId, requestId) };
-    if (failure === undefined) this.#logger.info(context, 'init');
+    if (failure === undefined && warning !== undefined)
+      this.#logger.warn({ ...context, warning: warning.reason, explanation: warning.text }, 'init');
+    else if (failure === undefined) this.#logger.info(context, 'init');
     else this.#logger[levelOf(failure.code)]({ ...context, ...causeOf(failure) }, 'init failed');
   }
 
@@ -124,13 +126,14 @@ function idsOf(traceId: string | undefined, requestId: string | undefined): obje
  * What failed and whose fault it is. The detail stays out where it is the action's own words, as a compiler's are:
  * they may quote anything.
  */
-function causeOf({ code, detail, reason }: AnswerFailure): object {
+function causeOf({ code, detail, reason, explanation }: AnswerFailure): object {
   const { fault, text } = errorRowOf(code);
   return {
     code,
     fault,
     ...(detail !== undefined && text !== '%s' && { detail }),
     ...(reason !== undefined && { reason }),
+    ...(explanation !== undefined && { explanation }),
   };
 }
 

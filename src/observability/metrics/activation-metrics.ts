@@ -1,4 +1,6 @@
+import { INIT_WARNINGS } from '../../action/init-warning.js';
 import { ERRORS, type ErrorCode, errorRowOf } from '../../protocol/errors.js';
+import { RESULT_REASONS } from '../../protocol/invalid-result.js';
 import { ABORT_STAGES, ENGINES, PHASES } from './labels.js';
 import * as names from './names.js';
 import { OUTCOMES } from './outcome.js';
@@ -60,6 +62,30 @@ export function activationMetrics(recorder: Recorder): Metric[] {
         labels: ['code', 'fault'],
       },
       () => failures(recorder.failures),
+    ),
+    counter(
+      {
+        name: names.RESULT_FAILURES_TOTAL,
+        help: 'Activations that came to run and have no result, by reason (X-Hyperskeleton-Reason, docs/reference/errors.md).',
+        labels: ['reason'],
+      },
+      () =>
+        RESULT_REASONS.map((reason) => ({
+          labels: { reason },
+          value: recorder.resultFailures.get(reason) ?? 0,
+        })),
+    ),
+    counter(
+      {
+        name: names.INIT_WARNINGS_TOTAL,
+        help: 'Inits that succeeded and are probably a mistake, by warning (X-Hyperskeleton-Warning, docs/reference/errors.md).',
+        labels: ['warning'],
+      },
+      () =>
+        INIT_WARNINGS.map((warning) => ({
+          labels: { warning },
+          value: recorder.initWarnings.get(warning) ?? 0,
+        })),
     ),
     counter(
       {

@@ -55,4 +55,6 @@ export const SCRAPE_ERRORS_TOTAL = 'hyperskeleton_scrape_errors_total';
 export const CPU_THROTTLED_SECONDS_TOTAL = 'hyperskeleton_container_cpu_throttled_seconds_total';
 export const CPU_WAITING_SECONDS_TOTAL = 'hyperskeleton_machine_cpu_waiting_seconds_total';
 export const STARTUP_SECONDS = 'hyperskeleton_startup_seconds';
+export const RESULT_FAILURES_TOTAL = 'hyperskeleton_result_failures_total';
+export const INIT_WARNINGS_TOTAL = 'hyperskeleton_init_warnings_total';
 export const BUILD_INFO = 'hyperskeleton_build_info';
