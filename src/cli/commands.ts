@@ -6,7 +6,7 @@ const USAGE = ['2', 'the command line or a setting can’t be understood'] as co
 const serve = defineConfiguredCommand({
   name: 'serve',
   summary: 'serve /init and /run until SIGTERM',
-  details: 'Starts the server. Without a command this one is meant. Every setting is a flag.',
+  details: 'Starts the server. Flags without a command are meant for it. Every setting is a flag.',
   options: {},
   exitStatus: [
     ['0', 'stopped by a signal, everything in flight was finished'],

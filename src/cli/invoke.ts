@@ -11,7 +11,7 @@ import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
 import { ignoreSignals } from '../os/server-signals.js';
 import { initBodyOf } from '../pack/init-body-of.js';
 import { nameOf, zipOf } from '../pack/zip-of.js';
-import type { AnswerFailure, InitWarning, RunAnswer } from '../protocol/answer.js';
+import type { ActivationStats, AnswerFailure, InitWarning, RunAnswer } from '../protocol/answer.js';
 import { textOfFailure } from '../protocol/errors.js';
 import { messageOf } from '../protocol/message-of.js';
 import { actionRootFor } from '../server/action-root.js';
@@ -62,6 +62,7 @@ export async function invokeCommand({ config, positionals, values }: InvokeLine)
     process.stdout.write(`${JSON.stringify({ error: text })}\n`);
     return 1;
   }
+  if (answer.stats.runMs !== undefined) process.stderr.write(`${reportLine(answer.stats)}\n`);
   if (answer.result === undefined) {
     const { reason, explanation } = answer.failure ?? {};
     if (explanation !== undefined) process.stderr.write(`hyperskeleton: ${reason}: ${explanation}\n`);
@@ -127,6 +128,23 @@ async function run(
 
 function failed(failure: AnswerFailure): RunAnswer {
   return { failure, stats: { logBytes: 0, argumentBytes: 0 } };
+}
+
+const BYTES_PER_MB = 1_000_000;
+
+/** One line for a person: how long it took, what it used, how it ended, what started it. */
+function reportLine({ startMs = 0, runMs = 0, exit, engine }: ActivationStats): string {
+  const { usage } = exit ?? {};
+  const cpuMs = usage && (usage.userCpuSeconds + usage.systemCpuSeconds) * 1000;
+  const facts = [
+    `duration ${(startMs + runMs).toFixed(0)} ms`,
+    ...(cpuMs === undefined ? [] : [`cpu ${cpuMs.toFixed(0)} ms`]),
+    ...(usage === undefined ? [] : [`peak ${(usage.maxResidentBytes / BYTES_PER_MB).toFixed(0)} MB`]),
+    ...(exit?.status === undefined ? [] : [`exit ${exit.status}`]),
+    ...(exit?.signal === undefined ? [] : [`signal ${exit.signal}`]),
+    ...(engine === undefined ? [] : [`engine ${engine}`]),
+  ];
+  return `REPORT ${facts.join(' · ')}`;
 }
 
 /** What the platform would send with it (C-PLAT-05). */
