@@ -56,8 +56,8 @@ interface Command<All extends Options, Line> {
   readonly summary: string;
   /** What it takes besides options, as the usage line has it. */
   readonly operands?: string;
-  /** How many of these there must be. */
-  readonly operandCount?: number;
+  /** How many of these there must be, or how few and how many there may be. */
+  readonly operandCount?: number | readonly [least: number, most: number];
   /** Sentences for the help of this command alone. */
   readonly details?: string;
   readonly options: All;
@@ -131,7 +131,8 @@ function readCommandLine<All extends Options>(
     return reportUsageErrors([describeParseError(error, { ...further, ...options })]);
   }
   const { values, positionals } = parsed;
-  if (positionals.length !== operandCount)
+  const [least, most] = typeof operandCount === 'number' ? [operandCount, operandCount] : operandCount;
+  if (positionals.length < least || positionals.length > most)
     return reportUsageErrors([`${name} takes ${operands ?? 'no operands'}`]);
   return { positionals, values: values as ValuesOf<All> };
 }
