@@ -165,11 +165,30 @@ const benchOf = (packageFolder: PackageFolder): AnyCommand => ({
   run: async (argv) => (await import('./bench.js')).bench(argv, packageFolder),
 });
 
+const completionOf = (all: () => readonly AnyCommand[]): AnyCommand =>
+  defineCommand({
+    name: 'completion',
+    summary: 'print a script that completes commands and flags in bash or zsh',
+    operands: 'bash|zsh',
+    operandCount: 1,
+    options: {},
+    exitStatus: [OK, ['1', 'there is none for that shell'], USAGE],
+    examples: ['source <(hyperskeleton completion bash)', 'hyperskeleton completion zsh >> ~/.zshrc'],
+    load: async () => {
+      const { printCompletion } = await import('./completion.js');
+      return async ({ positionals }) => printCompletion(positionals[0] as string, all());
+    },
+  });
+
 /**
  * Every command, in the order of the help.
  *
  * @param packageFolder the package's folder
  */
 export function commandsOf(packageFolder: PackageFolder): readonly AnyCommand[] {
-  return [serve, invoke, pack, compile, doctor, top, benchOf(packageFolder)];
+  const all: readonly AnyCommand[] = [
+    ...[serve, invoke, pack, compile, doctor, top, benchOf(packageFolder)],
+    completionOf(() => all),
+  ];
+  return all;
 }

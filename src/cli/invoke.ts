@@ -92,6 +92,7 @@ async function invoke(config: Config, init: string, body: string): Promise<Invok
   const clock = new FreezeAwareClock();
   const action = new ActionState(false, () => pool.generation);
   const executor = await createExecutor(config, settings, pool, action, clock, undefined);
+  executor.onHint = (text) => process.stderr.write(`hyperskeleton: ${text}\n`);
   const onSignal = (): void => executor.killAll();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
   try {

@@ -123,6 +123,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       ),
     ]);
     startup.endPhase('load');
+    executor.onHint = (text) => log.warn(text, {});
 
     let engine = 'starting';
     const { eventLoopLag: lagMemory } = settings.shared;

@@ -46,6 +46,25 @@ describe('hyperskeleton', () => {
     for (const other of others) expect(other).toEqual(first);
   });
 
+  it.each([
+    ['hyperskeleton inv', 'invoke'],
+    ['hyperskeleton invoke --para', '--param --params'],
+    ['hyperskeleton serve --max-in', '--max-in-flight'],
+    ['hyperskeleton help com', 'compile completion'],
+  ])('completes %j in bash', (line, expected) => {
+    const script = `eval "$(${BINARY} completion bash)"; COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _hyperskeleton; echo "\${COMPREPLY[*]}"`;
+    const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH },
+    });
+    expect([stdout, stderr]).toEqual([`${expected}\n`, '']);
+  });
+
+  it('completes in no other shell', () => {
+    expect(run('completion', 'fish')).toMatchObject({ status: 1, stdout: '' });
+    expect(run('completion', 'zsh').stdout).toContain('bashcompinit');
+  });
+
   it('-v prints the version', () => {
     expect(run('-v')).toEqual(run('--version'));
     expect(run('-v').stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

@@ -12,7 +12,7 @@ import type { ActionLoopConfig } from '../../config/load.js';
 import { NO_OWNER } from '../../logging/action-log/log-stream.js';
 import type { ActionLoopGauges } from '../../observability/metrics/gauges.js';
 import { type FileScope, removeTree } from '../../os/file-scope.js';
-import type { FreezeAwareClock } from '../../os/freeze-aware-clock.js';
+import type { ClockTimer, FreezeAwareClock } from '../../os/freeze-aware-clock.js';
 import { encodeRequestLine } from '../../protocol/actionloop/request-line.js';
 import type { AnswerFailure, InitAnswer, ProcessExit, RunAnswer } from '../../protocol/answer.js';
 import { type Failure, textOfFailure } from '../../protocol/errors.js';
@@ -60,6 +60,11 @@ const LARGE_BODY_BYTES = 256 * 1024;
 /** So much of a line that answers nothing is shown in the log. */
 const MAX_LOGGED_BYTES = 200;
 
+/** So long the first answer of an action may take before whoever waits for it is told how one is given. */
+const HINT_AFTER_MS = 5000;
+const HINT =
+  'no answer for 5 seconds: an ActionLoop action writes each result to descriptor 3, not to standard output, as one line, and flushes it';
+
 /** What came of a turn. */
 interface Verdict extends ResultVerdict {
   readonly failure?: AnswerFailure;
@@ -67,6 +72,7 @@ interface Verdict extends ResultVerdict {
 
 /** The ActionLoop protocol: the action stays, and gets a line for each activation (C-AL-01 to C-AL-23). */
 export class ActionLoopExecutor implements Executor {
+  onHint?: (text: string) => void;
   readonly initResponse = { type: 'application/json', body: '{"ok":true}\n' };
   readonly #parts: ActionLoopExecutorParts;
   readonly #processes: ActionLoopPool;
@@ -188,6 +194,11 @@ export class ActionLoopExecutor implements Executor {
       request.settle = resolve;
     });
     this.#processes.submit(request);
+    const hint = this.#hintLater(request);
+    end.then(
+      () => hint?.cancel(),
+      () => {},
+    );
     if (time === undefined) return { end: await end, timedOut };
     const timer = this.#parts.clock.setTimer(time.remaining(), () => {
       timedOut = true;
@@ -196,6 +207,14 @@ export class ActionLoopExecutor implements Executor {
     const ended = await end;
     timer.cancel();
     return { end: ended, timedOut };
+  }
+
+  /** Once an action has answered it knows how; a later answer may take its time. */
+  #hintLater(request: PendingRequest): ClockTimer | undefined {
+    if (this.onHint === undefined || this.#hasAnswered) return undefined;
+    return this.#parts.clock.setTimer({ inMs: HINT_AFTER_MS }, () => {
+      if (request.sentMs !== undefined && !this.#hasAnswered) this.onHint?.(HINT);
+    });
   }
 
   async #judgeOutcome(end: RequestOutcome, timedOut: boolean): Promise<Verdict> {

@@ -25,10 +25,13 @@ const STDERR = 2;
 export class ServerLog {
   readonly #logger: Logger | undefined;
   readonly #file: LogFile | undefined;
+  /** Whether it goes to a terminal, in lines for a person. */
+  readonly #isForPerson: boolean;
 
-  private constructor(logger?: Logger, file?: LogFile) {
+  private constructor(logger?: Logger, file?: LogFile, isForPerson = false) {
     this.#logger = logger;
     this.#file = file;
+    this.#isForPerson = isForPerson;
   }
 
   /** @throws Error when the file can't be written */
@@ -40,7 +43,7 @@ export class ServerLog {
     const { pino } = await import('pino');
     const options = { level: logLevel, base: null };
     const file = isPretty ? await prettyFile(logFile) : new LogFile(logFile);
-    return new ServerLog(pino(options, file), file);
+    return new ServerLog(pino(options, file), file, isPretty && logFile === undefined);
   }
 
   /** Records that were lost. */
@@ -72,12 +75,15 @@ export class ServerLog {
   }
 
   /** An activation has been answered. */
-  logRun(
-    { failure, stats: fields }: RunAnswer,
-    traceId: string | undefined,
-    requestId: string | undefined,
-  ): void {
+  logRun(answer: RunAnswer, traceId: string | undefined, requestId: string | undefined): void {
     if (this.#logger === undefined) return;
+    const { failure, stats: fields } = answer;
+    if (this.#isForPerson) {
+      const { explanation } = failure ?? {};
+      const told = explanation === undefined ? {} : { explanation };
+      this.#logger[failure === undefined ? 'info' : levelOf(failure.code)](told, runLine(answer));
+      return;
+    }
     const context = { ...fields, ...idsOf(traceId, requestId) };
     if (failure === undefined) this.#logger.debug(context, 'run');
     else this.#logger[levelOf(failure.code)]({ ...context, ...causeOf(failure) }, 'run failed');
@@ -120,6 +126,20 @@ async function prettyFile(path: string | undefined): Promise<LogFile> {
 
 function idsOf(traceId: string | undefined, requestId: string | undefined): object {
   return { ...(traceId !== undefined && { traceId }), ...(requestId !== undefined && { requestId }) };
+}
+
+/** An activation for a person: how it ended, how long it took, and how large its result is. */
+function runLine({ failure, result, shaped, stats: { startMs, runMs, exit } }: RunAnswer): string {
+  const words =
+    failure === undefined
+      ? ['ok']
+      : [failure.code, ...(failure.reason === undefined ? [] : [failure.reason])];
+  if (failure !== undefined && exit?.status !== undefined) words.push(`exit ${exit.status}`);
+  if (failure !== undefined && exit?.signal !== undefined) words.push(`signal ${exit.signal}`);
+  if (runMs !== undefined) words.push(`${((startMs ?? 0) + runMs).toFixed(0)} ms`);
+  const bytes = (result ?? shaped?.body)?.byteLength;
+  if (bytes !== undefined) words.push(`${bytes} B`);
+  return `run ${words.join(' ')}`;
 }
 
 /**
