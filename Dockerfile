@@ -32,7 +32,7 @@ COPY --from=build /build/dist/server /opt/hyperskeleton/dist/server
 # The default action has to be in the image: where the file system is read-only the server can't put it there.
 COPY --from=build --chown=action:action /stub/exec /action/exec
 # A base that does not fit shows here, not at the first start: its C library may be too old for the front end.
-RUN cd /opt/hyperskeleton && node -e "for (const name of ['uWebSockets.js', 'koffi', 'pino', 'adm-zip']) require(name)"
+RUN cd /opt/hyperskeleton && node -e "for (const name of ['./dist/server/uWebSockets/uws.js', 'koffi', 'pino', 'adm-zip']) require(name)"
 USER action
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=3s --start-period=2s CMD ["/opt/hyperskeleton/bin/health"]

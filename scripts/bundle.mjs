@@ -5,6 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { LOADED_PACKAGES } from './loaded-packages.mjs';
+import { noticesOf } from './notices.mjs';
+import { copyUws } from './uws.mjs';
 
 // piscina asks for the last one only where threads are to be nicer than their process, which ours are not.
 const external = [/^node:/, ...LOADED_PACKAGES, '@napi-rs/nice'];
@@ -20,6 +22,13 @@ const promClient = {
   },
 };
 
+/** The front end's binaries lie beside the bundle (scripts/uws.mjs); every chunk lies one folder deep. */
+const uws = {
+  name: 'uws',
+  resolveId: (source) =>
+    source === 'uWebSockets.js' ? { id: '../uWebSockets/uws.js', external: 'absolute' } : null,
+};
+
 const bundle = await rolldown({
   input: {
     main: 'dist/src/main.js',
@@ -33,11 +42,11 @@ const bundle = await rolldown({
   resolve: {
     alias: { 'mime-types': standIn('mime-types'), busboy: standIn('busboy') },
   },
-  plugins: [promClient],
+  plugins: [promClient, uws],
   platform: 'node',
   logLevel: 'warn',
 });
-await bundle.write({
+const { output } = await bundle.write({
   dir: 'dist/server',
   format: 'cjs',
   // A script that V8 takes from the code cache can't import.
@@ -50,3 +59,6 @@ await bundle.write({
 await bundle.close();
 // The project's own package.json says that .js is ESM; loading CommonJS spares each thread the start of that loader.
 writeFileSync('dist/server/package.json', '{"type":"commonjs"}\n');
+copyUws();
+const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []));
+writeFileSync('dist/server/NOTICES.txt', noticesOf(modules));

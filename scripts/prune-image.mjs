@@ -1,13 +1,14 @@
-// Leaves in node_modules what the bundle of the server loads at run time, for this very Node, and of every other
-// package its name and its licence: its code is part of the bundle. For images, behind `npm prune --omit=dev`.
+// Leaves in node_modules what the bundle of the server loads at run time, for this very Node, and of uWebSockets the one
+// binary. For images, behind `npm prune --omit=dev`.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LOADED_PACKAGES } from './loaded-packages.mjs';
+import { UWS_FOLDER } from './uws.mjs';
 
 const ROOT = 'node_modules';
 const PACKAGE = /^((?:@[^/]+\/)?[^/]+)\/(.+)$/;
 const CODE = /\.(?:[cm]?js|json)$/;
-const LICENCE = /^(?:licen[cs]e|notice|copying|source_commit)/i;
+const LICENCE = /^(?:licen[cs]e|notice|copying)/i;
 /** Folders of packages that nothing is loaded from. */
 const ASIDE = /(?:^|\/)(?:benchmarks?|docs?|examples?|misc|mvp|scripts|tests?|vendor)\//;
 const UWS_BINARY = `uws_linux_${process.arch}_${process.versions.modules}.node`;
@@ -37,9 +38,7 @@ function isWanted(path) {
 function isLoaded(path) {
   if (ASIDE.test(path)) return false;
   if (CODE.test(path)) return true;
-  const name = basename(path);
-  if (!name.endsWith('.node')) return false;
-  return name.startsWith('uws_') ? name === UWS_BINARY : !path.includes('musl');
+  return path.endsWith('.node') && !path.includes('musl');
 }
 
 /** Removes what is not wanted, and folders that are empty then. @returns whether any is left */
@@ -54,3 +53,5 @@ function prune(folder = '') {
 }
 
 prune();
+for (const name of readdirSync(UWS_FOLDER))
+  if (name.endsWith('.node') && name !== UWS_BINARY) rmSync(join(UWS_FOLDER, name));

@@ -1,6 +1,7 @@
 import { type AnyCommand, reportUsageErrors } from './cli/command.js';
 import { commandsOf } from './cli/commands.js';
 import { translateGoProxyFlags } from './cli/go-proxy-flags.js';
+import { suggestion } from './config/closest-word.js';
 import { version } from './config/version.js';
 import { messageOf } from './protocol/message-of.js';
 
@@ -10,6 +11,7 @@ const COMMANDS = commandsOf(new URL('../../', import.meta.url));
 const BENCH = 'bench';
 
 async function main(given: readonly string[]): Promise<number | undefined> {
+  if (given.length === 0) return help(undefined);
   const argv = translateGoProxyFlags(given, process.env);
   const [first] = argv;
   if (first === '--version' || first === '-v') return print(`${version()}\n`);
@@ -19,7 +21,7 @@ async function main(given: readonly string[]): Promise<number | undefined> {
   if (name !== BENCH && (argv.includes('--help') || argv.includes('-h')))
     return help(isName(first) ? name : undefined);
   const command = named(name);
-  return command === undefined ? reportUsageErrors([`there is no command ${name}`]) : command.run(rest);
+  return command === undefined ? unknownCommand(name) : command.run(rest);
 }
 
 function isName(word: string | undefined): boolean {
@@ -30,10 +32,15 @@ function named(name: string): AnyCommand | undefined {
   return COMMANDS.find((command) => command.name === name);
 }
 
+function unknownCommand(name: string): number {
+  const names = COMMANDS.map((command) => command.name);
+  return reportUsageErrors([`there is no command ${name}${suggestion(name, names)}`]);
+}
+
 /** The help of one command, or of all. @returns the exit status */
 async function help(name: string | undefined): Promise<number> {
   const command = name === undefined ? undefined : named(name);
-  if (name !== undefined && command === undefined) return reportUsageErrors([`there is no command ${name}`]);
+  if (name !== undefined && command === undefined) return unknownCommand(name);
   if (command?.name === BENCH) return (await command.run(['--help'])) ?? 0;
   const { commandHelp, helpText } = await import('./cli/help.js');
   return print(command === undefined ? helpText(COMMANDS) : commandHelp(command));

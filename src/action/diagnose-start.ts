@@ -68,8 +68,15 @@ const BY_ERRNO = new Set(['refused', 'interpreter_refused', 'too_large', 'not_pe
  * @returns one line for the log; undefined where nothing is seen
  */
 export function explainFile(exec: string): string | undefined {
+  return predictStartFailure(exec)?.text;
+}
+
+/** As {@link explainFile}, with the word for programs. */
+export function predictStartFailure(exec: string): Omit<StartDiagnosis, 'kind'> | undefined {
   const { reason, text } = diagnoseStartFailure(exec, 'ENOEXEC');
-  return BY_ERRNO.has(reason) ? diagnoseInterpreterLine(exec) : text;
+  if (!BY_ERRNO.has(reason)) return { reason, text };
+  const line = diagnoseInterpreterLine(exec);
+  return line === undefined ? undefined : { reason: 'interpreter_line', text: line };
 }
 
 /** The file, or its folder where an action has removed that. */
@@ -149,7 +156,7 @@ function diagnoseFormat(exec: string, errno: string): StartDiagnosis {
       );
     }
   }
-  if (errno === 'ENOEXEC') return diagnoseNonProgram(exec, head);
+  if (errno === 'ENOEXEC' && elf === undefined) return diagnoseNonProgram(exec, head);
   return failed('refused', `${errno}: the system would not execute ${exec}`);
 }
 

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { isExecutable } from '../os/executable.js';
 import { setMode } from '../os/file-mode.js';
 import type { FileScope } from '../os/file-scope.js';
+import type { InitWarning } from '../protocol/answer.js';
 import type { Failure } from '../protocol/errors.js';
 import type { InitCode } from '../protocol/init-body.js';
 import { failureOf } from './archive/errors.js';
@@ -11,6 +12,7 @@ import { isDefaultAction } from './default-action.js';
 import { diagnoseStartFailure } from './diagnose-start.js';
 import { misplacedExecIn } from './find-nested-exec.js';
 import type { InitTimeLimit } from './init-time-limit.js';
+import { warningOfExec, warningWithoutCode, warningWithoutExec } from './init-warning.js';
 import { lstat } from './journal.js';
 import { Replacement } from './replacement.js';
 import { StagingFolder } from './staging.js';
@@ -20,6 +22,8 @@ import { unpack } from './unpack.js';
 interface InstallResult {
   /** Undefined when the folder now has an executable `exec`. */
   readonly failure?: Failure;
+  /** Where there is no failure and still something that is hardly meant. */
+  readonly warning?: InitWarning;
   /** What was written, all files together. */
   readonly unpackedBytes: number;
 }
@@ -48,9 +52,16 @@ export async function install(code: InitCode, installation: InstallOptions): Pro
   const exec = join(actionRoot, 'exec');
   let unpackedBytes = 0;
   if (code.kind === 'none') {
-    return scope(() => isExecutable(exec))
-      ? { unpackedBytes }
-      : { failure: scope(() => withoutExec(exec)), unpackedBytes };
+    if (!scope(() => isExecutable(exec))) return { failure: scope(() => withoutExec(exec)), unpackedBytes };
+    return {
+      unpackedBytes,
+      ...withWarning(
+        warningWithoutCode(
+          code,
+          scope(() => isDefaultAction(exec)),
+        ),
+      ),
+    };
   }
   let staging: StagingFolder | undefined;
   try {
@@ -61,15 +72,29 @@ export async function install(code: InitCode, installation: InstallOptions): Pro
         ? staging.writeText('exec', code.text, executableMode(scope(() => modeOf(exec))))
         : await unpack({ format: 'zip', packed: code.zip, folder: staging.files, limits }, timeLimit, scope);
     timeLimit.throwIfOver();
+    const bringsExec = scope(() => lstat(join(files, 'exec')) !== undefined);
+    const foundElsewhere = bringsExec ? undefined : scope(() => misplacedExecIn(files));
     const failure =
       scope(() => misplacedExec(files, actionRoot)) ??
       (await replace(staging, actionRoot, runExclusively, scope));
-    return failure === undefined ? { unpackedBytes } : { failure, unpackedBytes };
+    if (failure !== undefined) return { failure, unpackedBytes };
+    return {
+      unpackedBytes,
+      ...withWarning(
+        scope(() =>
+          bringsExec ? warningOfExec(exec) : warningWithoutExec(foundElsewhere, isDefaultAction(exec)),
+        ),
+      ),
+    };
   } catch (error) {
     return { failure: failureOf(error), unpackedBytes };
   } finally {
     await staging?.remove();
   }
+}
+
+function withWarning(warning: InitWarning | undefined): Pick<InstallResult, 'warning'> {
+  return warning === undefined ? {} : { warning };
 }
 
 /** Files that were packed with the folder around them would leave the default action to answer for the action. */

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { MissingResult, ResultDiagnosis } from '../action/diagnose-result.js';
 import type { Config } from '../config/load.js';
 import type { ClockTimer, FreezeAwareClock, TimerExpiry } from '../os/freeze-aware-clock.js';
 import { MAX_KILL_MS } from '../os/group-signal.js';
@@ -8,7 +9,12 @@ import type { ProcessObserver, RunningProcess } from '../os/running-process.js';
 import type { AnswerFailure, ProcessExit, RunAnswer } from '../protocol/answer.js';
 import { LastLineSplitter } from '../protocol/last-line-splitter.js';
 import { LineSplitter } from '../protocol/line-splitter.js';
-import { judgeResult, type ResultVerdict, withoutFinalLineBreak } from '../protocol/result.js';
+import {
+  judgeResult,
+  type ResultVerdict,
+  resultTooLarge,
+  withoutFinalLineBreak,
+} from '../protocol/result.js';
 import type { ByteBudget, ByteReservation } from '../shared-memory/byte-budget.js';
 import { ActivationLog, type LogStreams } from './activation-log.js';
 
@@ -25,8 +31,8 @@ export interface ActivationLimits {
   /** Whether a shutdown has killed what still ran. */
   readonly killedAtShutdown: () => boolean;
   readonly oomKills: OomKillDetector;
-  /** Why there is no result, by the last line and the exit status, as a line for the log; undefined for no reason. */
-  readonly diagnoseMissingResult: (line: Buffer, status: number | undefined) => string | undefined;
+  /** Why there is no result; called once there is none. */
+  readonly diagnoseMissingResult: (seen: MissingResult) => ResultDiagnosis;
 }
 
 /** Where the result of an activation comes from, where that is not the last line of its stdout. */
@@ -35,8 +41,12 @@ export interface ResultSource {
   isComplete(): boolean;
   /** What the lack of a result means. */
   failure(exit: ProcessExit | undefined): AnswerFailure;
-  /** What is wrong with a line that is no result, for the log; undefined for nothing to say. */
-  advice(line: Buffer): string | undefined;
+  /** What is wrong with a line that is no result; `advice` is for the log. */
+  explain(line: Buffer): {
+    readonly advice: string | undefined;
+    readonly reason: string;
+    readonly explanation: string;
+  };
 }
 
 /** What an activation's facts say of its request. */
@@ -74,6 +84,7 @@ export class Activation implements ProcessObserver {
   readonly #source: ResultSource | undefined;
   /** Where stdout is a log only. */
   readonly #stdoutLines: LineSplitter | undefined;
+  #wroteStderr = false;
   readonly #request: RequestInfo;
   readonly #begunMs = performance.now();
   #startedMs: number | undefined;
@@ -196,6 +207,7 @@ export class Activation implements ProcessObserver {
 
   stderr(chunk: Buffer): void {
     if (this.#isOver) return;
+    this.#wroteStderr = true;
     this.#stderrLines.push(chunk);
     this.#log.applyBackpressure('stderr', this.#process);
   }
@@ -296,29 +308,37 @@ export class Activation implements ProcessObserver {
     this.#killing?.cancel();
     this.#exit = this.#process?.release(() => this.#killLeftovers());
     this.#judge((judged) => {
-      const failure = judged.result === undefined ? this.#failure() : undefined;
+      let failure = judged.result === undefined ? this.#failure() : undefined;
       const tells = this.#endReason !== 'time' || this.#lastLine.heldLine().length > 0;
-      if (this.#source !== undefined) {
-        if (failure?.code === 'run_invalid_result') this.#logAdvice(this.#source);
-      } else if (failure !== undefined && tells && !this.#lastLine.overflowing) {
+      if (this.#source === undefined && failure !== undefined && tells && !this.#lastLine.overflowing) {
         const line = Buffer.concat([withoutFinalLineBreak(this.#lastLine.heldLine()), LINE_BREAK]);
         this.#log.write('stdout', line);
-        if (failure.code === 'run_invalid_result') this.#logDiagnosis(line);
         if (failure.code === 'run_killed') this.#logOomKill();
       }
+      if (failure?.code === 'run_invalid_result') failure = this.#diagnose(failure);
       this.#lastLine.discard();
       this.#finish(judged, failure);
     });
   }
 
-  #logAdvice(source: ResultSource): void {
-    const text = source.advice(withoutFinalLineBreak(this.#lastLine.heldLine()));
-    if (text !== undefined) this.#log.write('stderr', Buffer.from(`${text}\n`));
+  #explainBy(source: ResultSource, failure: AnswerFailure): AnswerFailure {
+    const { advice, ...explained } = source.explain(withoutFinalLineBreak(this.#lastLine.heldLine()));
+    if (advice !== undefined) this.#log.write('stderr', Buffer.from(`${advice}\n`));
+    return { ...failure, ...explained };
   }
 
-  #logDiagnosis(line: Buffer): void {
-    const text = this.#limits.diagnoseMissingResult(line, this.#exit?.status);
-    if (text !== undefined) this.#log.write('stdout', Buffer.from(`${text}\n`));
+  /** Why there is no result. Only what names a fault of a file's or a text's form is told in the log too (C-RUN-18). */
+  #diagnose(failure: AnswerFailure): AnswerFailure {
+    if (this.#source !== undefined) return this.#explainBy(this.#source, failure);
+    const held = this.#lastLine.heldLine();
+    const { reason, text, isLogged } = this.#limits.diagnoseMissingResult({
+      line: held.length === 0 ? undefined : withoutFinalLineBreak(held),
+      followsResult: this.#lastLine.followsResult,
+      wroteStderr: this.#wroteStderr,
+      exit: this.#exit,
+    });
+    if (isLogged) this.#log.write('stdout', Buffer.from(`error: ${text}\n`));
+    return { ...failure, reason, explanation: text };
   }
 
   #logOomKill(): void {
@@ -342,7 +362,8 @@ export class Activation implements ProcessObserver {
     if (this.#lastLine.exceededBudget) {
       return { code: 'run_result_no_memory', detail: String(this.#limits.budget.limitBytes) };
     }
-    if (this.#lastLine.overflowing) return { code: 'run_result_too_large' };
+    if (this.#lastLine.overflowing)
+      return resultTooLarge(this.#lastLine.lineBytes, this.#limits.config.maxResultBytes);
     if (this.#source !== undefined) return this.#source.failure(this.#exit);
     if (this.#exit?.signal !== constants.signals.SIGKILL) return { code: 'run_invalid_result' };
     return { code: this.#limits.killedAtShutdown() ? 'run_shutdown_killed' : 'run_killed' };

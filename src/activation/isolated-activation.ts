@@ -5,6 +5,7 @@ import type { ProcessObserver, RunningProcess } from '../os/running-process.js';
 import { READS_ONLY, type ReadFromStart, StdinReadWatch, StdinWaitDetector } from '../os/stdin-wait.js';
 import { readAcknowledgement } from '../protocol/actionloop/acknowledgement.js';
 import type { RunAnswer } from '../protocol/answer.js';
+import { explainLine } from '../protocol/invalid-result.js';
 import { Activation, type ActivationLimits, type RequestInfo } from './activation.js';
 import type { LogStreams } from './activation-log.js';
 
@@ -68,7 +69,10 @@ export class IsolatedActivation implements ProcessObserver {
         if (this.#answered) return { code: 'run_invalid_result' };
         return { code: limits.killedAtShutdown() ? 'run_shutdown_killed' : 'loop_exited' };
       },
-      advice: diagnoseLine,
+      explain: (line) => {
+        const { reason, text } = explainLine(line, false, 'the line on descriptor 3');
+        return { advice: diagnoseLine(line), reason, explanation: text };
+      },
     });
   }
 

@@ -1,6 +1,8 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { closestWord } from '../config/closest-word.js';
 import { type Config, type Flags, loadConfig } from '../config/load.js';
 import { SETTINGS, type Setting } from '../config/settings.js';
+import { describeUnknown, unknownVariables } from '../config/unknown-variables.js';
 import { messageOf } from '../protocol/message-of.js';
 
 /** The exit status if a command line can't be understood. */
@@ -54,8 +56,8 @@ interface Command<All extends Options, Line> {
   readonly summary: string;
   /** What it takes besides options, as the usage line has it. */
   readonly operands?: string;
-  /** How many of these there must be. */
-  readonly operandCount?: number;
+  /** How many of these there must be, or how few and how many there may be. */
+  readonly operandCount?: number | readonly [least: number, most: number];
   /** Sentences for the help of this command alone. */
   readonly details?: string;
   readonly options: All;
@@ -98,6 +100,8 @@ export function defineConfiguredCommand<const All extends Options>(
       if (typeof line === 'number') return line;
       const config = loadConfig(settingFlags(line.values, command.options), process.env);
       if ('problems' in config) return reportUsageErrors(config.problems);
+      // The server says it in its log: a container's streams belong to the action (C-SRV-03).
+      if (command.name !== 'serve') reportUnknownVariables();
       return (await command.load())({ ...line, config });
     },
   };
@@ -124,12 +128,27 @@ function readCommandLine<All extends Options>(
   try {
     parsed = parseArgs({ args: [...argv], options: { ...further, ...options }, allowPositionals: true });
   } catch (error) {
-    return reportUsageErrors([messageOf(error)]);
+    return reportUsageErrors([describeParseError(error, { ...further, ...options })]);
   }
   const { values, positionals } = parsed;
-  if (positionals.length !== operandCount)
+  const [least, most] = typeof operandCount === 'number' ? [operandCount, operandCount] : operandCount;
+  if (positionals.length < least || positionals.length > most)
     return reportUsageErrors([`${name} takes ${operands ?? 'no operands'}`]);
   return { positionals, values: values as ValuesOf<All> };
+}
+
+function reportUnknownVariables(): void {
+  for (const unknown of unknownVariables(process.env))
+    process.stderr.write(`hyperskeleton: ${describeUnknown(unknown)}\n`);
+}
+
+/** What parseArgs() says of an option that there is not, with the one that was probably meant. */
+function describeParseError(error: unknown, options: ParseOptions): string {
+  const message = messageOf(error);
+  const name = /^Unknown option '--?([^']+)'/.exec(message)?.[1];
+  if (name === undefined) return message;
+  const meant = closestWord(name, Object.keys(options));
+  return meant === undefined ? message : `there is no flag --${name}, did you mean --${meant}?`;
 }
 
 /** The values of the settings among those of a command line. */

@@ -6,7 +6,7 @@ const USAGE = ['2', 'the command line or a setting can’t be understood'] as co
 const serve = defineConfiguredCommand({
   name: 'serve',
   summary: 'serve /init and /run until SIGTERM',
-  details: 'Starts the server. Without a command this one is meant. Every setting is a flag.',
+  details: 'Starts the server. Flags without a command are meant for it. Every setting is a flag.',
   options: {},
   exitStatus: [
     ['0', 'stopped by a signal, everything in flight was finished'],
@@ -66,13 +66,24 @@ const pack = defineCommand({
   summary: "make an action's zip, or the body of the /init that uploads it",
   operands: 'PATH',
   operandCount: 1,
-  details: 'Modes and symbolic links are kept; the same content makes the same archive.',
+  details:
+    'Modes and symbolic links are kept; the same content makes the same archive. Of a folder .git, .env* and what its file .hyperskeletonignore names (in the form of .gitignore) are left out. It has to have an exec at its top.',
   options: {
     output: {
       type: 'string',
       short: 'o',
       value: 'FILE',
       help: 'a .zip, or a .json for the body of /init; by default NAME.zip',
+    },
+    check: {
+      type: 'boolean',
+      default: false,
+      help: 'pack it only if its exec can be started on this machine, as doctor PATH looks',
+    },
+    'without-exec': {
+      type: 'boolean',
+      default: false,
+      help: 'pack files for an image that brings an exec itself',
     },
     main: {
       type: 'string',
@@ -81,7 +92,7 @@ const pack = defineCommand({
       help: 'the name of the main function, for compilers',
     },
   },
-  exitStatus: [OK, ['1', 'it can’t be packed'], USAGE],
+  exitStatus: [OK, ['1', 'it can’t be packed, or would not run'], USAGE],
   examples: ['hyperskeleton pack ./my-action -o action.zip', 'hyperskeleton pack ./my-action -o init.json'],
   load: async () => (await import('./pack.js')).packCommand,
 });
@@ -101,10 +112,21 @@ const compile = defineCommand({
 const doctor = defineConfiguredCommand({
   name: 'doctor',
   summary: 'show which engine runs here, why others do not, and what each gives',
-  details: 'Also looks at the action of --action-root. Every setting is a flag.',
-  options: {},
-  exitStatus: [['0', 'the engine that is asked for works'], ['1', 'it does not'], USAGE],
-  examples: ['hyperskeleton doctor', 'hyperskeleton doctor --engine forkserver --action-root ./my-action'],
+  operands: '[PATH]',
+  operandCount: [0, 1],
+  details:
+    'Also looks at the action of --action-root. With PATH it looks at that action only, a folder, a zip or an executable: whether it unpacks, has an exec, and can be started here (line breaks, interpreter, architecture, loader, libraries), and what its template is. The action is not run. Every setting is a flag.',
+  options: { json: { type: 'boolean', default: false, help: 'with PATH: print JSON' } },
+  exitStatus: [
+    ['0', 'the engine that is asked for works, or the action does as far as can be seen'],
+    ['1', 'it does not'],
+    USAGE,
+  ],
+  examples: [
+    'hyperskeleton doctor',
+    'hyperskeleton doctor ./my-action',
+    'hyperskeleton doctor --engine forkserver --action-root ./my-action',
+  ],
   load: async () => (await import('./doctor.js')).doctorCommand,
 });
 
@@ -143,11 +165,30 @@ const benchOf = (packageFolder: PackageFolder): AnyCommand => ({
   run: async (argv) => (await import('./bench.js')).bench(argv, packageFolder),
 });
 
+const completionOf = (all: () => readonly AnyCommand[]): AnyCommand =>
+  defineCommand({
+    name: 'completion',
+    summary: 'print a script that completes commands and flags in bash or zsh',
+    operands: 'bash|zsh',
+    operandCount: 1,
+    options: {},
+    exitStatus: [OK, ['1', 'there is none for that shell'], USAGE],
+    examples: ['source <(hyperskeleton completion bash)', 'hyperskeleton completion zsh >> ~/.zshrc'],
+    load: async () => {
+      const { printCompletion } = await import('./completion.js');
+      return async ({ positionals }) => printCompletion(positionals[0] as string, all());
+    },
+  });
+
 /**
  * Every command, in the order of the help.
  *
  * @param packageFolder the package's folder
  */
 export function commandsOf(packageFolder: PackageFolder): readonly AnyCommand[] {
-  return [serve, invoke, pack, compile, doctor, top, benchOf(packageFolder)];
+  const all: readonly AnyCommand[] = [
+    ...[serve, invoke, pack, compile, doctor, top, benchOf(packageFolder)],
+    completionOf(() => all),
+  ];
+  return all;
 }

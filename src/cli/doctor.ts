@@ -7,12 +7,19 @@ import type { EngineName, ExecEngine } from '../engines/engine.js';
 import { loadUws } from '../http/load-front-end.js';
 import type { ActionImage } from '../os/action-image.js';
 import { environmentBlock } from '../os/environment-block.js';
+import { zipOf } from '../pack/zip-of.js';
 import { inheritedEntries } from '../protocol/environment.js';
 import { messageOf } from '../protocol/message-of.js';
 import { createResourceMemory, ResourceTable } from '../shared-memory/resource-table.js';
-import type { ConfiguredCommandLine } from './command.js';
+import { type ConfiguredCommandLine, reportUsageErrors } from './command.js';
 import { type EngineRate, measureRate } from './doctor-measure.js';
 import { type MeasuredScript, writeScript } from './doctor-script.js';
+import { examineAction, findingLines } from './examine-action.js';
+
+/** Its command line. */
+interface DoctorLine extends Pick<ConfiguredCommandLine, 'config' | 'positionals'> {
+  readonly values: { readonly json: boolean };
+}
 
 /** What the doctor is told. */
 interface DoctorOptions extends Pick<Config, 'engine' | 'http' | 'actionRoot'> {
@@ -78,7 +85,8 @@ async function examineFrontEnds(
   const works = typeof uws !== 'string';
   write(`\n${'uws'.padEnd(14)} ${works ? 'works' : `no: ${uws}`}\n${'node'.padEnd(14)} works\n`);
   const used = choice === 'node' || (choice === 'auto' && !works) ? 'node' : works ? 'uws' : 'nothing';
-  write(`\nHYPERSKELETON_HTTP=${choice}: ${used} is used\n`);
+  const note = choice === 'auto' && used === 'node' ? ', which is slower than uws' : '';
+  write(`\nHYPERSKELETON_HTTP=${choice}: ${used} is used${note}\n`);
   return used !== 'nothing';
 }
 
@@ -145,9 +153,36 @@ function describeSystem(): string {
   }
 }
 
+/** `hyperskeleton doctor PATH`. @returns the exit status: 1 where the action can't be started here */
+async function examinePath(path: string, config: Config, json: boolean): Promise<number> {
+  let zip: Buffer;
+  try {
+    zip = await zipOf(path);
+  } catch (error) {
+    return reportUsageErrors([messageOf(error)]);
+  }
+  const { candidates, close } = await candidatesOf(new ResourceTable(createResourceMemory(1), THREAD_ID));
+  try {
+    const template = candidates.find(
+      (candidate) => candidate.describeTemplate !== undefined,
+    )?.describeTemplate;
+    const findings = await examineAction(
+      zip,
+      config,
+      template && ((exec, folder) => template(imageOf(exec, folder))),
+    );
+    const ok = findings.every((finding) => finding.ok);
+    process.stdout.write(json ? `${JSON.stringify({ path, ok, findings })}\n` : findingLines(findings));
+    return ok ? 0 : 1;
+  } finally {
+    for (const { engine } of candidates) engine?.close();
+    close();
+  }
+}
+
 /** `hyperskeleton doctor`. @returns the exit status */
-export function doctorCommand({
-  config: { engine, http, actionRoot },
-}: ConfiguredCommandLine): Promise<number> {
-  return doctor({ engine, http, actionRoot });
+export function doctorCommand({ config, positionals, values }: DoctorLine): Promise<number> {
+  const [path] = positionals;
+  const { engine, http, actionRoot } = config;
+  return path === undefined ? doctor({ engine, http, actionRoot }) : examinePath(path, config, values.json);
 }

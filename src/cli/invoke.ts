@@ -11,7 +11,7 @@ import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
 import { ignoreSignals } from '../os/server-signals.js';
 import { initBodyOf } from '../pack/init-body-of.js';
 import { nameOf, zipOf } from '../pack/zip-of.js';
-import type { AnswerFailure, RunAnswer } from '../protocol/answer.js';
+import type { ActivationStats, AnswerFailure, InitWarning, RunAnswer } from '../protocol/answer.js';
 import { textOfFailure } from '../protocol/errors.js';
 import { messageOf } from '../protocol/message-of.js';
 import { actionRootFor } from '../server/action-root.js';
@@ -56,7 +56,16 @@ export async function invokeCommand({ config, positionals, values }: InvokeLine)
     return reportUsageErrors([messageOf(error)]);
   }
   const answer = await invoke(config, init, body);
+  if ('warning' in answer) {
+    const { reason, text } = answer.warning;
+    process.stderr.write(`hyperskeleton: ${reason}: ${text}\n`);
+    process.stdout.write(`${JSON.stringify({ error: text })}\n`);
+    return 1;
+  }
+  if (answer.stats.runMs !== undefined) process.stderr.write(`${reportLine(answer.stats)}\n`);
   if (answer.result === undefined) {
+    const { reason, explanation } = answer.failure ?? {};
+    if (explanation !== undefined) process.stderr.write(`hyperskeleton: ${reason}: ${explanation}\n`);
     process.stdout.write(
       `${JSON.stringify({ error: textOfFailure(answer.failure ?? { code: 'internal' }) })}\n`,
     );
@@ -67,7 +76,10 @@ export async function invokeCommand({ config, positionals, values }: InvokeLine)
   return hasError(text) ? 1 : 0;
 }
 
-async function invoke(config: Config, init: string, body: string): Promise<RunAnswer> {
+/** An answer, or what is probably a mistake in the init. */
+type Invoked = RunAnswer | { readonly warning: InitWarning };
+
+async function invoke(config: Config, init: string, body: string): Promise<Invoked> {
   ignoreSignals();
   threadsThatFit(1);
   const rights = rightsOf(config);
@@ -80,14 +92,17 @@ async function invoke(config: Config, init: string, body: string): Promise<RunAn
   const clock = new FreezeAwareClock();
   const action = new ActionState(false, () => pool.generation);
   const executor = await createExecutor(settings, pool, action, clock, undefined);
+  executor.onHint = (text) => process.stderr.write(`hyperskeleton: ${text}\n`);
   const onSignal = (): void => executor.killAll();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
   try {
-    const { failure } = await action.init(
+    const { failure, warning } = await action.init(
       () => executor.init(Buffer.from(init)),
       () => executor.refuseInit(),
     );
     if (failure !== undefined) return failed(failure);
+    // The server goes on, for the contract has it so; an author wants to know.
+    if (warning !== undefined) return { warning };
     return await run(executor, config, clock, Buffer.from(body));
   } catch (error) {
     return failed({ code: 'internal', detail: messageOf(error) });
@@ -113,6 +128,23 @@ async function run(
 
 function failed(failure: AnswerFailure): RunAnswer {
   return { failure, stats: { logBytes: 0, argumentBytes: 0 } };
+}
+
+const BYTES_PER_MB = 1_000_000;
+
+/** One line for a person: how long it took, what it used, how it ended, what started it. */
+function reportLine({ startMs = 0, runMs = 0, exit, engine }: ActivationStats): string {
+  const { usage } = exit ?? {};
+  const cpuMs = usage && (usage.userCpuSeconds + usage.systemCpuSeconds) * 1000;
+  const facts = [
+    `duration ${(startMs + runMs).toFixed(0)} ms`,
+    ...(cpuMs === undefined ? [] : [`cpu ${cpuMs.toFixed(0)} ms`]),
+    ...(usage === undefined ? [] : [`peak ${(usage.maxResidentBytes / BYTES_PER_MB).toFixed(0)} MB`]),
+    ...(exit?.status === undefined ? [] : [`exit ${exit.status}`]),
+    ...(exit?.signal === undefined ? [] : [`signal ${exit.signal}`]),
+    ...(engine === undefined ? [] : [`engine ${engine}`]),
+  ];
+  return `REPORT ${facts.join(' · ')}`;
 }
 
 /** What the platform would send with it (C-PLAT-05). */

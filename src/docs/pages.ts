@@ -1,8 +1,10 @@
+import { INIT_WARNINGS } from '../action/init-warning.js';
 import type { AnyCommand } from '../cli/command.js';
 import { commandsOf } from '../cli/commands.js';
 import { commandHelp } from '../cli/help.js';
 import { describeDefault, SETTINGS, type Setting } from '../config/settings.js';
 import { ERRORS, type ErrorRow } from '../protocol/errors.js';
+import { RESULT_REASONS } from '../protocol/invalid-result.js';
 import { metricsPage } from './metrics-page.js';
 
 /** A page of docs/ that is made from the code's own tables. */
@@ -75,6 +77,13 @@ action's, \`X-Hyperskeleton-Error\` carries the code too, so that nobody takes t
 \`X-Hyperskeleton-Reason\` says in one word why: \`missing\`, \`dangling_link\`, \`folder\`, \`no_file\`, \`not_executable\`,
 \`noexec_mount\`, \`not_permitted\`, \`too_large\`, \`wrong_architecture\`, \`loader_missing\`, \`interpreter_missing\`,
 \`interpreter_refused\`, \`no_interpreter\`, \`crlf\`, \`empty\`, \`unknown_format\`, \`refused\`; the log has the sentence.
+Where it ran and has no result, the header says why too, and \`hyperskeleton_result_failures_total\` counts it:
+${wordsOf(RESULT_REASONS)}. The server's log has a sentence (\`explanation\`), and \`hyperskeleton invoke\` prints it; neither quotes
+what the action has written. The activation's log stays the action's (C-RUN-18).
+
+An init that the contract answers with 200 and that is probably a mistake has the header \`X-Hyperskeleton-Warning\`, a
+warning in the server's log and a count in \`hyperskeleton_init_warnings_total\`; for \`hyperskeleton invoke\` it is an error:
+${wordsOf(INIT_WARNINGS)}.
 
 \`%s\` stands for the detail of the one case. "Sentinels" says whether the two lines that end an activation's log are
 written; "outcome" is the label of \`hyperskeleton_activations_total\` and \`hyperskeleton_inits_total\`.
@@ -83,6 +92,10 @@ written; "outcome" is the label of \`hyperskeleton_activations_total\` and \`hyp
 |---|---|---|---|---|---|---|
 ${rows}
 `;
+}
+
+function wordsOf(words: readonly string[]): string {
+  return words.map((word) => `\`${word}\``).join(', ');
 }
 
 function errorRow(code: string, row: ErrorRow): string {

@@ -13,6 +13,8 @@ export type RunRequest = Pick<Received, 'body' | 'parsed' | 'trace'>;
 
 /** What a protocol does with the requests that have been let in; the routes do not know which it is. */
 export interface Executor {
+  /** Gets what an author who waits in vain should know, as a sentence; whoever makes the executor may set it. */
+  onHint?: (text: string) => void;
   /** How a successful init is answered. */
   readonly initResponse: { readonly type: string; readonly body: string };
   /** Runs one activation. @throws Error where a worker died with it */

@@ -61,13 +61,24 @@ export interface RunAnswer {
 export interface AnswerFailure {
   readonly code: ErrorCode;
   readonly detail?: string;
-  /** What exactly was wrong with `exec`, as a word for programs. */
+  /** What exactly was wrong with `exec` or with its result, as a word for programs. */
   readonly reason?: string;
+  /** The same for the action's author, in a sentence that quotes nothing of the activation. */
+  readonly explanation?: string;
+}
+
+/** What is probably a mistake in an init that succeeded. */
+export interface InitWarning {
+  /** A word for programs. */
+  readonly reason: string;
+  /** A sentence for the action's author. */
+  readonly text: string;
 }
 
 /** The answer to /init. */
 export interface InitAnswer {
   readonly failure?: AnswerFailure;
+  readonly warning?: InitWarning;
   /** The variables that every run gets from now on, as {@link RunTask.variables}. */
   readonly variables?: string;
   readonly durationMs: number;

@@ -14,7 +14,13 @@ import {
 
 /** The code that an init brings: nothing, the text of one file, or a zip archive. */
 export type InitCode =
-  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'none';
+      /** What the body does not have: anything, a `value`, or code in it. */
+      readonly missing: 'body' | 'value' | 'code';
+      /** Whether there is a `code` beside `value`'s place. */
+      readonly isMisplaced?: true;
+    }
   | { readonly kind: 'text'; readonly text: Buffer }
   | { readonly kind: 'archive'; readonly zip: Buffer };
 
@@ -34,12 +40,18 @@ const ENVIRONMENT: MemberSelection = { named: [], others: MAX_CONTEXT_MEMBERS };
  * Code overlays the body's bytes, which are overwritten by it: a 64 MB upload is held once.
  */
 export function readInitBody(bytes: Uint8Array): InitRequest | Failure {
-  const body = readBody(bytes, { named: ['value'] });
-  if (body.kind === 'empty') return { code: { kind: 'none' }, variables: [] };
+  const body = readBody(bytes, { named: ['value', 'code'] });
+  if (body.kind === 'empty') return { code: { kind: 'none', missing: 'body' }, variables: [] };
   if (body.kind === 'malformed') return { code: 'init_bad_json', detail: body.reason };
   if (body.kind !== 'object') return { code: 'init_not_object' };
   const value = body.members.get('value');
-  if (value === undefined) return { code: { kind: 'none' }, variables: [] };
+  if (value === undefined) {
+    const isMisplaced = body.members.get('code') !== undefined;
+    return {
+      code: { kind: 'none', missing: 'value', ...(isMisplaced && { isMisplaced }) },
+      variables: [],
+    };
+  }
   if (kindAt(body.text, value.value.start) !== 'object') return { code: 'init_not_object' };
   const { start, end } = value.value;
   return readInitValue(body.text, readMembers(body.text, start, end, 1, INIT_MEMBERS).members);
@@ -74,10 +86,10 @@ function readBinary(text: Buffer, binary: Member | undefined): boolean | Failure
 }
 
 function readCode(text: Buffer, code: Member | undefined, binary: boolean): InitCode | Failure {
-  if (code === undefined) return { kind: 'none' };
+  if (code === undefined) return { kind: 'none', missing: 'code' };
   const { start, end } = code.value;
   const kind = kindAt(text, start);
-  if (kind === 'null') return { kind: 'none' };
+  if (kind === 'null') return { kind: 'none', missing: 'code' };
   if (kind !== 'string') return { code: 'init_bad_field', detail: '"code" must be a string or null' };
   if (!binary) return { kind: 'text', text: decodeInPlace(text, code.value) };
   if (end - start === 2) return { code: 'init_bad_field', detail: '"code" is empty though "binary" is true' };

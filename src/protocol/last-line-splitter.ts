@@ -32,8 +32,11 @@ export class LastLineSplitter {
   overflowing = false;
   /** Whether that is so because there was no room for it. */
   exceededBudget = false;
+  /** Whether the line before the last one looks like a result: it begins and ends as an object or an array does. */
+  followsResult = false;
   #buffer: GrowableBuffer;
   #ended = false;
+  #heldBytes = 0;
   readonly #maxBytes: number;
   readonly #emit: EmitLog;
   readonly #reservation: Reservation | undefined;
@@ -53,7 +56,10 @@ export class LastLineSplitter {
   /** Takes the next bytes of the stream; they are copied where they must be kept. */
   push(chunk: Buffer): void {
     if (chunk.length === 0) return;
-    if (this.#ended) this.#begin();
+    if (this.#ended) {
+      this.followsResult = !this.overflowing && looksLikeResult(this.#buffer.bytes());
+      this.#begin();
+    }
     // Only a break that is not the chunk's last byte has more behind it, so only there a line is known
     // not to be the last one.
     const lastBreak = chunk.length < 2 ? -1 : chunk.lastIndexOf(LINE_BREAK, chunk.length - 2);
@@ -66,10 +72,20 @@ export class LastLineSplitter {
       // The line under way is completed first, so that no line is handed on in two parts.
       start = chunk.indexOf(LINE_BREAK) + 1;
       this.#hold(chunk.subarray(0, start));
+      this.followsResult = !this.overflowing && looksLikeResult(this.#buffer.bytes());
       this.#begin();
     }
-    if (start <= lastBreak) this.#emit(chunk.subarray(start, lastBreak + 1));
+    if (start <= lastBreak) {
+      const before = lastBreak === 0 ? 0 : chunk.lastIndexOf(LINE_BREAK, lastBreak - 1) + 1;
+      this.followsResult = looksLikeResult(chunk.subarray(before, lastBreak));
+      this.#emit(chunk.subarray(start, lastBreak + 1));
+    }
     this.#hold(chunk.subarray(lastBreak + 1));
+  }
+
+  /** How long the last line is, without the break that may end it. */
+  get lineBytes(): number {
+    return this.#heldBytes - (this.#ended ? 1 : 0);
   }
 
   /** The line held back, with the line break that may end it; empty when the stream had none. */
@@ -90,10 +106,12 @@ export class LastLineSplitter {
     this.#ended = false;
     this.overflowing = false;
     this.exceededBudget = false;
+    this.#heldBytes = 0;
   }
 
   #hold(bytes: Buffer): void {
     this.#ended = bytes[bytes.length - 1] === LINE_BREAK;
+    this.#heldBytes += bytes.length;
     // The break that may end a line is no part of it.
     const lineBytes = this.#buffer.length + bytes.length - (this.#ended ? 1 : 0);
     if (!this.overflowing && (lineBytes > this.#maxBytes || this.#exceedsReservation(lineBytes))) {
@@ -113,4 +131,17 @@ export class LastLineSplitter {
     if (this.exceededBudget) this.#reservation.release();
     return this.exceededBudget;
   }
+}
+
+/** The first and the last byte of an object and of an array. */
+const BRACKETS = new Map([
+  [0x7b, 0x7d],
+  [0x5b, 0x5d],
+]);
+
+/** @param line with or without the break that ends it */
+function looksLikeResult(line: Buffer): boolean {
+  const close = BRACKETS.get(line[0] ?? 0);
+  const last = line[line.length - 1] === LINE_BREAK ? line.length - 2 : line.length - 1;
+  return close !== undefined && line[last] === close;
 }

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { AnswerFailure } from './answer.js';
 import { JsonTextError, skipValue } from './json-text.js';
 import { readMembers } from './members.js';
 
@@ -44,6 +45,16 @@ export function isActionError(result: Buffer): boolean {
   if (!result.includes(ERROR_NAME)) return false;
   const { members } = readMembers(result, 0, result.length, 0, { named: ['error'] });
   return members.get('error') !== undefined;
+}
+
+/**
+ * The failure of a last line that is longer than a result may be (C-LOG-04).
+ *
+ * @param lineBytes of it, as far as it was read
+ */
+export function resultTooLarge(lineBytes: number, maxBytes: number): AnswerFailure {
+  const explanation = `the last line of standard output has ${lineBytes} bytes, and a result may have ${maxBytes} (HYPERSKELETON_MAX_RESULT_BYTES)`;
+  return { code: 'run_result_too_large', reason: 'too_large', explanation };
 }
 
 /** What an action's last line is. */

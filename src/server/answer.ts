@@ -1,7 +1,7 @@
 import type { Config } from '../config/load.js';
 import type { Answer, Delivery, Exchange } from '../http/exchange.js';
 import type { ActivationTiming } from '../observability/metrics/recorder.js';
-import type { AnswerFailure, Header } from '../protocol/answer.js';
+import type { AnswerFailure, Header, InitWarning } from '../protocol/answer.js';
 import { type ErrorCode, errorRowOf, textOfFailure } from '../protocol/errors.js';
 import type { ShapedAnswer } from '../protocol/knative/response.js';
 import type { Received } from '../protocol/received.js';
@@ -21,8 +21,19 @@ const CONNECTION_ENDING: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** Sends a text of the server's own. */
-export function sendText(exchange: Exchange, status: number, type: string, body: string): void {
-  exchange.answer({ status, type, body });
+export function sendText(
+  exchange: Exchange,
+  status: number,
+  type: string,
+  body: string,
+  headers: readonly Header[] = [],
+): void {
+  exchange.answer({ status, type, body, headers });
+}
+
+/** Marks a successful init that is probably a mistake, as a word; the log has the sentence. */
+export function warningHeaders(warning: InitWarning | undefined): readonly Header[] {
+  return warning === undefined ? [] : [['X-Hyperskeleton-Warning', warning.reason]];
 }
 
 /** Sends an answer as the action shaped it (C-KN-17); a 204 or 304 has no body (RFC 9110, 6.4.1). */

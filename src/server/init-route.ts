@@ -5,7 +5,7 @@ import { errorRowOf } from '../protocol/errors.js';
 import type { Received } from '../protocol/received.js';
 import { traceIdOf } from '../protocol/trace-context.js';
 import { wipe } from '../protocol/wipe.js';
-import { sendFailure, sendText } from './answer.js';
+import { sendFailure, sendText, warningHeaders } from './answer.js';
 import { receive } from './receive.js';
 import { type ServerContext, writeMissingSentinels } from './server-context.js';
 
@@ -13,10 +13,15 @@ import { type ServerContext, writeMissingSentinels } from './server-context.js';
 export async function handleInit(exchange: Exchange, context: ServerContext): Promise<void> {
   const received = await receive(exchange, context);
   if (received === undefined) return;
-  const { failure } = await initialise(received, context, () => context.executor.init(received.body));
+  const { failure, warning } = await initialise(received, context, () =>
+    context.executor.init(received.body),
+  );
   wipe(received.body);
   if (failure !== undefined) sendFailure(exchange, failure);
-  else sendText(exchange, 200, context.executor.initResponse.type, context.executor.initResponse.body);
+  else {
+    const { type, body } = context.executor.initResponse;
+    sendText(exchange, 200, type, body, warningHeaders(warning));
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ import type { KnativeContext } from '../protocol/knative/request.js';
 import { corsHeaders, type EmbeddedInit, type KnativeAnswer } from '../protocol/knative/response.js';
 import type { Received } from '../protocol/received.js';
 import { wipe } from '../protocol/wipe.js';
-import { deliveryOf, sendFailure, sendShaped, sendText, timingHeaders } from './answer.js';
+import { deliveryOf, sendFailure, sendShaped, sendText, timingHeaders, warningHeaders } from './answer.js';
 import { initialise } from './init-route.js';
 import { receive } from './receive.js';
 import { type ActivationAnswer, activate } from './run-route.js';
@@ -86,7 +86,7 @@ export class KnativeRoute {
   ): Promise<void> {
     const { pool } = this.#context;
     const { body } = brings;
-    const { failure } = await initialise({ ...received, body }, this.#context, async () => {
+    const { failure, warning } = await initialise({ ...received, body }, this.#context, async () => {
       const answer = await pool.init({ kind: 'knative-init', body });
       if (answer.failure === undefined) {
         this.#raw = brings.raw;
@@ -103,7 +103,7 @@ export class KnativeRoute {
     } else if (failure !== undefined) {
       sendFailure(exchange, failure);
     } else {
-      sendText(exchange, 200, 'text/html; charset=utf-8', 'OK');
+      sendText(exchange, 200, 'text/html; charset=utf-8', 'OK', warningHeaders(warning));
     }
   }
 

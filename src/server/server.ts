@@ -9,6 +9,7 @@ import { connectionsThatFit, ownLimits, systemLimits } from '../admission/defaul
 import { LoadShedder } from '../admission/load-shedder.js';
 import { MemoryAdmission } from '../admission/memory-admission.js';
 import type { Config } from '../config/load.js';
+import { describeUnknown, unknownVariables } from '../config/unknown-variables.js';
 import { version } from '../config/version.js';
 import { MainThreadExecutor } from '../executor/main-thread.js';
 import { loadRunBodyReader } from '../executor/time-limit.js';
@@ -106,6 +107,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     startup.endPhase('prepare');
 
     const log = await ServerLog.open(config);
+    for (const unknown of unknownVariables(process.env)) log.warn(describeUnknown(unknown), unknown);
     // Loaded while the first worker starts on another core: the two take about as long.
     const [{ frontEnd, fallbackReason: httpFallbackReason }, executor, tracing] = await Promise.all([
       loadFrontEnd(config.http, config),
@@ -120,6 +122,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       ),
     ]);
     startup.endPhase('load');
+    executor.onHint = (text) => log.warn(text, {});
 
     let engine = 'starting';
     const { eventLoopLag: lagMemory } = settings.shared;

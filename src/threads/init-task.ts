@@ -28,7 +28,7 @@ export async function initialise(
   const { settings, spawnLock, logs, limits } = runtime;
   const { actionRoot, shared } = settings;
   const timeLimit = new InitTimeLimit(limits.clock, settings.initTimeoutMs, limits.killedAtShutdown);
-  const { failure, unpackedBytes } = await install(request.code, {
+  const { failure, warning, unpackedBytes } = await install(request.code, {
     ...{ actionRoot, limits: settings, timeLimit, scope: runtime.scope },
     runExclusively: (work) =>
       spawnLock.withWrite(work, () => haveScriptsOpened(shared.resourceTable, join(actionRoot, 'exec'))),
@@ -38,7 +38,14 @@ export async function initialise(
   const installMs = performance.now() - begunMs;
   if (failure !== undefined) return { ...(await refuse(failure, logs, begunMs, codeBytes)), installMs };
   const variables = request.variables.length === 0 ? '' : JSON.stringify(request.variables);
-  return { variables, durationMs: performance.now() - begunMs, installMs, codeBytes, unpackedBytes };
+  return {
+    variables,
+    durationMs: performance.now() - begunMs,
+    installMs,
+    codeBytes,
+    unpackedBytes,
+    ...(warning !== undefined && { warning }),
+  };
 }
 
 /** Refuses an init that came too late, before its body is parsed (C-INIT-20). */

@@ -53,8 +53,7 @@ export function activationLimitsOf(
     inFlight: new Set(),
     killedAtShutdown: () => Atomics.load(shutdown, 0) === 1,
     oomKills: new OomKillDetector(),
-    diagnoseMissingResult: (line, status) =>
-      diagnoseMissingResult(join(settings.actionRoot, 'exec'), line, status),
+    diagnoseMissingResult: (seen) => diagnoseMissingResult(join(settings.actionRoot, 'exec'), seen),
   };
 }
 

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { actionLoopInit, errorOf, startActionLoopServer } from '../support/actionloop-server.js';
+import { logFile } from '../support/log-file.js';
 import type { RunServer } from '../support/run-server.js';
 
 describe.each(['posix_spawn', 'child_process'])(
@@ -33,6 +35,18 @@ describe.each(['posix_spawn', 'child_process'])(
       const { status } = await server.post('/init', actionLoopInit('#!/bin/sh\nexit 1\n'));
       if (status === 200) expect((await server.run()).status).toBeGreaterThanOrEqual(400);
       expect(server.takeLogs().stderr.toString()).not.toContain('error:');
+    });
+
+    it('an answer on standard output instead of descriptor 3 is hinted at after a while', async () => {
+      const log = logFile();
+      server = await startActionLoopServer({
+        engine,
+        env: { HYPERSKELETON_LOG_FILE: log, HYPERSKELETON_ACTIVATION_TIMEOUT_MS: '7000' },
+      });
+      const loop = '#!/bin/sh\nwhile read -r line; do echo "{}"; done\n';
+      expect((await server.post('/init', actionLoopInit(loop))).status).toBe(200);
+      expect((await server.run()).status).toBe(504);
+      expect(readFileSync(log, 'utf8')).toMatch(/no answer for 5 seconds: .* descriptor 3/);
     });
 
     it('C-AL-14: a byte order mark before an answer is explained in its log', async () => {

@@ -27,12 +27,42 @@ describe('hyperskeleton', () => {
     expect(run(name, '--help')).toEqual(help);
   });
 
+  it('without arguments prints every command', () => {
+    expect(run()).toEqual(run('--help'));
+  });
+
+  it('says of a variable that looks like a setting that it is none', () => {
+    const env = { ...process.env, HYPERSKELETON_ENGIN: 'x', HYPERSKELETON_COLOUR: 'y' };
+    const { stderr } = spawnSync(BINARY, ['invoke', '/nowhere'], { env, encoding: 'utf8' });
+    expect(stderr).toContain('HYPERSKELETON_ENGIN is no setting, did you mean HYPERSKELETON_ENGINE?');
+    expect(stderr).toContain('HYPERSKELETON_COLOUR is no setting\n');
+  });
+
   it('--help, -h and help print every command', () => {
     const [first, ...others] = [run('--help'), run('-h'), run('help')];
     expect(first).toMatchObject({ status: 0, stderr: '' });
     for (const { name, summary } of COMMANDS)
       expect(first.stdout).toMatch(new RegExp(`^  ${name} +${summary[0]}`, 'm'));
     for (const other of others) expect(other).toEqual(first);
+  });
+
+  it.each([
+    ['hyperskeleton inv', 'invoke'],
+    ['hyperskeleton invoke --para', '--param --params'],
+    ['hyperskeleton serve --max-in', '--max-in-flight'],
+    ['hyperskeleton help com', 'compile completion'],
+  ])('completes %j in bash', (line, expected) => {
+    const script = `eval "$(${BINARY} completion bash)"; COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _hyperskeleton; echo "\${COMPREPLY[*]}"`;
+    const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH },
+    });
+    expect([stdout, stderr]).toEqual([`${expected}\n`, '']);
+  });
+
+  it('completes in no other shell', () => {
+    expect(run('completion', 'fish')).toMatchObject({ status: 1, stdout: '' });
+    expect(run('completion', 'zsh').stdout).toContain('bashcompinit');
   });
 
   it('-v prints the version', () => {
@@ -53,6 +83,10 @@ describe('hyperskeleton', () => {
 
   it.each([
     [['help', 'fly'], 'there is no command fly'],
+    [['server'], 'there is no command server, did you mean serve?'],
+    [['help', 'inovke'], 'there is no command inovke, did you mean invoke?'],
+    [['serve', '--prot', '1'], 'there is no flag --prot, did you mean --port?'],
+    [['serve', '--max-inflight', '1'], 'there is no flag --max-inflight, did you mean --max-in-flight?'],
     [['invoke'], 'invoke takes PATH'],
     [['invoke', 'a', 'b'], 'invoke takes PATH'],
     [['serve', 'a'], 'serve takes no operands'],

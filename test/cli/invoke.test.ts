@@ -53,7 +53,15 @@ describe('hyperskeleton invoke', () => {
     const path = action('folder', { exec: '#!/bin/sh\necho log\nbin/tool "$1"\n', 'bin/tool': ECHO });
     const { status, stdout, stderr } = await run(['invoke', path, '--param', 'name=world', '-p', 'n=3']);
     expect([status, stdout.toString()]).toEqual([0, '{"name":"world","n":3}\n']);
-    expect(stderr.split('\n').sort()).toEqual(['', 'a log line', 'another', 'log']);
+    const report =
+      /^REPORT duration \d+ ms · (cpu \d+ ms · peak \d+ MB · )?exit 0 · engine (forkserver|posix_spawn|child_process)$/;
+    expect(stderr.split('\n').sort()).toEqual([
+      '',
+      expect.stringMatching(report),
+      'a log line',
+      'another',
+      'log',
+    ]);
   });
 
   it('runs one executable, and a zip', async () => {
@@ -94,7 +102,7 @@ describe('hyperskeleton invoke', () => {
       '--param',
       'a=1',
     ]);
-    expect([status, stderr]).toEqual([0, 'log\n']);
+    expect([status, stderr.replace(/^REPORT .*\n/m, '')]).toEqual([0, 'log\n']);
     expect(JSON.parse(stdout.toString())).toMatchObject({ value: { a: 1 }, action_name: '/local/loop' });
   });
 

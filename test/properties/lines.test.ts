@@ -31,8 +31,22 @@ describe('the last line', () => {
         const expected = parted(text);
         expect(log.join('')).toBe(expected.log);
         expect(withoutFinalLineBreak(lines.heldLine()).toString()).toBe(expected.last);
+        expect(lines.lineBytes).toBe(expected.last.length);
         // Whole lines only: each piece that is handed on ends in a break.
         expect(log.every((bytes) => bytes.endsWith('\n'))).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('tells whether the line before it looks like a result, however the output is cut into chunks', () => {
+    const words = fc.string({ unit: fc.constantFrom('{', '}', '[', ']', '\n', '\n'), maxLength: 30 });
+    fc.assert(
+      fc.property(words, cuts, (text, places) => {
+        const lines = new LastLineSplitter(1000, () => {});
+        for (const piece of pieces(text, places)) lines.push(piece);
+        const before = parted(text).log.split('\n').at(-2) ?? '';
+        expect(lines.followsResult).toBe(/^(\{.*\}|\[.*\])$/.test(before));
       }),
       { numRuns: 2000 },
     );

@@ -3,6 +3,6 @@ const Module = require('node:module');
 
 const load = Module._load;
 Module._load = (name, ...rest) => {
-  if (name === 'uWebSockets.js') throw new Error("version `GLIBC_2.38' not found");
+  if (/uWebSockets(\.js|\/uws\.js)$/.test(name)) throw new Error("version `GLIBC_2.38' not found");
   return load(name, ...rest);
 };

@@ -1,11 +1,12 @@
-import { diagnoseLine } from '../../action/diagnose-result.js';
+import { diagnoseLine, explainEnd } from '../../action/diagnose-result.js';
 import { ActivationLog } from '../../activation/activation-log.js';
 import { NO_OWNER } from '../../logging/action-log/log-stream.js';
 import type { ActionLoopGauges } from '../../observability/metrics/gauges.js';
 import { removeTree } from '../../os/file-scope.js';
-import type { FreezeAwareClock } from '../../os/freeze-aware-clock.js';
+import type { ClockTimer, FreezeAwareClock } from '../../os/freeze-aware-clock.js';
 import { encodeRequestLine } from '../../protocol/actionloop/request-line.js';
-import type { AnswerFailure, InitAnswer, RunAnswer } from '../../protocol/answer.js';
+import type { AnswerFailure, InitAnswer, ProcessExit, RunAnswer } from '../../protocol/answer.js';
+import { explainLine } from '../../protocol/invalid-result.js';
 import {
   isActionError,
   parseResult,
@@ -38,6 +39,11 @@ const LARGE_BODY_BYTES = 256 * 1024;
 /** So much of a line that answers nothing is shown in the log. */
 const MAX_LOGGED_BYTES = 200;
 
+/** So long the first answer of an action may take before whoever waits for it is told how one is given. */
+const HINT_AFTER_MS = 5000;
+const HINT =
+  'no answer for 5 seconds: an ActionLoop action writes each result to descriptor 3, not to standard output, as one line, and flushes it';
+
 /** What came of a turn. */
 interface Verdict extends ResultVerdict {
   readonly failure?: AnswerFailure;
@@ -45,6 +51,7 @@ interface Verdict extends ResultVerdict {
 
 /** The ActionLoop protocol: the action stays, and gets a line for each activation (C-AL-01 to C-AL-23). */
 export class ActionLoopExecutor implements Executor {
+  onHint?: (text: string) => void;
   readonly initResponse = { type: 'application/json', body: '{"ok":true}\n' };
   readonly #parts: ActionLoopExecutorParts;
   readonly #init: ActionLoopInit;
@@ -149,6 +156,11 @@ export class ActionLoopExecutor implements Executor {
       request.settle = resolve;
     });
     this.#processes.submit(request);
+    const hint = this.#hintLater(request);
+    end.then(
+      () => hint?.cancel(),
+      () => {},
+    );
     if (time === undefined) return { end: await end, timedOut };
     const timer = this.#parts.clock.setTimer(time.remaining(), () => {
       timedOut = true;
@@ -157,6 +169,14 @@ export class ActionLoopExecutor implements Executor {
     const ended = await end;
     timer.cancel();
     return { end: ended, timedOut };
+  }
+
+  /** Once an action has answered it knows how; a later answer may take its time. */
+  #hintLater(request: PendingRequest): ClockTimer | undefined {
+    if (this.onHint === undefined || this.#hasAnswered) return undefined;
+    return this.#parts.clock.setTimer({ inMs: HINT_AFTER_MS }, () => {
+      if (request.sentMs !== undefined && !this.#hasAnswered) this.onHint?.(HINT);
+    });
   }
 
   async #judgeOutcome(end: RequestOutcome, timedOut: boolean): Promise<Verdict> {
@@ -169,7 +189,7 @@ export class ActionLoopExecutor implements Executor {
         return { failure: this.#tooLong(end.exceededBudget) };
       case 'exited':
         if (!this.#hasAnswered) this.#init.explain(this.#processes.image);
-        return { failure: { code: this.#parts.pool.killedAll ? 'run_shutdown_killed' : 'loop_exited' } };
+        return { failure: this.#exited(end.exit) };
       case 'not-started':
       case 'taken-back':
         if (!this.#hasAnswered) this.#init.explain(this.#processes.image);
@@ -202,7 +222,10 @@ export class ActionLoopExecutor implements Executor {
   }
 
   #tooLong(exceededBudget: boolean): AnswerFailure {
-    if (!exceededBudget) return { code: 'run_result_too_large' };
+    if (!exceededBudget) {
+      const explanation = `the answer has more bytes than a result may have, ${this.#parts.config.maxResultBytes} (HYPERSKELETON_MAX_RESULT_BYTES)`;
+      return { code: 'run_result_too_large', reason: 'too_large', explanation };
+    }
     return { code: 'run_result_no_memory', detail: String(this.#parts.budget.limitBytes) };
   }
 
@@ -218,9 +241,17 @@ export class ActionLoopExecutor implements Executor {
   }
 
   #invalid(line: Buffer): Verdict {
-    const advice = diagnoseLine(withoutFinalLineBreak(line));
+    const answer = withoutFinalLineBreak(line);
+    const advice = diagnoseLine(answer);
     if (advice !== undefined) this.#init.log('stderr', `${advice}\n`);
-    return { failure: { code: 'run_invalid_result' } };
+    const { reason, text } = explainLine(answer, false, 'the line on descriptor 3');
+    return { failure: { code: 'run_invalid_result', reason, explanation: text } };
+  }
+
+  #exited(exit: ProcessExit | undefined): AnswerFailure {
+    if (this.#parts.pool.killedAll) return { code: 'run_shutdown_killed' };
+    const end = explainEnd(this.#processes.image?.exec ?? '', exit);
+    return { code: 'loop_exited', ...(end && { reason: end.reason, explanation: end.text }) };
   }
 
   #logExtraLine(line: Buffer): void {

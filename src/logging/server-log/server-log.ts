@@ -17,10 +17,13 @@ const STDERR = 2;
 export class ServerLog {
   readonly #logger: Logger | undefined;
   readonly #file: LogFile | undefined;
+  /** Whether it goes to a terminal, in lines for a person. */
+  readonly #isForPerson: boolean;
 
-  private constructor(logger?: Logger, file?: LogFile) {
+  private constructor(logger?: Logger, file?: LogFile, isForPerson = false) {
     this.#logger = logger;
     this.#file = file;
+    this.#isForPerson = isForPerson;
   }
 
   /** @throws Error when the file can't be written */
@@ -36,7 +39,7 @@ export class ServerLog {
     const { pino } = await import('pino');
     const options = { level: logLevel, base: null };
     const file = isPretty ? await prettyFile(logFile) : new LogFile(logFile);
-    return new ServerLog(pino(options, file), file);
+    return new ServerLog(pino(options, file), file, isPretty && logFile === undefined);
   }
 
   /** Records that were lost. */
@@ -68,12 +71,15 @@ export class ServerLog {
   }
 
   /** An activation has been answered. */
-  logRun(
-    { failure, stats: fields }: RunAnswer,
-    traceId: string | undefined,
-    requestId: string | undefined,
-  ): void {
+  logRun(answer: RunAnswer, traceId: string | undefined, requestId: string | undefined): void {
     if (this.#logger === undefined) return;
+    const { failure, stats: fields } = answer;
+    if (this.#isForPerson) {
+      const { explanation } = failure ?? {};
+      const told = explanation === undefined ? {} : { explanation };
+      this.#logger[failure === undefined ? 'info' : levelOf(failure.code)](told, runLine(answer));
+      return;
+    }
     const context = { ...fields, ...idsOf(traceId, requestId) };
     if (failure === undefined) this.#logger.debug(context, 'run');
     else this.#logger[levelOf(failure.code)]({ ...context, ...causeOf(failure) }, 'run failed');
@@ -81,13 +87,15 @@ export class ServerLog {
 
   /** An init has been answered. */
   logInit(
-    { failure, durationMs, codeBytes }: InitAnswer,
+    { failure, warning, durationMs, codeBytes }: InitAnswer,
     traceId: string | undefined,
     requestId: string | undefined,
   ): void {
     if (this.#logger === undefined) return;
     const context = { durationMs, codeBytes, ...idsOf(traceId, requestId) };
-    if (failure === undefined) this.#logger.info(context, 'init');
+    if (failure === undefined && warning !== undefined)
+      this.#logger.warn({ ...context, warning: warning.reason, explanation: warning.text }, 'init');
+    else if (failure === undefined) this.#logger.info(context, 'init');
     else this.#logger[levelOf(failure.code)]({ ...context, ...causeOf(failure) }, 'init failed');
   }
 
@@ -116,17 +124,32 @@ function idsOf(traceId: string | undefined, requestId: string | undefined): obje
   return { ...(traceId !== undefined && { traceId }), ...(requestId !== undefined && { requestId }) };
 }
 
+/** An activation for a person: how it ended, how long it took, and how large its result is. */
+function runLine({ failure, result, stats: { startMs, runMs, exit } }: RunAnswer): string {
+  const words =
+    failure === undefined
+      ? ['ok']
+      : [failure.code, ...(failure.reason === undefined ? [] : [failure.reason])];
+  if (failure !== undefined && exit?.status !== undefined) words.push(`exit ${exit.status}`);
+  if (failure !== undefined && exit?.signal !== undefined) words.push(`signal ${exit.signal}`);
+  if (runMs !== undefined) words.push(`${((startMs ?? 0) + runMs).toFixed(0)} ms`);
+  const bytes = result?.byteLength;
+  if (bytes !== undefined) words.push(`${bytes} B`);
+  return `run ${words.join(' ')}`;
+}
+
 /**
  * What failed and whose fault it is. The detail stays out where it is the action's own words, as a compiler's are:
  * they may quote anything.
  */
-function causeOf({ code, detail, reason }: AnswerFailure): object {
+function causeOf({ code, detail, reason, explanation }: AnswerFailure): object {
   const { fault, text } = errorRowOf(code);
   return {
     code,
     fault,
     ...(detail !== undefined && text !== '%s' && { detail }),
     ...(reason !== undefined && { reason }),
+    ...(explanation !== undefined && { explanation }),
   };
 }
 

@@ -1,4 +1,6 @@
+import { INIT_WARNINGS } from '../../action/init-warning.js';
 import { ERRORS, type ErrorCode, errorRowOf } from '../../protocol/errors.js';
+import { RESULT_REASONS } from '../../protocol/invalid-result.js';
 import { ABORT_STAGES, ENGINES, OUTCOMES, PHASES } from './labels.js';
 import type { Metric, Series } from './metric.js';
 
@@ -49,6 +51,20 @@ export const ACTIVATION_METRICS = {
         [code, errorRowOf(code).fault],
         recorder.failures.get(code) ?? 0,
       ]),
+  },
+  hyperskeleton_result_failures_total: {
+    type: 'counter',
+    help: 'Activations that came to run and have no result, by reason (X-Hyperskeleton-Reason, docs/reference/errors.md).',
+    labels: ['reason'],
+    collect: ({ recorder }) =>
+      RESULT_REASONS.map((reason) => [reason, recorder.resultFailures.get(reason) ?? 0]),
+  },
+  hyperskeleton_init_warnings_total: {
+    type: 'counter',
+    help: 'Inits that succeeded and are probably a mistake, by warning (X-Hyperskeleton-Warning, docs/reference/errors.md).',
+    labels: ['warning'],
+    collect: ({ recorder }) =>
+      INIT_WARNINGS.map((warning) => [warning, recorder.initWarnings.get(warning) ?? 0]),
   },
   hyperskeleton_refusals_total: {
     type: 'counter',

@@ -26,6 +26,10 @@ export class Recorder {
   readonly aborted: Record<AbortStage, number> = { body: 0, run: 0, answer: 0 };
   /** Everything that failed, by error code. */
   readonly failures = new Map<ErrorCode, number>();
+  /** Activations that came to run and have no result, by reason. */
+  readonly resultFailures = new Map<string, number>();
+  /** Inits that succeeded and are probably a mistake, by warning. */
+  readonly initWarnings = new Map<string, number>();
   readonly phases: Readonly<Record<Phase, HistogramWithExemplars>> = {
     queue: new HistogramWithExemplars(bounds.ACTIVATION_SECONDS),
     start: new HistogramWithExemplars(bounds.ACTIVATION_SECONDS),
@@ -71,7 +75,12 @@ export class Recorder {
       this.countRefusal(failure.code);
       return;
     }
-    if (failure !== undefined) count(this.failures, failure.code);
+    if (failure !== undefined) {
+      count(this.failures, failure.code);
+      // Only what came to run has an explanation: a start that failed has a reason of its own.
+      if (failure.reason !== undefined && failure.explanation !== undefined)
+        count(this.resultFailures, failure.reason);
+    }
     const { phases } = this;
     const { queueMs, startMs, runMs, totalMs } = timing;
     const { activationId, exit } = stats;
@@ -107,9 +116,10 @@ export class Recorder {
   }
 
   observeInit(answer: InitAnswer, totalMs: number): void {
-    const { failure, installMs, codeBytes, unpackedBytes } = answer;
+    const { failure, warning, installMs, codeBytes, unpackedBytes } = answer;
     count(this.inits, outcomeOf(answer));
     if (failure !== undefined) count(this.failures, failure.code);
+    if (warning !== undefined) count(this.initWarnings, warning.reason);
     this.initSeconds.observe(totalMs / 1000);
     if (installMs !== undefined) this.installSeconds.observe(installMs / 1000);
     if (codeBytes > 0) this.codeBytes.observe(codeBytes);

@@ -26,13 +26,25 @@ void *realloc(void *p, size_t n) { return p ? memcpy(malloc(n), p, n) : malloc(n
 int main(void) { return 0; }
 `;
 
-const flags = [[], ['--user', '--map-root-user']].find(
-  (further) => spawnSync('unshare', [...further, ...OWN_NUMBERS, 'true']).status === 0,
-);
+/** How the namespaces are made: with a namespace of one user too, as an ordinary user makes them. */
+const IN_USER_NAMESPACE = ['unshare', '--user', '--map-root-user'];
+const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+const works = (command: readonly string[]): boolean => {
+  const [program = '', ...further] = command;
+  return spawnSync(program, [...further, ...OWN_NUMBERS, process.execPath, '-p', '1']).status === 0;
+};
+const ways = [
+  { user: 'the users of this system', command: ['unshare'] },
+  {
+    user: 'one user, who owns no library',
+    command: process.getuid?.() === 0 ? [...AS_NOBODY, ...IN_USER_NAMESPACE] : IN_USER_NAMESPACE,
+  },
+].filter(({ command }) => works(command));
 
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'hyperskeleton-numbers-'));
+  chmodSync(folder, 0o755);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -50,18 +62,19 @@ function script(): string {
   return path;
 }
 
-function templatesOf(programs: readonly string[]): unknown {
-  const output = execFileSync(
-    'unshare',
-    [...(flags ?? []), ...OWN_NUMBERS, process.execPath, TELLER, ...programs],
-    {
-      encoding: 'utf8',
-    },
-  );
+function templatesOf(command: readonly string[], programs: readonly string[]): unknown {
+  const [program = '', ...further] = command;
+  const output = execFileSync(program, [...further, ...OWN_NUMBERS, process.execPath, TELLER, ...programs], {
+    encoding: 'utf8',
+  });
   return JSON.parse(output);
 }
 
-describe.runIf(flags !== undefined)('where process numbers are as small as in a container', () => {
+describe.skipIf(ways.length > 0)('process numbers', () => {
+  it.skip('no namespace of their own can be made here', () => {});
+});
+
+describe.each(ways)('where process numbers are as small as in a container of $user', ({ command }) => {
   it('other numbers that are the same by chance keep no program from its freeze point', () => {
     const programs = [
       script(),
@@ -70,11 +83,11 @@ describe.runIf(flags !== undefined)('where process numbers are as small as in a 
       compile('static', PROGRAM, '-static'),
     ];
     const best = { freezePoints: ['entry'], reasons: [''] };
-    expect(templatesOf(programs)).toEqual(programs.map(() => best));
+    expect(templatesOf(command, programs)).toEqual(programs.map(() => best));
   });
 
   it.runIf(process.arch === 'x64')('a thread id that is kept in a second place is found', () => {
-    expect(templatesOf([compile('keeps', KEEPS_THREAD_ID, '-static')])).toEqual([
+    expect(templatesOf(command, [compile('keeps', KEEPS_THREAD_ID, '-static')])).toEqual([
       { freezePoints: ['exec'], reasons: ['its thread id is'] },
     ]);
   });

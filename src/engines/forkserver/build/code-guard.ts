@@ -1,5 +1,6 @@
 import { readlinkSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
+import { isOutsideOwner } from '../../../os/user-namespace.js';
 import { UnsupportedError } from '../../errors.js';
 import type { Arch } from '../arch/arch.js';
 import { syscallName } from './allow-list.js';
@@ -10,8 +11,8 @@ import type { SyscallEntry, Tracee } from './tracee.js';
 /**
  * Libraries whose code may run once for all clones, while a program is loaded. It was read: constructors and functions
  * that choose an implementation (IFUNC) look at the processor, allocate memory, register handlers; they read no
- * argument, no time, no random bytes, no process id. Only where the system keeps its libraries, and root's: a library
- * of the same name may be anything.
+ * argument, no time, no random bytes, no process id. Only where the system keeps its libraries, and root's, or of an owner
+ * outside of this user namespace: a library of the same name may be anything.
  */
 const REVIEWED = [
   // The loader itself, when it is mapped as a library.
@@ -193,7 +194,8 @@ function isReviewed(path: string): boolean {
 function isSystemFile(path: string): boolean {
   if (!SYSTEM_FOLDERS.test(path)) return false;
   const stats = statSync(path);
-  return stats.uid === ROOT && (stats.mode & WRITABLE_BY_OTHERS) === 0;
+  const isSystems = stats.uid === ROOT || isOutsideOwner(stats.uid);
+  return isSystems && (stats.mode & WRITABLE_BY_OTHERS) === 0;
 }
 
 function upToPage(bytes: bigint): bigint {
