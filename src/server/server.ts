@@ -41,6 +41,8 @@ import { type LogTargets, rightsOf, workerSettings } from './worker-settings.js'
 
 /** In a container the streams belong to the action. */
 const CONTAINER_LOGS: LogTargets = { logs: [1, 2], sentinels: true };
+/** What begins with a request has begun by then. */
+const PRELOAD_AFTER_MS = 200;
 /** A cold start is over by then. */
 const WARM_UP_AFTER_MS = 1000;
 
@@ -202,6 +204,8 @@ export async function startServer(config: Config): Promise<RunningServer> {
     pool.allowThreads(maxThreads);
     // Who gives the metrics a port has them scraped.
     if (config.metricsPort !== undefined && recorder !== undefined) warmUpLater(recorder, log);
+    // A container that is started ahead of its action waits for its init: there is time for it.
+    setTimeout(() => pool.preload(), PRELOAD_AFTER_MS).unref();
     await startOrphanReaper();
 
     const { fallbackReason, inspectable } = hello;

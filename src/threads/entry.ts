@@ -3,7 +3,7 @@ import { withTransfer } from '../os/transfer.js';
 import type { RunAnswer } from '../protocol/answer.js';
 import { parseRunBody } from '../protocol/run-body.js';
 import { wipe } from '../protocol/wipe.js';
-import type { ActivationTask, WorkerTask } from './messages.js';
+import type { ActivationTask, WorkerSettings, WorkerTask } from './messages.js';
 import { runActivation } from './run-task.js';
 import { createRuntime } from './runtime.js';
 
@@ -76,6 +76,9 @@ export default async function handleTask(task: WorkerTask): Promise<unknown> {
     case 'close':
       thread.close();
       return undefined;
+    case 'preload':
+      await preload(thread.settings.protocol);
+      return undefined;
     case 'hello':
       return {
         engine: thread.engines[0]?.name ?? 'none',
@@ -103,7 +106,12 @@ function finishRun(task: ActivationTask, answer: RunAnswer, goesOn = answer.supe
   return withTransfer(answer, answer.result, goesOn);
 }
 
-/** Imported when the first one comes: a cold start of an image with its own action goes without. */
+/** Loads what the first init needs. */
+async function preload(protocol: WorkerSettings['protocol']): Promise<void> {
+  await Promise.all([protocol === 'classic' ? loadInits() : loadActionLoopTasks(), loadUnzipping()]);
+}
+
+/** Imported when the first one comes, or when nothing else is to be done: an image with its own action begins without. */
 function loadInits(): Promise<typeof import('./init-task.js')> {
   return import('./init-task.js');
 }
@@ -111,6 +119,10 @@ function loadInits(): Promise<typeof import('./init-task.js')> {
 /** Imported only in that mode. */
 function loadKnativeTasks(): Promise<typeof import('./knative-tasks.js')> {
   return import('./knative-tasks.js');
+}
+
+async function loadUnzipping(): Promise<void> {
+  await Promise.all([import('../action/archive/unpack-zip.js'), import('adm-zip')]);
 }
 
 /** Imported only where that protocol is in use. */

@@ -104,6 +104,11 @@ interface HelloTask {
   readonly kind: 'hello';
 }
 
+/** Loads what the first init needs, while nothing else is to be done. */
+interface PreloadTask {
+  readonly kind: 'preload';
+}
+
 /** ActionLoop: installs the upload of an init. */
 export interface ActionLoopInstallTask {
   readonly kind: 'actionloop-install';
@@ -209,6 +214,7 @@ export type WorkerTask =
   | InitTask
   | RefuseInitTask
   | HelloTask
+  | PreloadTask
   | CloseTask
   | JudgeTask
   | ParseTask

@@ -226,6 +226,13 @@ export class WorkerPool {
     return this.#send({ kind: 'hello' });
   }
 
+  /** Has the first worker load what an init needs, so that the first init does not wait for that. */
+  preload(): void {
+    this.#threads[0]?.run({ kind: 'preload' }).catch(() => {
+      // It has died, or is being ended; what can't be loaded the init itself tells of.
+    });
+  }
+
   /** Whether a shutdown has killed what still ran. */
   get killedAll(): boolean {
     return Atomics.load(new Int32Array(this.#settings.shared.shutdown), 0) === 1;
