@@ -1,8 +1,9 @@
 import { constants } from 'node:os';
 import { diagnoseLine } from '../action/diagnose-result.js';
 import type { ClockTimer, TimerExpiry } from '../os/freeze-aware-clock.js';
+import { readFromStart } from '../os/libc.js';
 import type { ProcessObserver, RunningProcess } from '../os/running-process.js';
-import { READS_ONLY, type ReadFromStart, StdinReadWatch, StdinWaitDetector } from '../os/stdin-wait.js';
+import { READS_ONLY, StdinReadWatch, StdinWaitDetector } from '../os/stdin-wait.js';
 import { readAcknowledgement } from '../protocol/actionloop/acknowledgement.js';
 import type { RunAnswer } from '../protocol/answer.js';
 import { explainLine } from '../protocol/invalid-result.js';
@@ -34,7 +35,6 @@ export interface IsolatedProtocol {
 export class IsolatedActivation implements ProcessObserver {
   readonly activation: Activation;
   readonly #limits: ActivationLimits;
-  readonly #readFromStart: ReadFromStart;
   #process: RunningProcess | undefined;
   /** The acknowledgement, until it is complete. */
   #first: Buffer[] | undefined;
@@ -48,7 +48,7 @@ export class IsolatedActivation implements ProcessObserver {
   #detector: StdinWaitDetector | StdinReadWatch | undefined;
   #limit: ClockTimer | undefined;
 
-  /** Parameters as those of {@link Activation}; @param readFromStart reads a file of /proc */
+  /** Parameters as those of {@link Activation}. */
   constructor(
     logs: LogStreams,
     limits: ActivationLimits,
@@ -56,13 +56,11 @@ export class IsolatedActivation implements ProcessObserver {
     request: RequestInfo,
     resolve: (answer: RunAnswer) => void,
     time: TimerExpiry | undefined,
-    readFromStart: ReadFromStart,
     protocol: IsolatedProtocol,
   ) {
     this.#acknowledges = protocol.acknowledges;
     this.#prefix = protocol.answerPrefix;
     this.#limits = limits;
-    this.#readFromStart = readFromStart;
     this.activation = new Activation(logs, limits, owner, request, resolve, time, {
       isComplete: () => this.#answered,
       failure: () => {
@@ -158,11 +156,11 @@ export class IsolatedActivation implements ProcessObserver {
   #watchWait(pid: number): ((turn: number) => boolean) | undefined {
     // The thread that a clone begins with waits as that of its template did.
     if (this.#isClone) {
-      const watch = new StdinReadWatch(pid, this.#readFromStart);
+      const watch = new StdinReadWatch(pid, readFromStart);
       this.#detector = watch;
       return watch.canObserve ? () => watch.isWaiting() : undefined;
     }
-    const detector = new StdinWaitDetector(pid, this.#readFromStart);
+    const detector = new StdinWaitDetector(pid, readFromStart);
     this.#detector = detector;
     return detector.canObserve ? (turn) => this.#isWaiting(detector, turn) : undefined;
   }

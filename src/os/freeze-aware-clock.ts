@@ -58,6 +58,20 @@ export class FreezeAwareClock {
     };
   }
 
+  /** @returns what the event brings, or `late` if it has not come within that time */
+  async withTimeout<T>(ms: number, event: Promise<T>): Promise<T | 'late'> {
+    let tellLate: (late: 'late') => void = () => {};
+    const late = new Promise<'late'>((resolve) => {
+      tellLate = resolve;
+    });
+    const timer = this.setTimer({ inMs: ms }, () => tellLate('late'));
+    try {
+      return await Promise.race([event, late]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
   #start(): void {
     this.#timers++;
     if (this.#ticker !== undefined) return;

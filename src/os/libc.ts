@@ -34,12 +34,15 @@ export const read = libc.func('int read(int fd, void *buffer, size_t count)') as
   count: number,
 ) => number;
 /** pread(2); a count below 2 GiB fits an int. */
-export const pread = libc.func('int pread(int fd, void *buffer, size_t count, long offset)') as (
+const pread = libc.func('int pread(int fd, void *buffer, size_t count, long offset)') as (
   fd: number,
   buffer: Buffer,
   count: number,
   offset: number,
 ) => number;
+
+/** {@link pread} from the start of a file: of one in /proc that tells what is so now. */
+export const readFromStart = (fd: number, into: Buffer): number => pread(fd, into, into.length, 0);
 /** write(2); a count below 2 GiB fits an int. */
 export const write = libc.func('int write(int fd, void *buffer, size_t count)') as (
   fd: number,

@@ -4,10 +4,7 @@ import { IsolatedActivation } from '../activation/isolated-activation.js';
 import type { IsolatedEngine } from '../engines/forkserver/waiting/engine.js';
 import { type IsolatedImage, LoadingProcess } from '../engines/forkserver/waiting/loading-process.js';
 import { NO_OWNER } from '../logging/action-log/log-stream.js';
-import type { FreezeAwareClock } from '../os/freeze-aware-clock.js';
-import { pread } from '../os/libc.js';
-import type { ReadFromStart } from '../os/stdin-wait.js';
-import { EXITED_ABRUPTLY, readAcknowledgement } from '../protocol/actionloop/acknowledgement.js';
+import { judgeAcknowledgedStart, MIN_UPTIME_MS } from '../protocol/actionloop/acknowledgement.js';
 import { encodeRequestLine } from '../protocol/actionloop/request-line.js';
 import type { RunAnswer } from '../protocol/answer.js';
 import { messageOf } from '../protocol/message-of.js';
@@ -16,24 +13,14 @@ import { wipe } from '../protocol/wipe.js';
 import { entriesOf } from './actionloop-tasks.js';
 import type { ActionLoopImage, IsolatedPrepared, IsolatedPrepareTask, IsolatedRunTask } from './messages.js';
 import type { WorkerRuntime } from './runtime.js';
+import { isOutOfResources, isWorthRetrying, RETRY_MS } from './start-errors.js';
 
-/** Without an acknowledgement a process must live that long (C-AL-09). */
-const MIN_UPTIME_MS = 5;
 /** So long after SIGKILL what a process wrote is waited for. */
 const MAX_EXIT_MS = 500;
-/** What passes by itself, and how long it is waited for: descriptors and processes come back as other runs end. */
-const TRANSIENT_ERROR_WAIT_MS: Readonly<Record<string, number>> = {
-  EMFILE: 3000,
-  ENFILE: 3000,
-  EAGAIN: 1000,
-};
-const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
-const RETRY_MS = 5;
 /** Of the one activation that a process has, where lines are numbered. */
 const NUMBER = Buffer.from('1 ');
 const NO_NUMBER = Buffer.alloc(0);
 
-const readFromStart: ReadFromStart = (fd, into) => pread(fd, into, into.length, 0);
 let known: IsolatedImage | undefined;
 
 /** Starts a process of the action and waits until it may be given work (C-AL-09, C-AL-10); clones are made of it. */
@@ -45,11 +32,11 @@ export async function prepareIsolated(
   const process = LoadingProcess.start(imageOf(image), engine.parts);
   if (typeof process === 'string') return { problem: MESSAGE_EXITED, numbered: false };
   const { acknowledges } = engine.parts;
-  const outcome = await Promise.race([
-    ...(acknowledges ? [process.firstLine] : []),
-    process.child.exited.then(() => 'exited' as const),
-    late(runtime.limits.clock, acknowledges ? timeoutMs : MIN_UPTIME_MS),
-  ]);
+  const exited = process.child.exited.then(() => 'exited' as const);
+  const outcome = await runtime.limits.clock.withTimeout(
+    acknowledges ? timeoutMs : MIN_UPTIME_MS,
+    acknowledges ? Promise.race([process.firstLine, exited]) : exited,
+  );
   const prepared = preparedOf(outcome, acknowledges, timeoutMs);
   if (prepared.problem === undefined && engine.parts.clones) engine.templates.adopt(imageOf(image), process);
   else process.kill();
@@ -60,27 +47,16 @@ export async function prepareIsolated(
   return prepared;
 }
 
-function late(clock: FreezeAwareClock, ms: number): Promise<'late'> {
-  return new Promise((resolve) => {
-    clock.setTimer({ inMs: ms }, () => resolve('late'));
-  });
-}
-
 function preparedOf(
   outcome: Buffer | 'exited' | 'late',
   acknowledges: boolean,
   timeoutMs: number,
 ): IsolatedPrepared {
   if (!acknowledges) return { ...(outcome === 'exited' && { problem: MESSAGE_EXITED }), numbered: false };
-  if (outcome === 'exited') return { problem: EXITED_ABRUPTLY, numbered: false };
-  if (outcome === 'late')
-    return {
-      problem: `there was no acknowledgement within ${Math.round(timeoutMs)} milliseconds`,
-      numbered: false,
-    };
-  const acknowledgement = readAcknowledgement(outcome);
-  if (typeof acknowledgement === 'string') return { problem: acknowledgement, numbered: false };
-  return { numbered: acknowledgement.numbered };
+  const acknowledgement = judgeAcknowledgedStart(outcome, Math.round(timeoutMs));
+  return typeof acknowledgement === 'string'
+    ? { problem: acknowledgement, numbered: false }
+    : { numbered: acknowledgement.numbered };
 }
 
 /** Lets go what was prepared of an image. */
@@ -107,7 +83,7 @@ export async function runIsolated(task: IsolatedRunTask, runtime: WorkerRuntime)
       answerPrefix: task.numbered ? NUMBER : NO_NUMBER,
     };
     const isolated = new IsolatedActivation(
-      ...([logs, limits, owner, facts, reported, task.time, readFromStart, protocol] as const),
+      ...([logs, limits, owner, facts, reported, task.time, protocol] as const),
     );
     if ('code' in encoded || line === undefined) {
       isolated.activation.refuse('code' in encoded ? encoded : { code: 'internal' });
@@ -133,9 +109,8 @@ async function startProcess(
     const outcome = await engine.start(imageOf(image), line, isolated);
     if (outcome.kind === 'started') return;
     const { errno } = outcome;
-    const isTransient = performance.now() - begunMs < (TRANSIENT_ERROR_WAIT_MS[errno] ?? 0);
-    if (outcome.kind === 'killed' || !isTransient) {
-      if (OUT_OF_RESOURCES.has(errno)) isolated.activation.refuseForLackOfResources(errno);
+    if (outcome.kind === 'killed' || !isWorthRetrying(errno, begunMs)) {
+      if (isOutOfResources(errno)) isolated.activation.refuseForLackOfResources(errno);
       else isolated.activation.refuse({ code: 'loop_not_restarted' });
       return;
     }

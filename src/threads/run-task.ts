@@ -10,21 +10,7 @@ import { type ParsedRunBody, parseRunBody, type RunInput, readRunBody } from '..
 import { wipe } from '../protocol/wipe.js';
 import type { ActivationTask, RunTask } from './messages.js';
 import type { WorkerRuntime } from './runtime.js';
-
-/**
- * What passes by itself, and how long it is waited for: a file just written may be held open for a moment by a
- * process on its way to exec, in any thread; descriptors and processes come back as other runs end.
- */
-const TRANSIENT_ERROR_WAIT_MS: Readonly<Record<string, number>> = {
-  ETXTBSY: 200,
-  EMFILE: 3000,
-  ENFILE: 3000,
-  EAGAIN: 1000,
-};
-const RETRY_MS = 5;
-
-/** The machine's limits, not the action's fault. */
-const OUT_OF_RESOURCES = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
+import { isOutOfResources, isWorthRetrying, RETRY_MS } from './start-errors.js';
 
 /** Runs one activation (C-RUN-01 to C-RUN-26) and answers once its logs are complete. */
 export function runActivation(task: RunTask, runtime: WorkerRuntime): Promise<RunAnswer> {
@@ -96,7 +82,7 @@ async function startProcess(
   for (;;) {
     const errno = await tryEngines(request, generation, activation, runtime);
     if (errno === undefined || errno === 'superseded') return errno;
-    if (errno !== 'closing' && performance.now() - begunMs >= (TRANSIENT_ERROR_WAIT_MS[errno] ?? 0)) {
+    if (errno !== 'closing' && !isWorthRetrying(errno, begunMs)) {
       refuseStart(request.action.exec, errno, activation);
       return undefined;
     }
@@ -133,7 +119,7 @@ async function tryEngines(
 }
 
 function refuseStart(exec: string, errno: string, activation: Activation): void {
-  if (OUT_OF_RESOURCES.has(errno)) {
+  if (isOutOfResources(errno)) {
     activation.refuseForLackOfResources(errno);
     return;
   }

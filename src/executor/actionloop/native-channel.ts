@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { close, errno, pread, read, unreadBytesIn, write } from '../../os/libc.js';
+import { close, errno, read, readFromStart, unreadBytesIn, write } from '../../os/libc.js';
 import { ERROR, READABLE, type Reactor, type Watch, WRITABLE } from '../../os/reactor.js';
-import { type ReadFromStart, StdinWaitDetector } from '../../os/stdin-wait.js';
+import { StdinWaitDetector } from '../../os/stdin-wait.js';
 import type { ProcessExit } from '../../protocol/answer.js';
 import type { ActionLoopCommand, ActionLoopStarted } from '../../threads/messages.js';
 import type { WorkerPool } from '../../threads/worker-pool.js';
@@ -14,7 +14,6 @@ const CHUNK_BYTES = 64 * 1024;
 /** What a watch waits for that is to report errors only. */
 const NOTHING_BUT_ERRORS = 0;
 const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-const readFromStart: ReadFromStart = (fd, into) => pread(fd, into, into.length, 0);
 
 /**
  * Starts processes in worker threads, which own them, and talks to them from this thread: the request is here

@@ -4,7 +4,7 @@ import type { ActionLoopLauncher } from './channel.js';
 import type { PendingRequest } from './pending-requests.js';
 import { ActionLoopProcess, type ActionLoopProcessEnd, type ActionLoopProcessOptions } from './process.js';
 import type { ActionTrust } from './readiness.js';
-import { type StartLimits, startActionLoopProcess, withTimeout } from './start.js';
+import { type StartLimits, startActionLoopProcess } from './start.js';
 
 /** How many processes there may be, and what each may do. */
 interface ActionLoopPoolOptions extends ActionLoopProcessOptions, StartLimits {
@@ -120,10 +120,10 @@ export class ActionLoopPool {
     const gone = Promise.all([...this.#livingProcesses].map((process) => process.exited));
     if (!this.#killed) {
       for (const process of this.#livingProcesses) process.drain();
-      await withTimeout(clock, Math.min(graceMs, STOP_GRACE_MS), gone);
+      await clock.withTimeout(Math.min(graceMs, STOP_GRACE_MS), gone);
     }
     for (const process of this.#livingProcesses) process.kill();
-    await withTimeout(clock, KILL_WAIT_MS, gone);
+    await clock.withTimeout(KILL_WAIT_MS, gone);
   }
 
   /** @returns false if no process can take it now */

@@ -1,5 +1,5 @@
 import type { FreezeAwareClock } from '../../os/freeze-aware-clock.js';
-import { EXITED_ABRUPTLY, readAcknowledgement } from '../../protocol/actionloop/acknowledgement.js';
+import { judgeAcknowledgedStart, MIN_UPTIME_MS } from '../../protocol/actionloop/acknowledgement.js';
 import { MESSAGE_EXITED } from '../../protocol/texts.js';
 import type { ActionLoopLauncher } from './channel.js';
 import type { ActionLoopProcess } from './process.js';
@@ -16,9 +16,6 @@ export interface StartLimits {
 interface StartTime {
   readonly initLeftMs: number;
 }
-
-/** Without an acknowledgement a process must live that long (C-AL-09). */
-const MIN_UPTIME_MS = 5;
 
 /**
  * Starts a member's process and waits until it may be given work.
@@ -50,10 +47,8 @@ async function awaitAcknowledgement(
   { initTimeoutMs, initLeftMs, clock }: StartLimits & StartTime,
 ): Promise<string | undefined> {
   const exited = process.exited.then(() => 'exited' as const);
-  const outcome = await withTimeout(clock, initLeftMs, Promise.race([acknowledged, exited]));
-  if (outcome === 'late') return `there was no acknowledgement within ${initTimeoutMs} milliseconds`;
-  if (outcome === 'exited') return EXITED_ABRUPTLY;
-  const acknowledgement = readAcknowledgement(outcome);
+  const outcome = await clock.withTimeout(initLeftMs, Promise.race([acknowledged, exited]));
+  const acknowledgement = judgeAcknowledgedStart(outcome, initTimeoutMs);
   if (typeof acknowledgement === 'string') return acknowledgement;
   if (acknowledgement.numbered) process.enableNumbering();
   return undefined;
@@ -63,23 +58,5 @@ async function awaitMinUptime(
   process: ActionLoopProcess,
   { clock }: StartLimits,
 ): Promise<string | undefined> {
-  return (await withTimeout(clock, MIN_UPTIME_MS, process.exited)) === 'late' ? undefined : MESSAGE_EXITED;
-}
-
-/** @returns what the event brings, or `late` if it has not come within that time */
-export async function withTimeout<T>(
-  clock: FreezeAwareClock,
-  ms: number,
-  event: Promise<T>,
-): Promise<T | 'late'> {
-  let tellLate: (late: 'late') => void = () => {};
-  const late = new Promise<'late'>((resolve) => {
-    tellLate = resolve;
-  });
-  const timer = clock.setTimer({ inMs: ms }, () => tellLate('late'));
-  try {
-    return await Promise.race([event, late]);
-  } finally {
-    timer.cancel();
-  }
+  return (await clock.withTimeout(MIN_UPTIME_MS, process.exited)) === 'late' ? undefined : MESSAGE_EXITED;
 }

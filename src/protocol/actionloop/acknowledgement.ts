@@ -3,7 +3,10 @@ import { kindAt } from '../json-text.js';
 
 /** The texts of an acknowledgement that did not come (C-AL-10). */
 const NOT_OK = 'The action did not initialize properly.';
-export const EXITED_ABRUPTLY = 'Command exited abruptly during initialization.';
+const EXITED_ABRUPTLY = 'Command exited abruptly during initialization.';
+
+/** Without an acknowledgement a process must live that long (C-AL-09). */
+export const MIN_UPTIME_MS = 5;
 
 /** What a process says when it is ready. */
 interface Acknowledgement {
@@ -29,4 +32,19 @@ export function readAcknowledgement(line: Buffer): Acknowledgement | string {
     );
   };
   return isTrue('ok') ? { numbered: isTrue('numbered') } : NOT_OK;
+}
+
+/**
+ * Judges a start that waits for an acknowledgement (C-AL-10).
+ *
+ * @param outcome the first line on descriptor 3; or that the process has ended, or the time is up before it
+ * @param timeoutMs that time
+ * @returns what the process says; else why the start has failed
+ */
+export function judgeAcknowledgedStart(
+  outcome: Buffer | 'exited' | 'late',
+  timeoutMs: number,
+): Acknowledgement | string {
+  if (outcome === 'late') return `there was no acknowledgement within ${timeoutMs} milliseconds`;
+  return outcome === 'exited' ? EXITED_ABRUPTLY : readAcknowledgement(outcome);
 }

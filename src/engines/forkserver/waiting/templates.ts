@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { ActionImage } from '../../../os/action-image.js';
 import { asServerUser, type FileScope } from '../../../os/file-scope.js';
-import { pread } from '../../../os/libc.js';
+import { readFromStart } from '../../../os/libc.js';
 import type { Rights } from '../../../os/rights.js';
-import { READS_ONLY, type ReadFromStart, StdinWaitDetector, stdinWaitOf } from '../../../os/stdin-wait.js';
+import { READS_ONLY, StdinWaitDetector, stdinWaitOf } from '../../../os/stdin-wait.js';
 import { readAcknowledgement } from '../../../protocol/actionloop/acknowledgement.js';
 import { messageOf } from '../../../protocol/message-of.js';
 import type { RefusalReason } from '../../errors.js';
@@ -268,8 +268,6 @@ function isReadByAnother(pid: number): boolean {
   detector.close();
   return isRead && stdinWaitOf(pid) !== 'read';
 }
-
-const readFromStart: ReadFromStart = (fd, into) => pread(fd, into, into.length, 0);
 
 function residentBytesOf(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
