@@ -8,6 +8,7 @@ import { TimeLimit } from '../executor/time-limit.js';
 import { threadsThatFit } from '../os/address-space.js';
 import { fileScopeOf } from '../os/file-scope.js';
 import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
+import { MemoryGroup, memoryLimitBytes } from '../os/memory-group.js';
 import { ignoreSignals } from '../os/server-signals.js';
 import { initBodyOf } from '../pack/init-body-of.js';
 import { nameOf, zipOf } from '../pack/zip-of.js';
@@ -87,7 +88,8 @@ async function invoke(config: Config, init: string, body: string): Promise<Invok
   const actionRoot = actionRootFor(config.actionRoot, scope);
   ensureActionRoot(actionRoot, rights?.user);
   if (config.protocol === 'classic') ensureDefaultAction(actionRoot, scope);
-  const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS, rights);
+  const memoryBytes = memoryLimitBytes(MemoryGroup.find());
+  const settings = workerSettings({ ...config, threads: 1 }, actionRoot, TERMINAL_LOGS, rights, memoryBytes);
   const pool = new WorkerPool(settings);
   const clock = new FreezeAwareClock();
   const action = new ActionState(false, () => pool.generation);

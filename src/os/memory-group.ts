@@ -96,11 +96,7 @@ export class MemoryGroup {
   }
 }
 
-/**
- * The memory that this process may use at most: the limit of its control group, or what the machine has.
- *
- * Parameters as of {@link MemoryGroup.find}.
- */
-export function memoryLimitBytes(groups = ownGroups(), mounted = '/'): number {
-  return Math.min(totalmem(), MemoryGroup.find(groups, mounted)?.limitBytes ?? Infinity);
+/** The memory that this process may use at most: the limit of its control group, or what the machine has. */
+export function memoryLimitBytes(group: MemoryGroup | undefined): number {
+  return Math.min(totalmem(), group?.limitBytes ?? Infinity);
 }

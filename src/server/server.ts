@@ -22,7 +22,7 @@ import { openTracing } from '../observability/tracing/tracing.js';
 import { threadsThatFit } from '../os/address-space.js';
 import { fileScopeOf } from '../os/file-scope.js';
 import { FreezeAwareClock } from '../os/freeze-aware-clock.js';
-import { MemoryGroup } from '../os/memory-group.js';
+import { MemoryGroup, memoryLimitBytes } from '../os/memory-group.js';
 import { raisePriority } from '../os/nice.js';
 import { oomScoreGap } from '../os/oom-score.js';
 import { startOrphanReaper } from '../os/orphan-reaper.js';
@@ -77,8 +77,10 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const rights = rightsOf(config);
   const scope = await fileScopeOf(rights?.user);
   const actionRoot = actionRootFor(config.actionRoot, scope);
+  const memoryGroup = MemoryGroup.find();
+  const memoryBytes = memoryLimitBytes(memoryGroup);
   const settings = {
-    ...workerSettings(config, actionRoot, CONTAINER_LOGS, rights),
+    ...workerSettings(config, actionRoot, CONTAINER_LOGS, rights, memoryBytes),
     priority: raisePriority(),
   };
   // First, for the start of its thread takes longer than that of everything on this one.
@@ -98,11 +100,9 @@ export async function startServer(config: Config): Promise<RunningServer> {
       ? new LoadShedder(availableParallelism(), cpuSaturation(), performance.now())
       : undefined;
     const admission = new Admission(maxInFlight, config.maxQueued ?? limits.queued, shedder);
-    const memoryGroup = MemoryGroup.find();
-    const memoryLimitBytes = memoryGroup?.limitBytes ?? Infinity;
     const memory =
-      config.memoryAdmission && memoryGroup !== undefined && memoryLimitBytes < totalmem()
-        ? new MemoryAdmission(memoryGroup, memoryLimitBytes, admission)
+      config.memoryAdmission && memoryGroup !== undefined && memoryBytes < totalmem()
+        ? new MemoryAdmission(memoryGroup, memoryBytes, admission)
         : undefined;
     const isAlone = (): boolean => admission.inFlight === 1 && admission.queued === 0;
     const direct = runsDirectly(config) ? new MainThreadExecutor(settings, pool, clock, isAlone) : undefined;

@@ -5,7 +5,6 @@ import type { Config } from '../config/load.js';
 import { version } from '../config/version.js';
 import { sinkTargetOf } from '../logging/action-log/sink.js';
 import { environmentBlock } from '../os/environment-block.js';
-import { memoryLimitBytes } from '../os/memory-group.js';
 import type { Rights } from '../os/rights.js';
 import { actionNofileLimit } from '../shared-memory/nofile-limit.js';
 import type { WorkerSettings } from '../threads/messages.js';
@@ -40,14 +39,16 @@ export function rightsOf(config: Config): Rights | undefined {
  * What the worker threads are given, by the configuration.
  *
  * @param rights what {@link rightsOf} has made of it
+ * @param memoryBytes what the container may use
  */
 export function workerSettings(
   config: Config,
   actionRoot: string,
   targets: LogTargets,
   rights: Rights | undefined,
+  memoryBytes: number,
 ): WorkerSettings {
-  const { bodyBytes, bufferedBytes } = bufferLimits(config, memoryLimitBytes());
+  const { bodyBytes, bufferedBytes } = bufferLimits(config, memoryBytes);
   return {
     ...config,
     actionRoot,

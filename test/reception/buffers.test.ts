@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bufferLimits } from '../../src/admission/buffer-limits.js';
-import { memoryLimitBytes } from '../../src/os/memory-group.js';
+import { MemoryGroup, memoryLimitBytes } from '../../src/os/memory-group.js';
 import {
   ByteBudget,
   createBudgetMemory,
@@ -178,15 +178,15 @@ describe('the limit of what is held', () => {
     };
     try {
       for (const group of ['', 'a', 'a/b']) write(group, none);
-      const machine = memoryLimitBytes('', mounted);
-      expect(memoryLimitBytes(groups, mounted)).toBe(machine);
+      const machine = memoryLimitBytes(MemoryGroup.find('', mounted));
+      expect(memoryLimitBytes(MemoryGroup.find(groups, mounted))).toBe(machine);
       write('a', String(7 * MIB));
-      expect(memoryLimitBytes(groups, mounted)).toBe(7 * MIB);
+      expect(memoryLimitBytes(MemoryGroup.find(groups, mounted))).toBe(7 * MIB);
       write('a/b', String(5 * MIB));
-      expect(memoryLimitBytes(groups, mounted)).toBe(5 * MIB);
+      expect(memoryLimitBytes(MemoryGroup.find(groups, mounted))).toBe(5 * MIB);
       // A container sees its own group as the root.
       write('', String(3 * MIB));
-      expect(memoryLimitBytes(groups.replace('/a/b', '/elsewhere'), mounted)).toBe(3 * MIB);
+      expect(memoryLimitBytes(MemoryGroup.find(groups.replace('/a/b', '/elsewhere'), mounted))).toBe(3 * MIB);
     } finally {
       rmSync(mounted, { recursive: true });
     }
