@@ -2,8 +2,11 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type ListenOptions } from 'node:net';
 
-/** Below the range that Linux takes local ports of connections from (ip(7), ip_local_port_range). */
-const MIN_PORT = 10_000;
+/**
+ * Below the range that Linux takes local ports of connections from (ip(7), ip_local_port_range), and beyond the last port
+ * that fetch refuses, 10080 (Fetch Standard, "block bad port").
+ */
+const MIN_PORT = 10_081;
 const MAX_PORT = 29_999;
 const ATTEMPTS = 100;
 

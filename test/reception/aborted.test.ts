@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../conformance/target/free-port.js';
 import { actionLoopScript } from '../support/actionloop-server.js';
 import { logFile } from '../support/log-file.js';
 import { RawConnection } from '../support/raw-http.js';
@@ -75,14 +76,6 @@ async function start(
   const path = protocol.name === 'knative' ? '/' : '/init';
   expect((await server.post(path, JSON.stringify(init))).status).toBe(200);
   return { running: server, pages: pages || server.port };
-}
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net');
-  const probe = createServer().listen(0);
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 const abortedAt = async (port: number, during: string): Promise<number> =>
